@@ -1,0 +1,48 @@
+"""Batch: what a network is given. Leading dimensions are free, so tables and sequences share one type."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, fields
+
+import torch
+from torch import Tensor
+
+
+@dataclass
+class Batch:
+    """Encoded rows. Not frozen: Lightning's half-precision plugins rebuild it in place.
+
+    Args:
+        num: encoded numeric columns, ``(B, [T,] F)``, float32. ``F`` may be 0.
+        cat: category codes, ``(B, [T,] K)``, int64; 0 is missing, 1 is unknown. ``K`` may be 0.
+        mask: valid steps of a sequence, ``(B, T)``, bool; None for tables.
+        target: class index ``(B,)`` int64, labels ``(B, L)`` float32, or standardised values ``(B, T)`` float32.
+        weight: sample weight ``(B,)`` float32; None means one.
+        row_id: position of the row in the source, ``(B,)`` int64.
+    """
+
+    num: Tensor
+    cat: Tensor
+    mask: Tensor | None = None
+    target: Tensor | None = None
+    weight: Tensor | None = None
+    row_id: Tensor | None = None
+
+    def __len__(self) -> int:
+        return self.num.shape[0]
+
+    def to(self, device: torch.device | str, non_blocking: bool = False) -> Batch:
+        """The same batch on another device."""
+        return self._map(lambda t: t.to(device, non_blocking=non_blocking))
+
+    def rows(self, start: int, stop: int) -> Batch:
+        """Rows ``start:stop``, as views."""
+        return self._map(lambda t: t[start:stop])
+
+    def split(self, size: int) -> list[Batch]:
+        """Consecutive pieces of ``size`` rows (the last may be shorter), as views."""
+        return [self.rows(i, i + size) for i in range(0, len(self), size)]
+
+    def _map(self, function) -> Batch:  # type: ignore[no-untyped-def]
+        values = (getattr(self, f.name) for f in fields(self))
+        return Batch(*(None if v is None else function(v) for v in values))  # type: ignore[arg-type]

@@ -1,0 +1,50 @@
+"""Chunk: the batches of several consecutive optimizer steps, gathered at once."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+
+import torch
+from torch import Tensor
+
+from colonnade.core.batch import Batch
+
+
+@dataclass
+class Chunk:
+    """What one ``training_step`` receives. One gather and one trip through Lightning's loop serve several optimizer steps.
+
+    Args:
+        batch: the rows of all steps, one step after the other.
+        sizes: rows of each step (on this process).
+        norms: ``(steps,)`` float32, what the weighted sum of row losses is divided by in each step: the sum of the weights over
+            all processes, divided by their number. With that, averaged gradients equal those of one process, even when the
+            shares of a batch differ in size.
+        epoch: epoch number, from 0.
+        first_step: index within the epoch of the first step.
+    """
+
+    batch: Batch
+    sizes: tuple[int, ...]
+    norms: Tensor
+    epoch: int
+    first_step: int
+
+    def __len__(self) -> int:
+        return len(self.sizes)
+
+    def to(self, device: torch.device | str, non_blocking: bool = False) -> Chunk:
+        """The same chunk on another device."""
+        return replace(
+            self,
+            batch=self.batch.to(device, non_blocking=non_blocking),
+            norms=self.norms.to(device, non_blocking=non_blocking),
+        )
+
+    def steps(self) -> Iterator[tuple[int, Batch, Tensor]]:
+        """Yields ``(index within the epoch, batch, norm)`` of each optimizer step, as views."""
+        start = 0
+        for i, size in enumerate(self.sizes):
+            yield self.first_step + i, self.batch.rows(start, start + size), self.norms[i]
+            start += size

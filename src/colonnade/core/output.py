@@ -1,0 +1,20 @@
+"""Output: what a network gives."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from torch import Tensor
+
+
+@dataclass
+class Output:
+    """Raw scores of a network.
+
+    Args:
+        raw: ``(B, members, *out)``; members is 1 except for ensembles such as TabM. Logits, or standardised values.
+        penalty: scalar added to the loss in training (TabNet's sparsity); None means none.
+    """
+
+    raw: Tensor
+    penalty: Tensor | None = None

@@ -1,0 +1,64 @@
+"""BatchSpec: all that a network may know of the data, so that nothing about the data is typed twice."""
+
+from __future__ import annotations
+
+from dataclasses import asdict, dataclass, field
+from typing import Any
+
+from torch import Tensor
+
+
+@dataclass
+class BatchSpec:
+    """Counts, cardinalities and scales of the encoded data.
+
+    Args:
+        num_names: encoded numeric columns, in the order of ``Batch.num``.
+        cat_names: encoded categorical columns, in the order of ``Batch.cat``.
+        cardinalities: number of codes of each categorical column, the missing (0) and unknown (1) slots included.
+        target_kind: a :class:`~colonnade.core.schema.TargetKind` value.
+        target_names: names of the target columns.
+        classes: labels in class order, for a ``class`` target.
+        class_counts: train rows of each class (``class``) or positive rows of each label (``multilabel``).
+        target_mean, target_scale: of each ``real`` target; the decoder gives ``value * scale + mean``.
+        n_train: number of train rows.
+        out_shape: shape of the output of one member for one row; set from the task before a network is built.
+        n_steps: length of a sequence; None for tables.
+        num_sample: encoded numeric train rows ``(S, F)``, from which embeddings take their bins; not stored: the bins are
+            buffers of the network.
+    """
+
+    num_names: tuple[str, ...]
+    cat_names: tuple[str, ...]
+    cardinalities: tuple[int, ...]
+    target_kind: str
+    target_names: tuple[str, ...]
+    classes: tuple[str, ...] = ()
+    class_counts: tuple[int, ...] = ()
+    target_mean: tuple[float, ...] = ()
+    target_scale: tuple[float, ...] = ()
+    n_train: int = 0
+    out_shape: tuple[int, ...] = ()
+    n_steps: int | None = None
+    num_sample: Tensor | None = field(default=None, compare=False, repr=False)
+
+    @property
+    def n_num(self) -> int:
+        """Number of encoded numeric columns."""
+        return len(self.num_names)
+
+    @property
+    def n_cat(self) -> int:
+        """Number of encoded categorical columns."""
+        return len(self.cat_names)
+
+    def to_dict(self) -> dict[str, Any]:
+        """Plain JSON data without the sample."""
+        data = asdict(self)
+        del data["num_sample"]
+        return data
+
+    @classmethod
+    def from_dict(cls, data: dict[str, Any]) -> BatchSpec:
+        """Restore from :meth:`to_dict`."""
+        return cls(**{k: tuple(v) if isinstance(v, list) else v for k, v in data.items()})
