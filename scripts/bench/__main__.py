@@ -1,0 +1,18 @@
+"""Run the benchmarks: ``python scripts/bench [epoch|encode|process ...]``; all of them by default."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from pathlib import Path
+
+BENCHMARKS = ("epoch", "encode", "process")
+
+if __name__ == "__main__":
+    chosen = sys.argv[1:] or list(BENCHMARKS)
+    unknown = set(chosen) - set(BENCHMARKS)
+    if unknown:
+        sys.exit(f"unknown benchmark {', '.join(sorted(unknown))}; known: {', '.join(BENCHMARKS)}")
+    for name in chosen:
+        # A process each: what one has imported must not speed up, or slow down, another.
+        subprocess.run([sys.executable, str(Path(__file__).with_name(f"{name}.py"))], check=True)

@@ -1,0 +1,1 @@
+"""The run folder, and the verbs over it: fit, predict, evaluate."""

@@ -1,0 +1,121 @@
+"""From a configuration to live parts: the one place where data, network, task and trainer meet."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from omegaconf import DictConfig, OmegaConf, open_dict
+
+from colonnade.config.build import build
+from colonnade.config.locate import load_choice
+from colonnade.core.spec import BatchSpec
+
+if TYPE_CHECKING:
+    from lightning.pytorch import Trainer
+
+    from colonnade.data.datamodule import TableDataModule
+    from colonnade.data.table import Table
+    from colonnade.nn.network import Network
+    from colonnade.tasks.base import Task
+    from colonnade.training.module import SupervisedModule
+
+AUTO = "auto"
+
+
+@dataclass
+class Parts:
+    """What a training run is made of.
+
+    Args:
+        cfg: the configuration, its task concrete.
+        datamodule: data, set up.
+        task: loss, decoding and metrics, set up.
+        module: the network under its optimiser.
+    """
+
+    cfg: DictConfig
+    datamodule: TableDataModule
+    task: Task
+    module: SupervisedModule
+
+
+def assemble(cfg: DictConfig) -> Parts:
+    """Read and encode the data, then build task, network and module to fit it."""
+    from colonnade.data.datamodule import TableDataModule
+
+    dataset = build(cfg.data)
+    table = None
+    if cfg.task.name == AUTO:
+        table = dataset.read()
+        cfg = with_task(cfg, table)
+    task = build(cfg.task)
+    datamodule = TableDataModule(
+        dataset=dataset,
+        splitter=build(cfg.split),
+        pipeline=build(cfg.pipeline),
+        target_kind=task.target_kind,
+        loader=build(cfg.loader),
+        seed=cfg.seed,
+        table=table,
+    )
+    datamodule.setup("fit")
+    spec = network_spec(task, datamodule.spec)
+    module = build(
+        cfg.module,
+        network=build_network(cfg, spec),
+        task=task,
+        optim=build(cfg.optim),
+        spec=spec,
+        seed=cfg.seed,
+    )
+    return Parts(cfg=cfg, datamodule=datamodule, task=task, module=module)
+
+
+def with_task(cfg: DictConfig, table: Table) -> DictConfig:
+    """The configuration with ``task: auto`` replaced by the task that the target asks for."""
+    from colonnade.data.infer import target_kind
+
+    _, name = target_kind(table.frame, table.schema)
+    concrete = OmegaConf.merge(load_choice("task", name))
+    cfg = cfg.copy()
+    with open_dict(cfg):
+        cfg.task = concrete
+    return cfg
+
+
+def network_spec(task: Task, spec: BatchSpec) -> BatchSpec:
+    """Set the task up on the data, and return the specification with the output shape that the task asks for."""
+    task.setup(spec)
+    return replace(spec, out_shape=task.out_shape(spec))
+
+
+def build_network(cfg: DictConfig, spec: BatchSpec) -> Network:
+    """Build ``model:`` for encoded data."""
+    import torch
+
+    # The same weights whatever was drawn before, such as noise in the pipeline.
+    torch.manual_seed(cfg.seed)
+    network: Network = build(cfg.model, spec=spec)
+    return network
+
+
+def build_trainer(cfg: DictConfig, run_dir: Path) -> Trainer:
+    """Build the trainer with the callbacks and loggers of the configuration, writing into ``run_dir``."""
+    from colonnade.training.checkpoint_io import AtomicCheckpointIO
+
+    cfg = cfg.copy()
+    with open_dict(cfg):
+        cfg.run_dir = str(run_dir)
+    nodes: dict[str, list[Any]] = {}
+    for group in ("callbacks", "logger"):
+        nodes[group] = [build(node) for node in (cfg[group] or {}).values() if node is not None]
+    trainer: Trainer = build(
+        cfg.trainer,
+        callbacks=nodes["callbacks"],
+        logger=nodes["logger"] or False,
+        plugins=[AtomicCheckpointIO()],
+        default_root_dir=str(run_dir),
+    )
+    return trainer

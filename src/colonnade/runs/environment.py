@@ -1,0 +1,33 @@
+"""What a run was made on: versions, machine, threads."""
+
+from __future__ import annotations
+
+import platform
+import sys
+from importlib.metadata import PackageNotFoundError, version
+from typing import Any
+
+PACKAGES = ("colonnade", "torch", "lightning", "hydra-core", "torchmetrics", "polars", "numpy", "scikit-learn")
+
+
+def environment() -> dict[str, Any]:
+    """Versions, platform and thread count, as plain data.
+
+    The thread count belongs to the record: sums are bit-identical from run to run only at an equal number of threads.
+    """
+    import torch
+
+    versions = {}
+    for package in PACKAGES:
+        try:
+            versions[package] = version(package)
+        except PackageNotFoundError:
+            versions[package] = "not installed as a package"
+    return {
+        "python": sys.version.split()[0],
+        "platform": platform.platform(),
+        "processor": platform.machine(),
+        "threads": torch.get_num_threads(),
+        "cuda": torch.version.cuda if torch.cuda.is_available() else None,
+        "versions": versions,
+    }

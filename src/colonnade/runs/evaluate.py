@@ -1,0 +1,39 @@
+"""Evaluate: a finished run on new labelled data."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import torch
+
+from colonnade.runs.files import write_json
+from colonnade.runs.load import load_run
+from colonnade.runs.predict import report_unknown
+
+
+def evaluate(run: Path | str, data_path: Path | str, out: Path | str | None = None) -> dict[str, float]:
+    """Metrics of a finished run on the rows of a file.
+
+    Args:
+        run: folder of a finished run.
+        data_path: a file with the columns of the training data, the target among them; a weight column, if the run had one,
+            weighs the metrics.
+        out: a JSON file to write the metrics to; None: nowhere.
+
+    Returns:
+        The metrics of the task by name; NaN where one is undefined on these rows.
+
+    Raises:
+        SchemaError: columns are missing or mistyped; the whole difference is printed.
+        DataError: targets are missing, or of a class that training did not see.
+    """
+    loaded = load_run(run)
+    table = loaded.dataset.read_new(data_path, loaded.schema, need_target=True)
+    report_unknown(loaded, table)
+    target = loaded.coder.encode(table.frame)
+    name = loaded.schema.weight
+    weight = None if name is None else torch.from_numpy(table.frame[name].to_numpy().astype("float32"))
+    metrics = loaded.task.metrics(loaded.predict(table), target, weight)
+    if out is not None:
+        write_json(Path(out), {"run": str(run), "data": str(data_path), "rows": table.frame.height, "metrics": metrics})
+    return metrics

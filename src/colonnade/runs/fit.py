@@ -1,0 +1,110 @@
+"""Fit: train one configuration into one run folder, measure it, and leave a record."""
+
+from __future__ import annotations
+
+import logging
+import random
+import time
+from pathlib import Path
+from typing import Any
+
+from omegaconf import DictConfig, OmegaConf
+
+from colonnade.config.check import check
+from colonnade.config.record import config_hash, redact
+from colonnade.core.errors import ColonnadeError
+from colonnade.runs.assemble import Parts, assemble, build_trainer
+from colonnade.runs.environment import environment
+from colonnade.runs.folder import RunFolder
+from colonnade.runs.launch import is_first, is_worker, launch, processes
+
+log = logging.getLogger(__name__)
+
+
+def fit(cfg: DictConfig, run_dir: Path | str) -> dict[str, Any]:
+    """Train ``cfg`` in ``run_dir``; resume what is unfinished there; leave alone what is finished.
+
+    Args:
+        cfg: a composed configuration.
+        run_dir: the run folder.
+
+    Returns:
+        The content of ``result.json``.
+
+    Raises:
+        ConfigError: the configuration has faults; all are named, before any data is read.
+        RunFolderError: the folder is locked, or holds another configuration.
+        DataError, TrainingError: see their texts; ``result.json`` then says ``failed``.
+    """
+    check(cfg)
+    folder = RunFolder(run_dir)
+    if is_worker():
+        return train(cfg, folder)
+    with folder.locked():
+        folder.claim(config_hash(cfg), overwrite=cfg.overwrite)
+        if folder.finished:
+            log.warning("'%s' is finished: nothing to do (overwrite=true trains it again)", folder.path)
+            return folder.result or {}
+        try:
+            n = processes(cfg)
+            if n == 1:
+                return train(cfg, folder)
+            launch(cfg, folder.path, n)
+            return folder.result or {}
+        except ColonnadeError as error:
+            folder.finish({"status": "failed", "error": f"{type(error).__name__}: {error}"})
+            raise
+
+
+def train(cfg: DictConfig, folder: RunFolder) -> dict[str, Any]:
+    """Train in this process, which may be one of several; the first of them measures and writes.
+
+    Returns:
+        The content of ``result.json``; empty in the other processes.
+    """
+    start = time.monotonic()
+    _prepare_process(cfg)
+    parts = assemble(cfg)
+    if is_first():
+        _record(cfg, parts, folder)
+        parts.datamodule.save(folder.path)
+    from colonnade.training.checkpoint_io import latest_recovery
+
+    trainer = build_trainer(parts.cfg, folder.path)
+    recovery = latest_recovery(folder.checkpoints)
+    if recovery is not None:
+        log.info("resuming from '%s'", recovery.name)
+    trainer.fit(parts.module, datamodule=parts.datamodule, ckpt_path=recovery, weights_only=True)
+    if not trainer.is_global_zero:
+        return {}
+    from colonnade.runs.score import score
+
+    result = score(parts, trainer, folder, seconds=time.monotonic() - start)
+    folder.finish(result)
+    return result
+
+
+def _prepare_process(cfg: DictConfig) -> None:
+    """Threads and seeds of this process."""
+    import numpy as np
+    import torch
+
+    if cfg.threads is not None:
+        torch.set_num_threads(cfg.threads)
+    torch.manual_seed(cfg.seed)
+    np.random.seed(cfg.seed)
+    random.seed(cfg.seed)
+
+
+def _record(cfg: DictConfig, parts: Parts, folder: RunFolder) -> None:
+    """Write the configuration and the environment; the hash is that of what the user asked for."""
+    overrides = folder / ".hydra" / "overrides.yaml"
+    folder.record(
+        config_hash(cfg),
+        OmegaConf.to_yaml(redact(parts.cfg)),
+        {
+            **environment(),
+            "origin": parts.datamodule.table.origin,
+            "overrides": OmegaConf.to_container(OmegaConf.load(overrides)) if overrides.exists() else [],
+        },
+    )

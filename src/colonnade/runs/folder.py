@@ -1,0 +1,149 @@
+"""The run folder: one configuration, one lock, one record of what was made."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from filelock import FileLock, Timeout
+
+from colonnade.core.errors import RunFolderError
+from colonnade.runs.files import sha256, write_atomic, write_json
+
+CONFIG = "config.yaml"
+RESULT = "result.json"
+MANIFEST = "manifest.json"
+STATE = "environment.json"
+LOCK = ".lock"
+# Still written by others while the manifest is taken, or of no consequence for what the folder says.
+UNLISTED = {MANIFEST, LOCK, "train.log"}
+UNLISTED_FOLDERS = {"tensorboard", ".hydra", "csv", "wandb", "mlruns"}
+
+
+class RunFolder:
+    """A folder that holds one run.
+
+    Args:
+        path: the folder; made when absent.
+    """
+
+    def __init__(self, path: Path | str) -> None:
+        self.path = Path(path)
+
+    def __truediv__(self, name: str) -> Path:
+        return self.path / name
+
+    @property
+    def checkpoints(self) -> Path:
+        """Where checkpoints lie."""
+        return self.path / "checkpoints"
+
+    @property
+    def result(self) -> dict[str, Any] | None:
+        """Content of ``result.json``, or None when the run has not ended."""
+        path = self / RESULT
+        return json.loads(path.read_text(encoding="utf-8")) if path.exists() else None
+
+    @property
+    def finished(self) -> bool:
+        """Whether the run ended well."""
+        result = self.result
+        return result is not None and result["status"] == "finished"
+
+    @contextmanager
+    def locked(self) -> Iterator[None]:
+        """Hold the folder for this process; the system frees it when the process dies, however it dies.
+
+        Raises:
+            RunFolderError: another process holds it.
+        """
+        self.path.mkdir(parents=True, exist_ok=True)
+        lock = FileLock(self / LOCK, timeout=0)
+        try:
+            lock.acquire()
+        except Timeout:
+            raise RunFolderError(
+                f"another process is training in '{self.path}'; wait for it, or give another hydra.run.dir="
+            ) from None
+        try:
+            yield
+        finally:
+            lock.release()
+
+    def claim(self, config_hash: str, *, overwrite: bool) -> None:
+        """Take the folder for a configuration, or refuse.
+
+        Args:
+            config_hash: hash of what decides the outcome of the run.
+            overwrite: empty the folder first, whatever it holds.
+
+        Raises:
+            RunFolderError: the folder holds a run of another configuration.
+        """
+        if overwrite:
+            self._empty()
+        state = self._state()
+        if state and state["config_hash"] != config_hash:
+            raise RunFolderError(
+                f"'{self.path}' holds a run of another configuration (see its {CONFIG}); "
+                "give another hydra.run.dir=, or overwrite=true to discard that run"
+            )
+        if not state and (self / CONFIG).exists():
+            raise RunFolderError(f"'{self.path}' holds a {CONFIG} but no {STATE}; give overwrite=true to start over")
+        self.checkpoints.mkdir(exist_ok=True)
+
+    def record(self, config_hash: str, config: str, environment: dict[str, Any]) -> None:
+        """Write what the run is made from: ``config.yaml`` and ``environment.json``."""
+        write_atomic(self / CONFIG, config)
+        write_json(self / STATE, {"config_hash": config_hash, **environment})
+
+    def finish(self, result: dict[str, Any]) -> None:
+        """Write the manifest and, last of all and atomically, ``result.json``."""
+        if result["status"] == "finished":
+            self.write_manifest()
+        write_json(self / RESULT, result)
+
+    def write_manifest(self) -> None:
+        """Write the SHA-256 of each file of the folder."""
+        files = {}
+        for path in sorted(self.path.rglob("*")):
+            name = path.relative_to(self.path)
+            if path.is_dir() or name.parts[0] in UNLISTED_FOLDERS or name.name in UNLISTED | {RESULT}:
+                continue
+            files[name.as_posix()] = sha256(path)
+        write_json(self / MANIFEST, files)
+
+    def verify(self, *names: str) -> None:
+        """Compare files with the manifest.
+
+        Raises:
+            RunFolderError: a file is missing, not listed, or differs by a bit.
+        """
+        path = self / MANIFEST
+        if not path.exists():
+            raise RunFolderError(f"'{self.path}' is not a finished run: it has no {MANIFEST}")
+        known = json.loads(path.read_text(encoding="utf-8"))
+        for name in names:
+            if not (self / name).exists():
+                raise RunFolderError(f"'{self / name}' is missing from the run folder")
+            if known.get(name) != sha256(self / name):
+                raise RunFolderError(f"'{self / name}' differs from its SHA-256 in {MANIFEST}: the file is damaged")
+
+    def _state(self) -> dict[str, Any] | None:
+        path = self / STATE
+        return json.loads(path.read_text(encoding="utf-8")) if path.exists() else None
+
+    def _empty(self) -> None:
+        for path in self.path.iterdir():
+            # Hydra has written its own folder and log for the present job already.
+            if path.name in {LOCK, ".hydra", "train.log"}:
+                continue
+            if path.is_dir() and not path.is_symlink():
+                shutil.rmtree(path)
+            else:
+                os.remove(path)

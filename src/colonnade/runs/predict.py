@@ -1,0 +1,59 @@
+"""Predict: new rows through a finished run."""
+
+from __future__ import annotations
+
+import logging
+from pathlib import Path
+
+import numpy as np
+import polars as pl
+
+from colonnade.data.table import Table
+from colonnade.runs.load import LoadedRun, load_run
+from colonnade.runs.predictions import to_frame, write_frame
+
+log = logging.getLogger(__name__)
+
+
+def predict(run: Path | str, data_path: Path | str, out: Path | str | None = None) -> pl.DataFrame:
+    """Predict the rows of a file, and write them.
+
+    Args:
+        run: folder of a finished run.
+        data_path: a file with the columns of the training data; the target may be absent.
+        out: where to write, by its ending ``.csv``, ``.parquet``, ``.jsonl`` or ``.arrow``; None: nowhere.
+
+    Returns:
+        ``row_id``, the values of the schema's own row id if it has one, predictions and probabilities.
+
+    Raises:
+        SchemaError: columns are missing or mistyped; the whole difference is printed.
+        RunFolderError: see :func:`~colonnade.runs.load.load_run`.
+    """
+    loaded = load_run(run)
+    table = loaded.dataset.read_new(data_path, loaded.schema, need_target=False)
+    report_unknown(loaded, table)
+    frame = to_frame(loaded.predict(table), loaded.spec, row_ids(table))
+    key = loaded.schema.row_id
+    if key is not None and key in table.frame.columns:
+        frame = frame.insert_column(1, table.frame[key])
+    if out is not None:
+        write_frame(frame, Path(out))
+    return frame
+
+
+def row_ids(table: Table) -> np.ndarray:
+    """Position of each row in its source."""
+    return np.arange(table.frame.height) if table.row_ids is None else table.row_ids
+
+
+def report_unknown(loaded: LoadedRun, table: Table) -> None:
+    """Say which columns hold categories that the training rows did not."""
+    for column, count in loaded.pipeline.unknown_counts(table.frame).items():
+        if count:
+            log.warning(
+                "column '%s': %d of %d rows hold a category unseen in training; they use its unknown slot",
+                column,
+                count,
+                table.frame.height,
+            )

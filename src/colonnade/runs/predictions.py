@@ -1,0 +1,68 @@
+"""Decoded predictions as a table for people."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import polars as pl
+from torch import Tensor
+
+from colonnade.core.errors import ConfigError
+from colonnade.core.schema import TargetKind
+from colonnade.core.spec import BatchSpec
+
+
+def to_frame(prediction: dict[str, Tensor], spec: BatchSpec, row_id: np.ndarray) -> pl.DataFrame:
+    """One row a prediction.
+
+    Args:
+        prediction: what a task's decoder gives.
+        spec: names of targets and classes.
+        row_id: ``(N,)`` position of each row in its source.
+
+    Returns:
+        ``row_id``; for classes ``prediction`` and ``probability/<class>``; for several labels ``<label>`` and
+        ``probability/<label>``; for real targets ``prediction`` (``prediction/<target>`` when several) and
+        ``quantile/<i>`` columns where the task predicts quantiles.
+    """
+    columns: dict[str, np.ndarray | pl.Series] = {"row_id": np.asarray(row_id)}
+    values = {name: tensor.detach().cpu().numpy() for name, tensor in prediction.items()}
+    if spec.target_kind == TargetKind.CLASS:
+        columns["prediction"] = pl.Series(np.asarray(spec.classes, dtype=object)[values["label"]].tolist())
+        for i, label in enumerate(spec.classes):
+            columns[f"probability/{label}"] = values["probability"][:, i]
+        return pl.DataFrame(columns)
+    several = len(spec.target_names) > 1
+    for t, name in enumerate(spec.target_names):
+        if spec.target_kind == TargetKind.MULTILABEL:
+            columns[name] = values["label"][:, t]
+            columns[f"probability/{name}"] = values["probability"][:, t]
+            continue
+        suffix = f"/{name}" if several else ""
+        columns[f"prediction{suffix}"] = values["value"][:, t]
+        if "quantile" in values:
+            for q in range(values["quantile"].shape[2]):
+                columns[f"quantile{suffix}/{q}"] = values["quantile"][:, t, q]
+    return pl.DataFrame(columns)
+
+
+def write_frame(frame: pl.DataFrame, out: Path) -> None:
+    """Write a table by the ending of its name: ``.csv``, ``.parquet``, ``.jsonl`` or ``.arrow``.
+
+    In CSV, text that begins with ``= + - @`` is prefixed with an apostrophe: spreadsheets would run it as a formula.
+    """
+    out.parent.mkdir(parents=True, exist_ok=True)
+    match out.suffix:
+        case ".csv":
+            text = pl.selectors.string()
+            risky = text.str.contains(r"^[=+\-@]")
+            frame.with_columns(pl.when(risky).then("'" + text).otherwise(text).name.keep()).write_csv(out)
+        case ".parquet":
+            frame.write_parquet(out)
+        case ".jsonl":
+            frame.write_ndjson(out)
+        case ".arrow":
+            frame.write_ipc(out)
+        case other:
+            raise ConfigError(f"out='{out}': unknown ending '{other}'; use .csv, .parquet, .jsonl or .arrow")

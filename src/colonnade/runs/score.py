@@ -1,0 +1,69 @@
+"""Score: measure the best weights of a training on the validation and test rows, and write what was found."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import polars as pl
+from torch import Tensor
+
+from colonnade.runs.assemble import Parts
+from colonnade.runs.folder import RunFolder
+from colonnade.runs.load import NETWORK
+from colonnade.runs.predictions import to_frame
+
+if TYPE_CHECKING:
+    from lightning.pytorch import Trainer
+
+SPLITS = ("val", "test")
+
+
+def score(parts: Parts, trainer: Trainer, folder: RunFolder, *, seconds: float) -> dict[str, Any]:
+    """Measure, write predictions, figures and weights.
+
+    Args:
+        parts: what was trained.
+        trainer: the trainer, after ``fit``.
+        folder: the run folder.
+        seconds: duration of the training.
+
+    Returns:
+        The content of ``result.json``.
+    """
+    from safetensors.torch import save_file
+
+    from colonnade.training.checkpoint_io import best_checkpoint
+
+    module, task = parts.module, parts.task
+    checkpoint = best_checkpoint(folder.checkpoints)
+    if checkpoint is not None:
+        module.load_best(checkpoint)
+    save_file(module.network_state(), folder / NETWORK)
+    metrics: dict[str, dict[str, float]] = {}
+    frames = []
+    for split in SPLITS:
+        collected = module.collect(parts.datamodule.loader_for(split))
+        if len(collected.target) == 0:
+            metrics[split] = {}
+            continue
+        prediction = task.decode(collected.raw)
+        metrics[split] = task.metrics(prediction, collected.target, collected.weight)
+        truth = _truth(parts, collected.target)
+        frame = to_frame(prediction, module.spec, collected.row_id.cpu().numpy())
+        frames.append(frame.with_columns(truth).insert_column(1, pl.lit(split).alias("split")))
+        _figures(parts, trainer, folder, split, prediction, collected.target)
+    pl.concat(frames).write_parquet(folder / "predictions.parquet")
+    return {
+        "status": "finished",
+        "task": task.name,
+        "monitor": task.monitor,
+        "metrics": metrics,
+        "seconds": round(seconds, 3),
+        "epochs": trainer.current_epoch,
+        "parameters": sum(p.numel() for p in module.network.parameters()),
+        "checkpoint": None if checkpoint is None else checkpoint.relative_to(folder.path).as_posix(),
+        "overrides": json.loads((folder / "environment.json").read_text(encoding="utf-8"))["overrides"],
+        "error": None,
+    }

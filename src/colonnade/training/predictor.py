@@ -1,0 +1,38 @@
+"""Predictor: the one module that is evaluated, explained, exported and served."""
+
+from __future__ import annotations
+
+from torch import Tensor, nn
+
+from colonnade.core.batch import Batch
+
+
+class Predictor(nn.Module):
+    """Numeric pipeline, network and decoder in one module, so that training and serving cannot drift apart.
+
+    Only the look-up of strings (to category codes) lies outside.
+
+    Args:
+        pipeline: fitted pipeline module; ``(num (B, F) float64, cat (B, K) int64, time (B, D) int64)`` to encoded
+            ``(num (B, F') float32, cat (B, K') int64)``.
+        network: :class:`~colonnade.nn.network.Network`.
+        decoder: decoder of the task; raw outputs to a dictionary of predictions.
+    """
+
+    def __init__(self, *, pipeline: nn.Module, network: nn.Module, decoder: nn.Module) -> None:
+        super().__init__()
+        self.pipeline = pipeline
+        self.network = network
+        self.decoder = decoder
+        self.eval()
+
+    def forward(self, num: Tensor, cat: Tensor, time: Tensor) -> dict[str, Tensor]:
+        """Decoded predictions of raw rows.
+
+        Args:
+            num: ``(B, F)`` float64, NaN where missing.
+            cat: ``(B, K)`` int64 codes.
+            time: ``(B, D)`` int64 microseconds since 1970.
+        """
+        encoded_num, encoded_cat = self.pipeline(num, cat, time)
+        return self.decoder(self.network(Batch(num=encoded_num, cat=encoded_cat)).raw)
