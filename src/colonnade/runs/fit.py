@@ -98,13 +98,5 @@ def _prepare_process(cfg: DictConfig) -> None:
 
 def _record(cfg: DictConfig, parts: Parts, folder: RunFolder) -> None:
     """Write the configuration and the environment; the hash is that of what the user asked for."""
-    overrides = folder / ".hydra" / "overrides.yaml"
-    folder.record(
-        config_hash(cfg),
-        OmegaConf.to_yaml(redact(parts.cfg)),
-        {
-            **environment(),
-            "origin": parts.datamodule.table.origin,
-            "overrides": OmegaConf.to_container(OmegaConf.load(overrides)) if overrides.exists() else [],
-        },
-    )
+    config = OmegaConf.to_yaml(redact(parts.cfg))
+    folder.record(config_hash(cfg), config, {**environment(), "origin": parts.datamodule.table.origin})

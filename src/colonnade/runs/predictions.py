@@ -47,6 +47,24 @@ def to_frame(prediction: dict[str, Tensor], spec: BatchSpec, row_id: np.ndarray)
     return pl.DataFrame(columns)
 
 
+def truth_columns(truth: Tensor, spec: BatchSpec) -> list[pl.Series]:
+    """What was true, in the units of the prediction.
+
+    Args:
+        truth: class indices ``(N,)``, 0/1 labels ``(N, L)``, or values ``(N, T)``.
+        spec: names of targets and classes.
+
+    Returns:
+        ``target``, or ``target/<name>`` when several.
+    """
+    values = truth.cpu().numpy()
+    if spec.target_kind == TargetKind.CLASS:
+        return [pl.Series("target", np.asarray(spec.classes, dtype=object)[values].tolist())]
+    if len(spec.target_names) == 1:
+        return [pl.Series("target", values[:, 0])]
+    return [pl.Series(f"target/{name}", values[:, t]) for t, name in enumerate(spec.target_names)]
+
+
 def write_frame(frame: pl.DataFrame, out: Path) -> None:
     """Write a table by the ending of its name: ``.csv``, ``.parquet``, ``.jsonl`` or ``.arrow``.
 

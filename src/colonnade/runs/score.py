@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import json
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import polars as pl
@@ -12,7 +10,7 @@ from torch import Tensor
 from colonnade.runs.assemble import Parts
 from colonnade.runs.folder import RunFolder
 from colonnade.runs.load import NETWORK
-from colonnade.runs.predictions import to_frame
+from colonnade.runs.predictions import to_frame, truth_columns
 
 if TYPE_CHECKING:
     from lightning.pytorch import Trainer
@@ -50,11 +48,12 @@ def score(parts: Parts, trainer: Trainer, folder: RunFolder, *, seconds: float) 
             continue
         prediction = task.decode(collected.raw)
         metrics[split] = task.metrics(prediction, collected.target, collected.weight)
-        truth = _truth(parts, collected.target)
+        truth = task.truth(collected.target)
         frame = to_frame(prediction, module.spec, collected.row_id.cpu().numpy())
-        frames.append(frame.with_columns(truth).insert_column(1, pl.lit(split).alias("split")))
-        _figures(parts, trainer, folder, split, prediction, collected.target)
-    pl.concat(frames).write_parquet(folder / "predictions.parquet")
+        frames.append(frame.with_columns(pl.lit(split).alias("split"), *truth_columns(truth, module.spec)))
+        illustrate(parts, trainer, folder, split, prediction, truth)
+    if frames:
+        pl.concat(frames).write_parquet(folder / "predictions.parquet")
     return {
         "status": "finished",
         "task": task.name,
@@ -64,6 +63,6 @@ def score(parts: Parts, trainer: Trainer, folder: RunFolder, *, seconds: float) 
         "epochs": trainer.current_epoch,
         "parameters": sum(p.numel() for p in module.network.parameters()),
         "checkpoint": None if checkpoint is None else checkpoint.relative_to(folder.path).as_posix(),
-        "overrides": json.loads((folder / "environment.json").read_text(encoding="utf-8"))["overrides"],
+        "overrides": list(parts.cfg.get("overrides", [])),
         "error": None,
     }
