@@ -78,7 +78,10 @@ def with_task(cfg: DictConfig, table: Table) -> DictConfig:
     from colonnade.data.infer import target_kind
 
     _, name = target_kind(table.frame, table.schema)
-    concrete = OmegaConf.merge(load_choice("task", name))
+    # What the user set under `auto`, such as another monitor, still holds.
+    marker = load_choice("task", AUTO)
+    asked = {key: value for key, value in cfg.task.items() if marker.get(key) != value}
+    concrete = OmegaConf.merge(load_choice("task", name), asked)
     cfg = cfg.copy()
     with open_dict(cfg):
         cfg.task = concrete

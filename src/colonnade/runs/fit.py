@@ -16,6 +16,7 @@ from colonnade.core.errors import ColonnadeError
 from colonnade.runs.assemble import Parts, assemble, build_trainer
 from colonnade.runs.environment import environment
 from colonnade.runs.folder import RunFolder
+from colonnade.runs.illustrate import best_epoch, epochs
 from colonnade.runs.launch import is_first, is_worker, launch, processes
 
 log = logging.getLogger(__name__)
@@ -81,6 +82,7 @@ def train(cfg: DictConfig, folder: RunFolder) -> dict[str, Any]:
 
     result = score(parts, trainer, folder, seconds=time.monotonic() - start)
     folder.finish(result)
+    _show(result, parts, folder)
     return result
 
 
@@ -94,6 +96,17 @@ def _prepare_process(cfg: DictConfig) -> None:
     torch.manual_seed(cfg.seed)
     np.random.seed(cfg.seed)
     random.seed(cfg.seed)
+
+
+def _show(result: dict[str, Any], parts: Parts, folder: RunFolder) -> None:
+    """Print the metrics, and where to look further."""
+    from rich.console import Console
+
+    from colonnade.report.table import summary
+
+    events = folder / "tensorboard"
+    best = best_epoch(epochs(folder / "metrics.jsonl"), parts.task.monitor, parts.task.mode)
+    Console().print(summary(result, folder=folder.path, best_epoch=best, tensorboard=events if events.exists() else None))
 
 
 def _record(cfg: DictConfig, parts: Parts, folder: RunFolder) -> None:

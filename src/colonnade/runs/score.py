@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 import polars as pl
@@ -9,11 +10,13 @@ from torch import Tensor
 
 from colonnade.runs.assemble import Parts
 from colonnade.runs.folder import RunFolder
+from colonnade.runs.illustrate import epochs, publish, record_settings
 from colonnade.runs.load import NETWORK
 from colonnade.runs.predictions import to_frame, truth_columns
 
 if TYPE_CHECKING:
     from lightning.pytorch import Trainer
+    from matplotlib.figure import Figure
 
 SPLITS = ("val", "test")
 
@@ -40,10 +43,11 @@ def score(parts: Parts, trainer: Trainer, folder: RunFolder, *, seconds: float) 
         module.load_best(checkpoint)
     save_file(module.network_state(), folder / NETWORK)
     metrics: dict[str, dict[str, float]] = {}
-    frames = []
+    frames: list[pl.DataFrame] = []
+    figures: dict[str, Figure] = {}
     for split in SPLITS:
         collected = module.collect(parts.datamodule.loader_for(split))
-        if len(collected.target) == 0:
+        if len(collected) == 0:
             metrics[split] = {}
             continue
         prediction = task.decode(collected.raw)
@@ -51,9 +55,12 @@ def score(parts: Parts, trainer: Trainer, folder: RunFolder, *, seconds: float) 
         truth = task.truth(collected.target)
         frame = to_frame(prediction, module.spec, collected.row_id.cpu().numpy())
         frames.append(frame.with_columns(pl.lit(split).alias("split"), *truth_columns(truth, module.spec)))
-        illustrate(parts, trainer, folder, split, prediction, truth)
+        if split == SPLITS[-1]:
+            figures = _figures(parts, prediction, truth)
     if frames:
         pl.concat(frames).write_parquet(folder / "predictions.parquet")
+    publish({**figures, **_curves(parts, folder)}, trainer, folder.path)
+    record_settings(parts.cfg, metrics, trainer)
     return {
         "status": "finished",
         "task": task.name,
@@ -66,3 +73,25 @@ def score(parts: Parts, trainer: Trainer, folder: RunFolder, *, seconds: float) 
         "overrides": list(parts.cfg.get("overrides", [])),
         "error": None,
     }
+
+
+def _figures(parts: Parts, prediction: Mapping[str, Tensor], truth: Tensor) -> dict[str, Figure]:
+    from colonnade.report.figures import draw
+
+    spec, task = parts.module.spec, parts.task
+    return draw(
+        task.name,
+        prediction,
+        truth,
+        classes=spec.classes,
+        target_names=spec.target_names,
+        quantiles=task.quantiles,
+    )
+
+
+def _curves(parts: Parts, folder: RunFolder) -> dict[str, Figure]:
+    from colonnade.report.learning import learning_curve
+
+    rows = epochs(folder / "metrics.jsonl")
+    figure = learning_curve(rows, monitor=parts.task.monitor, mode=parts.task.mode)
+    return {} if figure is None else {"learning": figure}

@@ -1,0 +1,94 @@
+"""The table at the end of a training."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from rich.console import Group
+    from rich.table import Table
+    from rich.text import Text
+
+UNDEFINED = "undefined"
+
+
+def summary(
+    result: Mapping[str, Any], *, folder: Path, best_epoch: int | None = None, tensorboard: Path | None = None
+) -> Group:
+    """Metrics, and below them what a person asks next.
+
+    Args:
+        result: content of ``result.json``.
+        folder: the run folder.
+        best_epoch: epoch of the weights that were measured.
+        tensorboard: folder of the TensorBoard events, when they are written.
+    """
+    from rich.console import Group
+    from rich.table import Table
+
+    facts = Table.grid(padding=(0, 2))
+    facts.add_column(style="dim", justify="right")
+    facts.add_column(overflow="fold")
+    epochs = f"{result['epochs']}" + ("" if best_epoch is None else f", best {best_epoch}")
+    facts.add_row("epochs", epochs)
+    facts.add_row("time", duration(result["seconds"]))
+    facts.add_row("parameters", f"{result['parameters']:,}")
+    facts.add_row("run folder", _plain(str(folder)))
+    if tensorboard is not None:
+        facts.add_row("TensorBoard", _plain(f"tensorboard --logdir {tensorboard}"))
+    return Group(metrics_table(result["metrics"], monitor=result["monitor"], task=result["task"]), facts)
+
+
+def metrics_table(metrics: Mapping[str, Mapping[str, float | None]], *, monitor: str, task: str) -> Table:
+    """A row for each metric and a column for each part of the data; the monitored metric first and marked.
+
+    Args:
+        metrics: by part (``val``, ``test``) and name; None or NaN where undefined. Parts without rows are left out.
+        monitor: ``task.monitor``.
+        task: name of the task, for the heading.
+    """
+    from rich.table import Table
+
+    table = Table(title=_plain(task), title_justify="left", title_style="bold", header_style="bold")
+    parts = [part for part, values in metrics.items() if values]
+    table.add_column("metric")
+    for part in parts:
+        table.add_column(part, justify="right")
+    watched = monitor.split("/", 1)[-1]
+    names = dict.fromkeys(name for part in parts for name in metrics[part])
+    for name in sorted(names, key=lambda n: n != watched):
+        cells = [number(metrics[part].get(name)) for part in parts]
+        marked = name == watched
+        table.add_row(_plain(f"{name} (monitored)" if marked else name), *cells, style="bold cyan" if marked else None)
+    return table
+
+
+def number(value: float | None) -> str:
+    """Five significant digits; ``undefined`` for what has no value.
+
+    >>> number(0.123456), number(12345678.0), number(None)
+    ('0.12346', '1.2346e+07', 'undefined')
+    """
+    return UNDEFINED if value is None or math.isnan(value) else f"{value:.5g}"
+
+
+def duration(seconds: float) -> str:
+    """Seconds in words.
+
+    >>> duration(8.31), duration(83), duration(7383)
+    ('8.3 s', '1 min 23 s', '2 h 3 min')
+    """
+    if seconds < 60:
+        return f"{seconds:.1f} s"
+    minutes, rest = divmod(round(seconds), 60)
+    return f"{minutes} min {rest} s" if minutes < 60 else f"{minutes // 60} h {minutes % 60} min"
+
+
+def _plain(text: str) -> Text:
+    """Text in which a bracket is a bracket, not markup."""
+    from rich.text import Text
+
+    return Text(text)

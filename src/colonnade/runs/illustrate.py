@@ -1,0 +1,90 @@
+"""Illustrate: the figures of a run, as files and in TensorBoard."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from omegaconf import DictConfig, OmegaConf
+
+from colonnade.config.record import redact
+
+if TYPE_CHECKING:
+    from lightning.pytorch import Trainer
+    from matplotlib.figure import Figure
+
+FIGURES = "figures"
+# Nodes that are choices of a person and may be compared between runs; paths and files are not.
+COMPARED = ("seed", "model", "optim", "loader", "pipeline", "split", "module", "choices")
+
+
+def epochs(metrics: Path) -> list[dict[str, float]]:
+    """The rows of ``metrics.jsonl``; none when that callback was off."""
+    if not metrics.exists():
+        return []
+    return [json.loads(line) for line in metrics.read_text(encoding="utf-8").splitlines()]
+
+
+def best_epoch(rows: Sequence[Mapping[str, float | None]], monitor: str, mode: str) -> int | None:
+    """The epoch with the best monitored value; None when it was never measured.
+
+    >>> best_epoch([{"epoch": 0, "val/rmse": 2.0}, {"epoch": 1, "val/rmse": 1.0}], "val/rmse", "min")
+    1
+    """
+    measured = [(row[monitor], row["epoch"]) for row in rows if row.get(monitor) is not None]
+    if not measured:
+        return None
+    best = (min if mode == "min" else max)(measured, key=lambda pair: pair[0] or 0.0)
+    return None if best[1] is None else int(best[1])
+
+
+def publish(figures: Mapping[str, Figure], trainer: Trainer, folder: Path) -> None:
+    """Write each figure to ``figures/<name>.png`` and to TensorBoard, drawn once."""
+    import numpy as np
+    from lightning.pytorch.loggers import TensorBoardLogger
+    from matplotlib.backends.backend_agg import FigureCanvasAgg
+    from PIL import Image
+
+    (folder / FIGURES).mkdir(exist_ok=True)
+    for name, figure in figures.items():
+        canvas = FigureCanvasAgg(figure)
+        canvas.draw()
+        pixels = np.asarray(canvas.buffer_rgba())[..., :3]
+        Image.fromarray(pixels).save(folder / FIGURES / f"{name}.png")
+        for logger in trainer.loggers:
+            if isinstance(logger, TensorBoardLogger):
+                logger.experiment.add_image(name, pixels, trainer.global_step, dataformats="HWC")
+
+
+def record_settings(cfg: DictConfig, metrics: Mapping[str, Mapping[str, float]], trainer: Trainer) -> None:
+    """Tell every logger the settings of the run; TensorBoard's table of hyper-parameters also gets the final metrics."""
+    from lightning.pytorch.loggers import TensorBoardLogger
+
+    settings = _settings(cfg)
+    final = {f"{split}/{name}": value for split, values in metrics.items() for name, value in values.items()}
+    for logger in trainer.loggers:
+        if isinstance(logger, TensorBoardLogger):
+            # Under names of their own: the curves keep theirs.
+            logger.log_hyperparams(settings, {f"final/{name}": value for name, value in final.items()})
+        else:
+            logger.log_hyperparams(settings)
+        logger.save()
+
+
+def _settings(cfg: DictConfig) -> dict[str, Any]:
+    """Dotted keys to plain values."""
+    plain = OmegaConf.to_container(redact(cfg))
+    assert isinstance(plain, dict)
+    flat: dict[str, Any] = {}
+
+    def visit(prefix: str, node: Any) -> None:
+        if isinstance(node, dict):
+            for key, value in node.items():
+                visit(f"{prefix}.{key}" if prefix else str(key), value)
+        elif not prefix.endswith(("_target_", "_partial_")):
+            flat[prefix] = node if isinstance(node, str | int | float | bool) or node is None else str(node)
+
+    visit("", {key: plain[key] for key in COMPARED if key in plain})
+    return flat

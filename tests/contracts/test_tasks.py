@@ -1,0 +1,53 @@
+"""Every task in conf/task keeps the contract of tasks."""
+
+from pathlib import Path
+
+import pytest
+from hydra.utils import instantiate
+from omegaconf import OmegaConf
+
+from colonnade.tasks.base import Task
+from colonnade.testing.tasks import CHECKS, ready
+
+CONF = Path(__file__).parents[2] / "conf" / "task"
+AUTO = "auto"
+CONCRETE = sorted(p.stem for p in CONF.glob("*.yaml") if p.stem != AUTO)
+
+
+def build(name: str, **options: object) -> Task:
+    return instantiate(OmegaConf.merge(OmegaConf.load(CONF / f"{name}.yaml"), options), _convert_="all")
+
+
+def test_finds_every_task() -> None:
+    assert CONCRETE == ["binary", "multiclass", "multilabel", "multitarget_regression", "quantile", "regression"]
+    assert len(CHECKS) == 11
+
+
+def test_auto_only_marks() -> None:
+    assert OmegaConf.load(CONF / "auto.yaml") == {"name": "auto", "monitor": "val/loss", "mode": "min"}
+
+
+@pytest.mark.parametrize("name", CONCRETE)
+def test_yaml_names_the_choice(name: str) -> None:
+    cfg = OmegaConf.load(CONF / f"{name}.yaml")
+    assert (cfg.name, build(name).name) == (name, name)
+    assert build(name).monitor == cfg.monitor
+    assert build(name).mode == cfg.mode
+
+
+@pytest.mark.parametrize("check", CHECKS, ids=lambda check: check.__name__)
+@pytest.mark.parametrize("name", CONCRETE)
+def test_contract(name: str, check) -> None:
+    check(ready(build(name)))
+
+
+@pytest.mark.parametrize("check", CHECKS[:-1], ids=lambda check: check.__name__)
+@pytest.mark.parametrize("name", ["binary", "multiclass", "multilabel"])
+def test_contract_with_weights_and_smoothing(name: str, check) -> None:
+    check(ready(build(name, class_weight="balanced", label_smoothing=0.1)))
+
+
+@pytest.mark.parametrize("check", CHECKS[:-1], ids=lambda check: check.__name__)
+@pytest.mark.parametrize("loss", ["mae", "huber"])
+def test_contract_of_other_losses(loss: str, check) -> None:
+    check(ready(build("regression", loss=loss)))
