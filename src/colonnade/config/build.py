@@ -1,0 +1,62 @@
+"""Build: from a node of a configuration to a live object. The only caller of Hydra's ``instantiate``."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from omegaconf import DictConfig, ListConfig, OmegaConf
+
+from colonnade.config.targets import find
+from colonnade.core.errors import ColonnadeError, ConfigError
+
+
+def build(node: DictConfig | Mapping[str, Any], **late: Any) -> Any:
+    """Build the object that ``_target_`` names, its nested nodes first; they receive plain lists and dicts.
+
+    Args:
+        node: a mapping with ``_target_`` and arguments. A nested node with ``_partial_: true`` is handed over
+            unfinished, for its owner to complete.
+        late: arguments known only now, such as ``spec``; they are handed over as they are and win over the node's.
+
+    Raises:
+        ConfigError: a target is not on the list, or a constructor refuses its arguments; the YAML key is named.
+    """
+    key = node._get_full_key(None) if isinstance(node, DictConfig) else ""
+    try:
+        return construct(node, **late)
+    except (ValueError, TypeError) as error:
+        raise ConfigError(f"{key or node['_target_']}: {error}") from error
+
+
+def construct(node: DictConfig | Mapping[str, Any], **late: Any) -> Any:
+    """Like :func:`build`, with the constructor's own errors."""
+    from hydra.errors import InstantiationException
+    from hydra.utils import instantiate
+
+    guard(node)
+    try:
+        # Completed outside of Hydra, which would take a dataclass among the late arguments for a configuration.
+        return instantiate(node, _partial_=True, _convert_="all")(**late)
+    except InstantiationException as error:
+        if isinstance(error.__cause__, (ColonnadeError, ValueError, TypeError)):
+            raise error.__cause__ from None
+        raise
+
+
+def guard(node: Any) -> None:
+    """Refuse a node with a target, at any depth, that a configuration may not name.
+
+    Raises:
+        ConfigError: see :func:`colonnade.config.targets.find`.
+    """
+    if isinstance(node, (DictConfig, ListConfig)):
+        node = OmegaConf.to_container(node, resolve=False)
+    if isinstance(node, Mapping):
+        if "_target_" in node:
+            find(str(node["_target_"]))
+        for value in node.values():
+            guard(value)
+    elif isinstance(node, Sequence) and not isinstance(node, (str, bytes)):
+        for value in node:
+            guard(value)

@@ -1,0 +1,105 @@
+"""Check: every fault of a configuration, before any data is read, all at once."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from omegaconf import DictConfig, OmegaConf
+
+from colonnade.config.annotations import mismatch
+from colonnade.config.locate import load_choice
+from colonnade.config.nodes import inspect_node, plain
+from colonnade.core.errors import ConfigError, Faults, closest
+
+# Top-level nodes that become one object each, and those that hold several by name.
+SINGLE = ("task", "split", "pipeline", "loader", "optim", "data", "model", "module", "trainer")
+NAMED = ("callbacks", "logger")
+# Top-level values: what they must be, and the least of them.
+VALUES: dict[str, tuple[Any, int | None]] = {
+    "seed": (int, 0),
+    "overwrite": (bool, None),
+    "threads": (int | None, 1),
+    "debug": (bool, None),
+    "run_dir": (str | None, None),
+    "choices": (dict, None),
+    "overrides": (list, None),
+}
+AUTO = "auto"
+
+
+def check(cfg: DictConfig) -> None:
+    """Check a composed configuration: names, targets, arguments, types, ranges, and what does not go together.
+
+    Constructors that need no data are called, those of networks on a made-up table of three columns.
+
+    Raises:
+        ConfigError: with every fault, a line each.
+    """
+    faults_of(cfg).raise_if_any(ConfigError, "configuration")
+
+
+def faults_of(cfg: DictConfig) -> Faults:
+    """The faults of a composed configuration."""
+    faults = Faults()
+    stand_in = concrete(cfg)
+    tree = plain(stand_in, "", faults)
+    _top(tree, faults)
+    for group in (*SINGLE, *NAMED):
+        inspect_node(tree.get(group), group, faults)
+    if not len(faults):
+        # Constructors are only called with arguments that they take.
+        from colonnade.config.rehearse import rehearse
+
+        rehearse(tree, faults, auto=stand_in.task != cfg.task)
+    return faults
+
+
+def concrete(cfg: DictConfig) -> DictConfig:
+    """The configuration with a stand-in for what is filled in later: the task under ``task=auto``, the run folder."""
+    cfg = cfg.copy()
+    OmegaConf.set_struct(cfg, False)
+    if "task" in cfg and cfg.task is not None and cfg.task.get("name") == AUTO and "_target_" not in cfg.task:
+        cfg.task = load_choice("task", "binary")
+    if cfg.get("run_dir") is None:
+        cfg.run_dir = "."
+    return cfg
+
+
+def _top(tree: Mapping[str, Any], faults: Faults) -> None:
+    """Top-level keys: known, present, and of the right kind."""
+    known = (*SINGLE, *NAMED, *VALUES)
+    for key, value in tree.items():
+        # Keys that begin with an underscore are the user's own, to be referred to.
+        if key not in known and not key.startswith("_"):
+            faults.add(f"{key}: there is no such key{closest(key, known)}")
+        if key in VALUES:
+            annotation, least = VALUES[key]
+            wrong = mismatch(value, annotation)
+            if wrong:
+                faults.add(f"{key}: expected {wrong}")
+            elif least is not None and value is not None and value < least:
+                faults.add(f"{key}: must be at least {least}, got {value}")
+    for key in SINGLE:
+        if not (isinstance(tree.get(key), Mapping) and "_target_" in tree[key]):
+            faults.add(f"{key}: must be a node with _target_, got {_short(tree.get(key))}")
+    for key in NAMED:
+        _entries(key, tree.get(key), faults)
+
+
+def _entries(key: str, node: Any, faults: Faults) -> None:
+    """Each entry of ``callbacks:`` or ``logger:`` names its class; null switches one off."""
+    if node is None:
+        return
+    if not isinstance(node, Mapping):
+        faults.add(f"{key}: expected a mapping from names to nodes, got {_short(node)}")
+        return
+    for name, entry in node.items():
+        if entry is not None and not (isinstance(entry, Mapping) and "_target_" in entry):
+            faults.add(f"{key}.{name}: must be a node with _target_ or null, got {_short(entry)}")
+
+
+def _short(value: Any) -> str:
+    if isinstance(value, Mapping):
+        return f"keys {', '.join(map(str, value))}"
+    return "nothing" if value is None else str(value)

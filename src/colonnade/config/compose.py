@@ -1,0 +1,121 @@
+"""Compose: from words such as ``model=tabnet`` to a configuration, for Python and for tests."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from omegaconf import DictConfig, OmegaConf
+
+from colonnade.config.locate import PRIMARY, shipped
+from colonnade.config.record import redact_words
+from colonnade.core.errors import ConfigError
+
+if TYPE_CHECKING:
+    from hydra.core.config_loader import ConfigLoader
+
+
+def compose(
+    overrides: Sequence[str] = (), config_dirs: Sequence[Path | str] = (), config_name: str = PRIMARY
+) -> DictConfig:
+    """Compose a configuration as ``colonnade train`` does.
+
+    Args:
+        overrides: words as on the command line.
+        config_dirs: folders with further files, such as ``data/mine.yaml``.
+        config_name: the primary file, without ``.yaml``.
+
+    Returns:
+        The configuration, with ``choices`` (group to file) and ``overrides`` as a record of how it was asked for.
+
+    Raises:
+        ConfigError: a word is not understood, or names a choice or key that does not exist; all of them are told.
+    """
+    ask = Request(config_name, tuple(config_dirs))
+    try:
+        return composed(overrides, ask)
+    except refusals() as error:
+        from colonnade.config.overrides import correct
+
+        return composed(correct(overrides, ask, error), ask)
+
+
+@dataclass(frozen=True)
+class Request:
+    """Where a composition begins and what it searches.
+
+    Args:
+        config_name: the primary file, without ``.yaml``.
+        config_dirs: further folders to search.
+        sweep: whether several values for one key are meant (``-m``).
+    """
+
+    config_name: str = PRIMARY
+    config_dirs: tuple[Path | str, ...] = ()
+    sweep: bool = False
+
+
+def composed(words: Sequence[str], ask: Request) -> DictConfig:
+    """Compose once, with Hydra's own errors."""
+    from hydra import compose as hydra_compose
+
+    with session(ask.config_dirs):
+        cfg = hydra_compose(ask.config_name, list(words), return_hydra_config=True)
+    return with_record(cfg, cfg.hydra)
+
+
+def with_record(cfg: DictConfig, hydra: DictConfig) -> DictConfig:
+    """The configuration without Hydra's node, but with what that knows of how it was asked for.
+
+    Args:
+        cfg: a composed configuration.
+        hydra: the ``hydra`` node that it was composed with.
+    """
+    cfg = cfg.copy()
+    OmegaConf.set_struct(cfg, False)
+    cfg.pop("hydra", None)
+    choices = hydra.runtime.choices
+    cfg.choices = {str(group): name for group, name in choices.items() if not str(group).startswith("hydra/")}
+    words = OmegaConf.to_container(hydra.overrides.task, resolve=False)
+    # A reference within a word is part of the text, not of this configuration.
+    cfg.overrides = [word.replace("${", "\\${") for word in redact_words(words)]  # type: ignore[arg-type]
+    OmegaConf.set_struct(cfg, True)
+    return cfg
+
+
+def refusals() -> tuple[type[Exception], ...]:
+    """What a composition raises; Hydra answers ``group=null`` with a plain ValueError."""
+    from hydra.errors import HydraException
+    from omegaconf.errors import OmegaConfBaseException
+
+    return (HydraException, OmegaConfBaseException, ValueError)
+
+
+@contextmanager
+def session(config_dirs: Sequence[Path | str] = ()) -> Iterator[ConfigLoader]:
+    """Hydra with our search path, and its state as it was afterwards; gives its loader.
+
+    Args:
+        config_dirs: further folders to search, after the shipped one, as ``--config-dir`` adds them.
+
+    Raises:
+        ConfigError: a folder does not exist.
+    """
+    from hydra import initialize_config_dir
+    from hydra._internal.config_loader_impl import ConfigLoaderImpl
+    from hydra.core.config_search_path import SearchPathQuery
+    from hydra.core.global_hydra import GlobalHydra
+
+    with initialize_config_dir(str(shipped()), version_base="1.3"):
+        loader = GlobalHydra.instance().config_loader()
+        path = loader.get_search_path()
+        for folder in config_dirs:
+            if not Path(folder).is_dir():
+                raise ConfigError(f"there is no folder '{folder}' of configurations")
+            path.prepend("command-line", f"file://{Path(folder).resolve()}", SearchPathQuery(provider="schema"))
+        if isinstance(loader, ConfigLoaderImpl):
+            loader.repository.initialize_sources(path)
+        yield loader

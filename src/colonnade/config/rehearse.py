@@ -1,0 +1,135 @@
+"""Rehearse: call every constructor that needs no data, so that a value out of range is found before data is read."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
+
+from colonnade.config.annotations import UNKNOWN
+from colonnade.config.build import construct
+from colonnade.config.nodes import join
+from colonnade.core.errors import ColonnadeError, Faults, MissingExtraError
+
+if TYPE_CHECKING:
+    from colonnade.core.spec import BatchSpec
+    from colonnade.tasks.base import Task
+
+# Loggers are left out: some reach for a server as soon as they are made.
+CHEAP = ("data", "task", "split", "pipeline", "loader", "optim", "callbacks")
+# Classes of others do more when they are made, such as looking for devices.
+THEIRS = ("lightning.", "torch.")
+ROWS = 1024
+
+
+def rehearse(tree: Mapping[str, Any], faults: Faults, *, auto: bool) -> None:
+    """Call constructors, from the leaves up.
+
+    Args:
+        tree: plain data whose targets and arguments are known to be right.
+        faults: where what the constructors say is added, with the YAML key.
+        auto: whether the task is a stand-in for one that is chosen from the target.
+    """
+    well = {group: _probe(tree[group], group, faults) for group in CHEAP}
+    if well["data"]:
+        _data(tree["data"], faults)
+    if well["task"]:
+        task = construct(tree["task"])
+        if not auto:
+            _targets(task, tree["data"].get("target"), faults)
+        _network(tree, task, faults, with_module=well["optim"])
+
+
+def _probe(node: Any, path: str, faults: Faults) -> bool:
+    """Call the constructors under ``node``; whether all went well."""
+    if isinstance(node, list):
+        items = [_probe(value, f"{path}[{i}]", faults) for i, value in enumerate(node)]
+        return all(items)
+    if not isinstance(node, Mapping):
+        return node is not UNKNOWN
+    # Every child is visited, so that the faults of all of them are told.
+    children = [_probe(value, join(path, key), faults) for key, value in node.items()]
+    well = all(children)
+    target = str(node.get("_target_", ""))
+    ours = target and not target.startswith(THEIRS) and not node.get("_partial_")
+    return well and not (ours and _made(node, path, faults) is None)
+
+
+def _made(node: Mapping[str, Any], path: str, faults: Faults, **late: Any) -> Any:
+    """The object of a node; None, and a fault, when its constructor refuses."""
+    try:
+        return construct(node, **late)
+    except MissingExtraError as error:
+        faults.add(f"{path}: {error}")
+    except (ColonnadeError, ValueError) as error:
+        text = str(error)
+        faults.add(text if text.startswith(path) else f"{path}: {text}")
+    return None
+
+
+def _data(node: Mapping[str, Any], faults: Faults) -> None:
+    """A table comes from somewhere, and says what is to be predicted."""
+    from colonnade.config.targets import find
+    from colonnade.data.dataset import TableDataset
+
+    if find(node["_target_"]) is not TableDataset:
+        return
+    if all(node.get(key) is None for key in ("path", "files", "sql", "source")):
+        faults.add("data.path: nothing to read: data.path=table.csv data.target=y, or a known set such as data=adult")
+    if not node.get("target"):
+        faults.add("data.target: which column is to be predicted? data.target=name")
+
+
+def _targets(task: Task, names: Any, faults: Faults) -> None:
+    """One class can be told of one target column only."""
+    from colonnade.core.schema import TargetKind
+
+    if task.target_kind is TargetKind.CLASS and isinstance(names, list) and len(names) > 1:
+        faults.add(
+            f"data.target: names {len(names)} columns, task={task.name} predicts one; "
+            "choose task=multilabel or task=regression"
+        )
+
+
+def _network(tree: Mapping[str, Any], task: Task, faults: Faults, *, with_module: bool) -> None:
+    """Build network and module for a made-up table."""
+    from dataclasses import replace
+
+    import torch
+
+    with torch.random.fork_rng(devices=[]):
+        spec = made_up(task.name, str(task.target_kind))
+        task.setup(spec)
+        spec = replace(spec, out_shape=task.out_shape(spec))
+        network = _made(tree["model"], "model", faults, spec=spec)
+        if network is not None and with_module:
+            late = {"network": network, "task": task, "optim": construct(tree["optim"]), "spec": spec}
+            _made(tree["module"], "module", faults, **late)
+
+
+def made_up(task: str, kind: str) -> BatchSpec:
+    """The specification of a table with two numeric columns and a categorical one.
+
+    Args:
+        task: name of the task; ``multiclass`` has three classes.
+        kind: a :class:`~colonnade.core.schema.TargetKind` value.
+    """
+    import torch
+
+    from colonnade.core.spec import BatchSpec
+
+    classes = ("0", "1", "2") if task == "multiclass" else ("0", "1")
+    targets = ("y", "z") if kind == "multilabel" else ("y",)
+    generator = torch.Generator().manual_seed(0)
+    return BatchSpec(
+        num_names=("a", "b"),
+        cat_names=("c",),
+        cardinalities=(5,),
+        target_kind=kind,
+        target_names=targets,
+        classes=classes if kind == "class" else (),
+        class_counts=(ROWS // 3,) * len(classes if kind == "class" else targets) if kind != "real" else (),
+        target_mean=(0.0,) if kind == "real" else (),
+        target_scale=(1.0,) if kind == "real" else (),
+        n_train=ROWS,
+        num_sample=torch.randn(ROWS, 2, generator=generator),
+    )

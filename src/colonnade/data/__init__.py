@@ -1,0 +1,1 @@
+"""From raw rows to batches: sources, schema, splits, preprocessing, store and loaders."""

@@ -1,0 +1,309 @@
+"""TableDataModule: from a data set to loaders, by way of leakage checks, split, target coding, pipeline and store."""
+
+from __future__ import annotations
+
+import json
+import logging
+import tempfile
+from dataclasses import replace
+from functools import partial
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+import torch
+from lightning.pytorch import LightningDataModule
+from torch import Tensor
+
+from colonnade.core.errors import ConfigError, DataError
+from colonnade.core.schema import TargetKind
+from colonnade.core.spec import BatchSpec
+from colonnade.data.catalog import cache_folder
+from colonnade.data.leakage import check_leaks, duplicates
+from colonnade.data.loader import ChunkLoader, EvalLoader, LoaderOptions
+from colonnade.data.mapped import Part, fingerprint, mapped_parts
+from colonnade.data.rows import Balanced, BlockShuffle, Permutation, RowOrder
+from colonnade.data.store import Store, allocate, encoded_bytes, sample_weight
+from colonnade.data.target import TargetCoder, check_target
+
+if TYPE_CHECKING:
+    from colonnade.data.dataset import TableDataset
+    from colonnade.data.pipeline import FittedPipeline, Pipeline
+    from colonnade.data.split import Split, Splitter
+    from colonnade.data.table import Table
+
+log = logging.getLogger(__name__)
+
+# Rows from which embeddings take their bins.
+SAMPLE_ROWS = 100_000
+
+
+class TableDataModule(LightningDataModule):
+    """A table, ready to be trained on.
+
+    Every process of a distributed training reads and encodes for itself; as all is seeded, all hold the same rows.
+
+    Args:
+        dataset: what to read.
+        splitter: divides the rows.
+        pipeline: encodes the columns; fitted on the train rows.
+        target_kind: what the target is to the task.
+        loader: options of store and loaders.
+        seed: of split, pipeline and order of rows.
+        table: the data, where they were read already.
+
+    After :meth:`setup`: ``table``, ``split``, ``pipeline`` (fitted), ``target`` (:class:`TargetCoder`), ``spec`` (its
+    ``out_shape`` is left to the task) and ``notes`` (doubts, for the card).
+
+    Raises:
+        ConfigError: balanced sampling of a target that is no class.
+    """
+
+    table: Table
+    split: Split
+    pipeline: FittedPipeline
+    target: TargetCoder
+    spec: BatchSpec
+    notes: list[str]
+
+    def __init__(
+        self,
+        *,
+        dataset: TableDataset,
+        splitter: Splitter,
+        pipeline: Pipeline,
+        target_kind: TargetKind,
+        loader: LoaderOptions,
+        seed: int,
+        table: Table | None = None,
+    ) -> None:
+        super().__init__()
+        if loader.balanced and target_kind is not TargetKind.CLASS:
+            raise ConfigError(f"loader.balanced=true needs classes, but the target of this task is {target_kind}")
+        self._dataset = dataset
+        self._splitter = splitter
+        self._unfitted = pipeline
+        self._kind = target_kind
+        self._options = loader
+        self._seed = seed
+        self._read = table
+        self._stores: dict[str, Store] = {}
+        self._on_device: Store | None = None
+
+    def setup(self, stage: str = "fit") -> None:
+        """Read, check, split, fit and encode; a second call does nothing.
+
+        Raises:
+            DataError: see :class:`~colonnade.data.target.TargetCoder` and the other rooms.
+            LeakageError: a column gives the target away.
+        """
+        if self._stores:
+            return
+        self.table = self._read if self._read is not None else self._dataset.read()
+        table, schema = self.table, self.table.schema
+        check_target(table.frame, schema, self._kind, row_ids=table.row_ids)
+        self.notes = list(table.notes)
+        self.notes += check_leaks(table.frame, schema, self._kind, waive=self._dataset.waive)
+        self.split = self._splitter.split(table, self._kind, self._seed)
+        rows = self.split.parts()
+        self.notes += self._shared_rows(rows)
+        # Only the targets are copied: a part of a whole table may not fit twice.
+        frame = table.frame.select(schema.targets)
+        self.target = TargetCoder.fit(
+            frame[rows["train"]],
+            schema,
+            self._kind,
+            standardise=self._options.standardise_target,
+            row_ids=self._ids(rows["train"]),
+        )
+        targets = {
+            part: self.target.encode(frame[index], row_ids=self._ids(index), where=f"{part} rows")
+            for part, index in rows.items()
+        }
+        self.pipeline = self._unfitted.fit(table.frame, schema, targets["train"], rows["train"], self._seed)
+        self.notes += self.pipeline.log
+        self._stores = self._encode(rows, targets)
+        self.spec = self._spec(self._stores["train"])
+
+    def train_dataloader(self) -> ChunkLoader:
+        """Shuffled chunks of this process's share of the train rows."""
+        store = self._train_store()
+        rank, world = self._place()
+        return ChunkLoader(
+            store,
+            self._order(store),
+            batch_size=self._options.batch_size,
+            chunk=self._options.chunk,
+            position=self._position,
+            rank=rank,
+            world=world,
+        )
+
+    def val_dataloader(self) -> EvalLoader | list[EvalLoader]:
+        """This process's share of the validation rows; no loader when there are none."""
+        return self._shared("val")
+
+    def test_dataloader(self) -> EvalLoader | list[EvalLoader]:
+        """This process's share of the test rows; no loader when there are none."""
+        return self._shared("test")
+
+    def loader_for(self, part: str) -> EvalLoader:
+        """All rows of ``"train"``, ``"val"`` or ``"test"``, in order, for this process alone."""
+        return EvalLoader(self._stores[part], batch_size=self._options.eval_batch_size)
+
+    def encode_new(self, table: Table) -> Store:
+        """Rows that were not there at :meth:`setup`, encoded by what was fitted then.
+
+        Raises:
+            DataError: targets are missing, or of a class that the train rows lack.
+        """
+        num, cat = self.pipeline.encode(table.frame)
+        weight = table.schema.weight
+        ids = np.arange(table.frame.height) if table.row_ids is None else np.array(table.row_ids, dtype=np.int64)
+        return Store(
+            num=num,
+            cat=cat,
+            row_id=torch.from_numpy(ids),
+            target=self.target.encode(table.frame, row_ids=ids, where="new rows"),
+            weight=None if weight is None else sample_weight(table.frame, weight, row_ids=ids),
+        )
+
+    def save(self, folder: Path) -> None:
+        """Write ``schema.json``, ``split.json``, ``pipeline.*``, ``spec.json`` and ``target.json``."""
+        self.table.schema.save(folder / "schema.json")
+        self.split.save(folder / "split.json")
+        self.pipeline.save(folder)
+        for name, data in (("spec", replace(self.spec, num_sample=None)), ("target", self.target)):
+            (folder / f"{name}.json").write_text(
+                json.dumps(data.to_dict(), indent=1, ensure_ascii=False), encoding="utf-8"
+            )
+
+    def _shared_rows(self, rows: dict[str, np.ndarray]) -> list[str]:
+        """Texts on rows that stand in more than one part.
+
+        No error: they flatter the scores where a file holds copies, but are natural where columns are few and coarse.
+        """
+        frame = self.table.frame.select(self.table.schema.features)
+        texts = []
+        for pair, n in duplicates(frame, rows).items():
+            if n:
+                later = pair.split(" in ")[0]
+                share = n / len(rows[later])
+                texts.append(
+                    f"{n:,} rows ({share:.1%}) of {later} have the same features as a row of {pair.split(' in ')[1]}"
+                )
+        for text in texts:
+            log.warning("%s; split.group_duplicates=true keeps such rows in one part", text)
+        return texts
+
+    def _encode(self, rows: dict[str, np.ndarray], targets: dict[str, Tensor]) -> dict[str, Store]:
+        """The store of each part; on disk when all of them together pass the memory limit."""
+        frame, name = self.table.frame, self.table.schema.weight
+        weight = None if name is None else sample_weight(frame, name, row_ids=self.table.row_ids)
+        if weight is not None and not weight[rows["train"]].any():
+            raise DataError(f"weight column '{name}' (data.weight) is zero in all train rows")
+        n_num, n_cat = len(self.pipeline.num_names), len(self.pipeline.cat_names)
+        parts = {part: Part(len(index), partial(self._fill, part, index)) for part, index in rows.items()}
+        mapped = encoded_bytes(sum(map(len, rows.values())), n_num, n_cat) > self._options.memory_limit
+        if mapped:
+            encoded = mapped_parts(self._cache_dir(), self._fingerprint(rows), parts, n_num=n_num, n_cat=n_cat)
+        else:
+            encoded = {part: allocate(plan.n_rows, n_num, n_cat) for part, plan in parts.items()}
+            for part, plan in parts.items():
+                plan.fill(*encoded[part])
+        return {
+            part: Store(
+                num=encoded[part][0],
+                cat=encoded[part][1],
+                row_id=torch.from_numpy(self._ids(index)),
+                target=targets[part],
+                weight=None if weight is None else weight[torch.from_numpy(index)],
+                mapped=mapped,
+            )
+            for part, index in rows.items()
+        }
+
+    def _fill(self, part: str, index: np.ndarray, num: Tensor, cat: Tensor) -> None:
+        encode = self.pipeline.encode_train if part == "train" else self.pipeline.encode
+        encode(self.table.frame, rows=index, num_out=num, cat_out=cat)
+
+    def _fingerprint(self, rows: dict[str, np.ndarray]) -> str:
+        with tempfile.TemporaryDirectory() as folder:
+            self.pipeline.save(Path(folder))
+            return fingerprint(Path(folder), self.table.frame, rows, self._seed)
+
+    def _cache_dir(self) -> Path:
+        if self._options.cache_dir is not None:
+            return Path(self._options.cache_dir)
+        return cache_folder() / "stores"
+
+    def _ids(self, index: np.ndarray) -> np.ndarray:
+        """Positions in the source of rows of the table."""
+        index = np.asarray(index, dtype=np.int64)
+        return index if self.table.row_ids is None else np.asarray(self.table.row_ids, dtype=np.int64)[index]
+
+    def _spec(self, train: Store) -> BatchSpec:
+        sample = train.num
+        if len(train) > SAMPLE_ROWS:
+            chosen = np.random.default_rng(self._seed).choice(len(train), SAMPLE_ROWS, replace=False)
+            sample = train.num[torch.from_numpy(np.sort(chosen))]
+        assert train.target is not None
+        return BatchSpec(
+            num_names=self.pipeline.num_names,
+            cat_names=self.pipeline.cat_names,
+            cardinalities=self.pipeline.cardinalities,
+            target_kind=self._kind.value,
+            target_names=self.target.names,
+            classes=self.target.classes,
+            class_counts=self.target.counts(train.target),
+            target_mean=self.target.mean,
+            target_scale=self.target.scale,
+            n_train=len(train),
+            num_sample=sample,
+        )
+
+    def _order(self, store: Store) -> RowOrder:
+        if self._options.balanced:
+            assert store.target is not None
+            return Balanced(store.target, seed=self._seed)
+        if store.mapped:
+            return BlockShuffle(len(store), seed=self._seed)
+        return Permutation(len(store), seed=self._seed)
+
+    def _train_store(self) -> Store:
+        """The train rows, on the trainer's device if they shall and can lie there."""
+        store = self._stores["train"]
+        wish = self._options.store_device
+        if wish == "cpu" or self.trainer is None:
+            return store
+        device = self.trainer.strategy.root_device
+        if device.type != "cuda":
+            if wish == "cuda":
+                raise ConfigError(f"loader.store_device=cuda, but the trainer runs on {device.type}")
+            return store
+        if self._on_device is None and (wish == "cuda" or store.fits(device)):
+            self._on_device = store.to(device)
+        return store if self._on_device is None else self._on_device
+
+    def _shared(self, part: str) -> EvalLoader | list[EvalLoader]:
+        store = self._stores[part]
+        if not len(store):
+            return []
+        rank, world = self._place()
+        return EvalLoader(
+            store,
+            batch_size=self._options.eval_batch_size,
+            rank=rank,
+            world=world,
+            what={"val": "validation"}.get(part, part),
+        )
+
+    def _place(self) -> tuple[int, int]:
+        """Number of this process, and how many there are."""
+        return (0, 1) if self.trainer is None else (self.trainer.global_rank, self.trainer.world_size)
+
+    def _position(self) -> tuple[int, int]:
+        """Epoch, and how many of its chunks are done: the trainer's own progress, which its checkpoints hold."""
+        if self.trainer is None:
+            return 0, 0
+        return self.trainer.current_epoch, self.trainer.fit_loop.epoch_loop.batch_progress.current.ready

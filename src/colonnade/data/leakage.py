@@ -1,0 +1,263 @@
+"""Leakage: columns that give the target away, and rows that the splits share."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import polars as pl
+
+from colonnade.core.errors import Faults, LeakageError, closest
+from colonnade.core.schema import Kind, Schema, TargetKind
+from colonnade.data.doubts import quoted
+
+_SAMPLE = 20_000
+_STOP_CLASS, _STOP_REAL = 0.995, 0.9995
+_SUSPECT_CLASS, _SUSPECT_REAL = 0.85, 0.97
+_MANY_ROWS = 1000
+"""With fewer rows a legitimate threshold may part the classes by chance; only a copy of the target stops a run then."""
+_MIN_ROWS = 40
+_COMPANION = 0.6
+
+
+@dataclass(frozen=True)
+class Leak:
+    """A feature that says too much.
+
+    Args:
+        column: its name.
+        score: share of the error of guessing that knowing this column alone removes on unseen rows: 1 is a copy.
+        text: what was measured, and the fix.
+        stops: whether a run must not go on unless the column is waived.
+        copies: its values, not their absence, give the target away.
+    """
+
+    column: str
+    score: float
+    text: str
+    stops: bool
+    copies: bool = False
+
+
+def find_leaks(frame: pl.DataFrame, schema: Schema, kind: TargetKind) -> list[Leak]:
+    """Measure what each feature alone says about the target, on rows that it was not learned from.
+
+    Half of some 20,000 rows give the table "value -> majority class" (or mean), the other half is predicted by the same
+    value, or for numbers and times by the nearest (classes) or by interpolation (numbers). A key that differs in every
+    row therefore predicts nothing and is no leak, while a copy, a recoding or a monotone function of the target scores
+    1. Whether a value is present at all is measured too: a field that is filled in after the outcome tells it by being
+    there. Numbers that move with such a leak are suspects. Columns that leak only together (two summands of a target)
+    are beyond this test.
+
+    Args:
+        frame: typed by the schema.
+        schema: with targets.
+        kind: kind of the target.
+
+    Returns:
+        Leaks and suspects, the clearest first.
+    """
+    labelled = pl.all_horizontal(pl.col(schema.targets).is_not_null())
+    sample = frame.gather_every(max(1, frame.height // _SAMPLE)).filter(labelled)
+    if sample.height < _MIN_ROWS:
+        return []
+    sample = sample.sample(fraction=1.0, shuffle=True, seed=0)
+    learn = np.arange(sample.height) % 2 == 0
+    worst: dict[str, Leak] = {}
+    copies: list[str] = []
+    for target in schema.targets:
+        y = _codes(sample[target]) if kind is not TargetKind.REAL else sample[target].cast(pl.Float64).to_numpy()
+        judge = _Judge(y, learn, real=kind is TargetKind.REAL)
+        for name in schema.features:
+            leak = judge(sample[name], schema.columns[name].kind, target)
+            if leak is not None and (name not in worst or leak.score > worst[name].score):
+                worst[name] = leak
+                copies += [name] if leak.copies else []
+    worst |= {leak.column: leak for leak in _companions(sample, schema, copies) if leak.column not in worst}
+    return sorted(worst.values(), key=lambda leak: (not leak.stops, -leak.score))
+
+
+def check_leaks(frame: pl.DataFrame, schema: Schema, kind: TargetKind, *, waive: Sequence[str] = ()) -> list[str]:
+    """Stop when a column gives the target away.
+
+    Args:
+        frame: typed by the schema.
+        schema: with targets.
+        kind: kind of the target.
+        waive: columns that are known to be legitimate.
+
+    Returns:
+        Texts for the record: suspects, and leaks that were waived.
+
+    Raises:
+        LeakageError: leaks that are not waived, all together; a waived name that is no column.
+    """
+    faults, notes = Faults(), []
+    for name in waive:
+        if name not in schema.columns:
+            faults.add(f"data.waive names {name!r}, which is no column{closest(name, schema.columns)}")
+    for leak in find_leaks(frame, schema, kind):
+        if leak.column in waive:
+            notes.append(f"{leak.text} (waived)")
+        elif leak.stops:
+            key = quoted(leak.column)
+            faults.add(
+                f"{leak.text}; data.exclude.{key}=leak leaves it out, data.waive=[{key}] if it is known beforehand"
+            )
+        else:
+            notes.append(leak.text)
+    faults.raise_if_any(LeakageError, "the target leaks into the features")
+    return notes
+
+
+def duplicates(frame: pl.DataFrame, parts: Mapping[str, np.ndarray]) -> dict[str, int]:
+    """Count the rows of a part whose values also stand in an earlier part.
+
+    Args:
+        frame: the features alone.
+        parts: row positions by name, in the order train, val, test.
+
+    Returns:
+        For example ``{"val in train": 3, "test in train": 5, "test in val": 0}``.
+    """
+    if frame.width == 0:
+        return {}
+    hashes = frame.hash_rows(seed=0)
+    rows = {name: hashes.gather(pl.Series(index, dtype=pl.UInt32)) for name, index in parts.items()}
+    names = list(parts)
+    return {
+        f"{later} in {earlier}": int(rows[later].is_in(rows[earlier].unique().implode()).sum())
+        for i, later in enumerate(names)
+        for earlier in names[:i]
+    }
+
+
+def _companions(sample: pl.DataFrame, schema: Schema, copies: list[str]) -> list[Leak]:
+    """Numbers that move with a number that gives the target away: they may be known only after it, too."""
+    numbers = [n for n in schema.features if schema.columns[n].kind.is_number]
+    found: dict[str, Leak] = {}
+    for source in set(copies) & set(numbers):
+        others = [n for n in numbers if n not in copies]
+        if not others:
+            break
+        row = sample.select(pl.corr(source, n, method="spearman").fill_nan(None).alias(n) for n in others).row(
+            0, named=True
+        )
+        for name, r in row.items():
+            if r is not None and abs(r) >= _COMPANION and abs(r) > (found[name].score if name in found else 0):
+                text = f"column '{name}' moves with '{source}', which leaks (rank correlation {r:.2f})"
+                found[name] = Leak(name, abs(r), text, stops=False)
+    return list(found.values())
+
+
+def _codes(values: pl.Series) -> np.ndarray:
+    """Integers from 0 for the distinct values; null is one of them."""
+    return values.rank("dense").fill_null(0).to_numpy().astype(np.int64)
+
+
+class _Judge:
+    """Scores columns against one target."""
+
+    def __init__(self, y: np.ndarray, learn: np.ndarray, *, real: bool) -> None:
+        self.real = real
+        self.learn = learn
+        if not real:
+            y = np.unique(y, return_inverse=True)[1]
+        self.y = y
+        self.seen, self.unseen = y[learn], y[~learn]
+        if real:
+            self.guess = float(self.seen.mean())
+            self.base = float(np.square(self.unseen - self.guess).mean())
+        else:
+            self.guess = float(np.bincount(self.seen).argmax())
+            self.base = float((self.unseen != self.guess).mean())
+
+    def __call__(self, column: pl.Series, kind: Kind, target: str) -> Leak | None:
+        if self.base == 0 or (not self.real and self.base * len(self.unseen) < 10):
+            return None
+        missing = column.is_null().to_numpy()
+        if missing.all():
+            return None
+        score = self._score(*self._learn(column, kind, missing))
+        copy = column.n_unique() <= 2 * (int(self.y.max()) + 1) if not self.real else False
+        enough = len(self.y) >= _MANY_ROWS or copy or self.real
+        stop, suspect = (_STOP_REAL, _SUSPECT_REAL) if self.real else (_STOP_CLASS, _SUSPECT_CLASS)
+        name = column.name
+        stops = score >= stop and enough
+        text = f"column '{name}' alone foretells the target '{target}': {self._phrase(score)}"
+        leak = Leak(name, score, text, stops, copies=stops)
+        if stops:
+            return leak
+        return self._presence(name, missing, target) or (leak if score >= suspect else None)
+
+    def _learn(self, column: pl.Series, kind: Kind, missing: np.ndarray) -> tuple[np.ndarray, np.ndarray, bool]:
+        ordered = kind.is_number or kind is Kind.DATETIME
+        x = column.to_physical().cast(pl.Float64).fill_null(np.nan).to_numpy() if ordered else _codes(column)
+        return x, missing, ordered
+
+    def _score(self, x: np.ndarray, missing: np.ndarray, ordered: bool) -> float:
+        """Share of the error of guessing that is removed on the unseen half."""
+        learn, seen = self.learn, ~missing[self.learn]
+        predicted = np.full(len(self.unseen), self.guess)
+        if missing[learn].any():
+            predicted[missing[~learn]] = self._typical(self.seen[~seen])
+        ask = ~missing[~learn]
+        if seen.any() and ask.any():
+            values, inverse = np.unique(x[learn][seen], return_inverse=True)
+            answers = self._answers(inverse, len(values), self.seen[seen])
+            predicted[ask] = self._ask(values, answers, x[~learn][ask], ordered)
+        error = np.square(predicted - self.unseen).mean() if self.real else (predicted != self.unseen).mean()
+        return 1 - float(error) / self.base
+
+    def _typical(self, y: np.ndarray) -> float:
+        return float(y.mean()) if self.real else float(np.bincount(y).argmax())
+
+    def _answers(self, value: np.ndarray, n: int, y: np.ndarray) -> np.ndarray:
+        """Mean, or most frequent class, of each distinct value."""
+        if self.real:
+            return np.bincount(value, y, minlength=n) / np.bincount(value, minlength=n)
+        pairs, counts = np.unique(value * (int(self.y.max()) + 1) + y, return_counts=True)
+        at, label = np.divmod(pairs, int(self.y.max()) + 1)
+        order = np.lexsort((counts, at))
+        answers = np.empty(n)
+        answers[at[order]] = label[order]  # of a value's classes, the most frequent is written last
+        return answers
+
+    def _ask(self, values: np.ndarray, answers: np.ndarray, x: np.ndarray, ordered: bool) -> np.ndarray:
+        if ordered and self.real:
+            return np.interp(x, values, answers)
+        right = np.searchsorted(values, x).clip(0, len(values) - 1)
+        if ordered:
+            left = (right - 1).clip(0)
+            return answers[np.where(x - values[left] < values[right] - x, left, right)]
+        return np.where(values[right] == x, answers[right], self.guess)
+
+    def _presence(self, name: str, missing: np.ndarray, target: str) -> Leak | None:
+        """A class that is certain wherever the column is filled in, or empty; or classes that both sides tell apart."""
+        if self.real:
+            return None
+        sides = {"filled in": np.bincount(self.y[~missing]), "empty": np.bincount(self.y[missing])}
+        usual = np.bincount(self.y) / len(self.y)
+        right = sum(int(counts.max(initial=0)) for counts in sides.values()) / len(self.y)
+        score = 1 - (1 - right) / (1 - float(usual.max()))
+        text = f"column '{name}' foretells the target '{target}' by being "
+        after = "it may be recorded after the outcome"
+        if score >= _SUSPECT_CLASS and min(missing.sum(), (~missing).sum()) >= 50:
+            text += f"filled in or empty: that alone is right in {right:.1%} of the rows; {after}"
+            return Leak(name, score, text, stops=True)
+        for word, counts in sides.items():
+            n, top = int(counts.sum()), int(counts.argmax()) if len(counts) else 0
+            if n >= 50 and counts[top] >= 0.99 * n and usual[top] <= 0.9:
+                share = counts[top] / n
+                text += (
+                    f"{word}: {share:.1%} of those {n:,} rows are of one class ({usual[top]:.0%} of all are); {after}"
+                )
+                return Leak(name, float((share - usual[top]) / (1 - usual[top])), text, stops=True)
+        return None
+
+    def _phrase(self, score: float) -> str:
+        if self.real:
+            return f"R2 {score:.4f} on rows it was not learned from"
+        right, guess = 1 - (1 - score) * self.base, 1 - self.base
+        return f"{right:.2%} of unseen rows are right, guessing gives {guess:.0%}"

@@ -1,0 +1,119 @@
+"""Drop: columns that say nothing in the train rows."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from colonnade.data.columns import FIRST_LEVEL, MISSING, MISSING_TIME, UNKNOWN, Columns, Layout, TrainRows
+from colonnade.data.steps.base import Fitted, FittedStep, Step, index_of
+from colonnade.data.steps.statistics import extremes
+
+
+class Drop(Step):
+    """Leave out columns that are constant or hold no value in the train rows, and log each.
+
+    A constant column with missing values stays: that a value is missing may mean something.
+
+    Args:
+        constant: drop constant columns.
+        empty: drop columns without any value.
+    """
+
+    def __init__(self, *, constant: bool = True, empty: bool = True) -> None:
+        self.constant = constant
+        self.empty = empty
+
+    def fit(self, train: TrainRows, layout: Layout, generator: torch.Generator) -> Fitted:
+        """Look for such columns. See :meth:`Step.fit`."""
+        num, flag, _, time = train.columns
+        categories = [self._category(codes, levels) for codes, levels in zip(train.codes, layout.levels, strict=True)]
+        reasons = (self._numbers(num), self._numbers(flag), categories, self._times(time))
+        names = (layout.num, layout.flag, layout.cat, layout.time)
+        log = [
+            f"column '{name}' dropped: {reason} in the train rows"
+            for block, why in zip(names, reasons, strict=True)
+            for name, reason in zip(block, why, strict=True)
+            if reason
+        ]
+        if not log:
+            return Fitted(None, layout)
+        if num.shape[1] < len(train):
+            log.append(f"numbers and datetimes were looked at in {num.shape[1]:,} of {len(train):,} train rows")
+        kept = [[i for i, reason in enumerate(why) if not reason] for why in reasons]
+        num_names, flag_names, cat_names, time_names = (
+            tuple(block[i] for i in keep) for block, keep in zip(names, kept, strict=True)
+        )
+        levels = tuple(layout.levels[i] for i in kept[2])
+        new = replace(layout, num=num_names, flag=flag_names, cat=cat_names, levels=levels, time=time_names)
+        indices = [index_of(keep) for keep in kept]
+        return Fitted(Kept(num=indices[0], flag=indices[1], cat=indices[2], time=indices[3]), new, log)
+
+    def _reason(self, empty: bool, constant: bool, value: str) -> str:
+        if empty:
+            return "no value" if self.empty else ""
+        return f"constant ({value})" if constant and self.constant else ""
+
+    def _numbers(self, num: Tensor) -> list[str]:
+        least, largest = extremes(num)
+        some = num.isnan().any(1)
+        rows = zip(least.tolist(), largest.tolist(), some.tolist(), strict=True)
+        return [self._reason(low > high, low == high and not missing, f"{low:g}") for low, high, missing in rows]
+
+    def _times(self, time: Tensor) -> list[str]:
+        missing = time == MISSING_TIME
+        same = (time == time[:, :1]).all(1) & ~missing.any(1)
+        rows = zip(missing.all(1).tolist(), same.tolist(), strict=True)
+        return [self._reason(empty, constant, "one datetime") for empty, constant in rows]
+
+    def _category(self, codes: Tensor, levels: Sequence[str]) -> str:
+        first = int(codes[0]) if len(codes) else MISSING
+        if not bool((codes == first).all()):
+            return ""
+        value = "rare" if first == UNKNOWN else f"'{levels[first - FIRST_LEVEL]}'"
+        return self._reason(first == MISSING, True, value)
+
+
+class Kept(FittedStep):
+    """Fitted :class:`Drop`.
+
+    Args:
+        num, flag, cat, time: positions that stay in each block, int64.
+    """
+
+    num: Tensor
+    flag: Tensor
+    cat: Tensor
+    time: Tensor
+
+    def __init__(self, *, num: Tensor, flag: Tensor, cat: Tensor, time: Tensor) -> None:
+        super().__init__()
+        self.register_buffer("num", num)
+        self.register_buffer("flag", flag)
+        self.register_buffer("cat", cat)
+        self.register_buffer("time", time)
+
+    def forward(self, columns: Columns) -> Columns:
+        """Keep the chosen columns."""
+        return Columns(
+            num=columns.num.index_select(0, self.num),
+            flag=columns.flag.index_select(0, self.flag),
+            cat=self.recode(columns.cat),
+            time=columns.time.index_select(0, self.time),
+        )
+
+    def recode(self, cat: Tensor) -> Tensor:
+        """Keep the chosen categories."""
+        return cat.index_select(0, self.cat)
+
+    def options(self) -> dict[str, Any]:
+        """None."""
+        return {}
+
+    def describe(self) -> dict[str, str]:
+        """Columns that stay are not changed."""
+        return {}

@@ -1,0 +1,1 @@
+"""Backbones: embedded columns in, a representation per member out. A file a model; none has to be registered."""

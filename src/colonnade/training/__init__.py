@@ -1,0 +1,1 @@
+"""Training: the one LightningModule, optimizers and schedules, checkpoints, loggers and callbacks."""

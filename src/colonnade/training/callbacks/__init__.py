@@ -1,0 +1,1 @@
+"""Callbacks, a file each; ``conf/callbacks`` names them."""

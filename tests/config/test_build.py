@@ -1,0 +1,55 @@
+import functools
+
+import pytest
+from omegaconf import OmegaConf
+
+from colonnade.config.build import build
+from colonnade.config.compose import compose
+from colonnade.core.errors import ConfigError
+from colonnade.core.spec import BatchSpec
+from colonnade.training.optim import OptimizerBuilder
+
+OPTIM = "colonnade.training.optim.OptimizerBuilder"
+
+
+def test_builds_with_plain_lists_and_interpolations():
+    cfg = OmegaConf.create({"rate": 0.5, "optim": {"_target_": OPTIM, "lr": "${rate}", "betas": [0.5, 0.6]}})
+    made = build(cfg.optim)
+    assert isinstance(made, OptimizerBuilder)
+    assert made.lr == 0.5
+    assert made.betas == (0.5, 0.6)
+
+
+def test_late_arguments_arrive_as_they_are_and_win(mini, monkeypatch):
+    import smallparts
+
+    cfg = compose([], [mini], "mini")
+    spec = BatchSpec((), (), (), "class", ("y",))
+    seen = {}
+
+    class Recorder(smallparts.Network):
+        def __init__(self, **arguments):
+            seen.update(arguments)
+
+    Recorder.__module__ = "smallparts"
+    monkeypatch.setattr(smallparts, "Network", Recorder)
+    build(cfg.model, spec=spec, width=3)
+    assert seen["spec"] is spec
+    assert seen["width"] == 3
+    assert isinstance(seen["backbone"], functools.partial)
+
+
+def test_a_refusal_names_the_key(mini):
+    cfg = compose(["optim.lr=-5"], [mini], "mini")
+    with pytest.raises(ConfigError, match=r"^optim: lr must be above 0, got -5$"):
+        build(cfg.optim)
+
+
+@pytest.mark.parametrize(
+    "node", [{"_target_": "os.getcwd"}, {"_target_": OPTIM, "lr": {"_target_": "torch.load", "f": "x"}}]
+)
+def test_unlisted_targets_are_refused_at_any_depth(node):
+    with pytest.raises(ConfigError, match="is not among the targets"):
+        build(node)
+    with pytest.raises(ConfigError, match="is not among the targets"):
+        build(OmegaConf.create(node))

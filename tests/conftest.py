@@ -1,0 +1,59 @@
+"""What every test shares: one thread, fixed seeds, and the real data where it is found."""
+
+from __future__ import annotations
+
+import os
+import random
+import shutil
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+# Before torch is imported: two workers on two processors must not fight for them.
+os.environ.setdefault("OMP_NUM_THREADS", "1")
+
+import numpy as np
+import pytest
+import torch
+
+torch.set_num_threads(1)
+
+
+@pytest.fixture(autouse=True)
+def _seeded() -> Iterator[None]:
+    """The same random numbers for a test wherever it runs, and the thread count as it was."""
+    random.seed(0)
+    np.random.seed(0)
+    torch.manual_seed(0)
+    threads = torch.get_num_threads()
+    yield
+    if torch.get_num_threads() != threads:
+        torch.set_num_threads(threads)
+
+
+@pytest.fixture(scope="session")
+def real_data() -> Path:
+    """The folder of real data, ``$COLONNADE_DATA``."""
+    folder = os.environ.get("COLONNADE_DATA", "")
+    if not folder or not Path(folder).is_dir():
+        pytest.skip("COLONNADE_DATA names no folder: real data is not here")
+    return Path(folder)
+
+
+@pytest.fixture
+def run_dir(tmp_path: Path) -> Path:
+    """A run folder that does not exist yet, below a folder with a blank in its name."""
+    return tmp_path / "my runs" / "run"
+
+
+@pytest.fixture
+def mini(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A small tree of configurations, so that tests of composing do not depend on what is shipped.
+
+    Its primary is ``mini``, and its classes lie in ``smallparts.py``.
+    """
+    here = Path(__file__).parent / "config"
+    monkeypatch.syspath_prepend(here / "parts")
+    monkeypatch.delitem(sys.modules, "smallparts", raising=False)
+    monkeypatch.setenv("COLONNADE_TARGETS", "smallparts")
+    return Path(shutil.copytree(here / "mini", tmp_path / "mini"))

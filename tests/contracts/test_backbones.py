@@ -1,0 +1,91 @@
+"""The contract of backbones, over every backbone and embedding that the package defines."""
+
+from __future__ import annotations
+
+from functools import partial
+
+import pytest
+
+from colonnade.nn import backbones, embed
+from colonnade.nn.backbones.ft_transformer import FTTransformer
+from colonnade.nn.backbones.linear import Linear
+from colonnade.nn.backbones.mlp import MLP
+from colonnade.nn.backbones.resnet import ResNet
+from colonnade.nn.backbones.tabm import TabM
+from colonnade.nn.backbones.tabnet import TabNet
+from colonnade.nn.embed.base import Embedding
+from colonnade.nn.embed.categorical import CategoricalEmbedding
+from colonnade.nn.embed.identity import Identity
+from colonnade.nn.embed.linear import LinearEmbedding
+from colonnade.nn.embed.mixed import MixedEmbedding
+from colonnade.nn.embed.onehot import OneHot
+from colonnade.nn.embed.periodic import PeriodicEmbedding
+from colonnade.nn.embed.piecewise import PiecewiseLinearEmbedding
+from colonnade.nn.network import Network
+from colonnade.testing.backbones import CHECKS, backbones_in
+
+N_BACKBONES = 6
+N_EMBEDDINGS = 7
+
+TABM = partial(TabM, n_members=3, d_block=8, n_blocks=2)
+TABNET = partial(TabNet, d_decision=4, d_attention=4, n_steps=2, virtual_batch=8)
+TOKENS = {
+    "numerical": partial(LinearEmbedding, d_embedding=8),
+    "categorical": partial(CategoricalEmbedding, d_embedding=8, bias=True),
+}
+CASES = {
+    "linear": {"backbone": Linear},
+    "mlp": {"backbone": partial(MLP, d_hidden=[8, 8]), "categorical": MixedEmbedding},
+    "mlp_plr": {"backbone": partial(MLP, d_hidden=[8]), "numerical": partial(PeriodicEmbedding, d_embedding=4)},
+    "mlp_plr_lite": {
+        "backbone": partial(MLP, d_hidden=[8], activation="silu"),
+        "numerical": partial(PeriodicEmbedding, d_embedding=4, lite=True),
+    },
+    "mlp_pwl_a": {
+        "backbone": partial(MLP, d_hidden=[8]),
+        "numerical": partial(PiecewiseLinearEmbedding, d_embedding=4, n_bins=6, version="A", activation=True),
+        "categorical": partial(CategoricalEmbedding, d_embedding=3),
+    },
+    "mlp_identity": {"backbone": partial(MLP, d_hidden=[8]), "numerical": Identity, "categorical": OneHot},
+    "resnet": {"backbone": partial(ResNet, d_block=8)},
+    "ft_transformer": {"backbone": partial(FTTransformer, d_block=8, n_heads=2, n_blocks=2), **TOKENS},
+    "tabnet": {"backbone": TABNET, "categorical": partial(CategoricalEmbedding, d_embedding=1)},
+    "tabnet_wide": {"backbone": TABNET},
+    "tabm": {"backbone": TABM, "numerical": partial(PiecewiseLinearEmbedding, d_embedding=4, n_bins=6)},
+    "tabm_mini": {"backbone": partial(TABM, variant="mini")},
+    "tabm_packed": {"backbone": partial(TABM, variant="packed")},
+}
+
+
+def build(case, spec):
+    return Network(spec=spec, **CASES[case])
+
+
+def innermost(part):
+    while isinstance(part, partial):
+        part = part.func
+    return part
+
+
+def test_every_backbone_is_covered():
+    found = backbones_in(backbones)
+    assert len(found) == N_BACKBONES, f"found {[b.__name__ for b in found]}"
+    assert {innermost(case["backbone"]) for case in CASES.values()} == set(found)
+
+
+def test_every_embedding_is_covered():
+    import importlib
+    import pkgutil
+
+    for info in pkgutil.walk_packages(embed.__path__, embed.__name__ + "."):
+        importlib.import_module(info.name)
+    found = {cls for cls in Embedding.__subclasses__() if cls.__module__.startswith(embed.__name__)}
+    assert len(found) == N_EMBEDDINGS, f"found {sorted(e.__name__ for e in found)}"
+    used = {innermost(case[key]) for case in CASES.values() for key in ("numerical", "categorical") if key in case}
+    assert used == found
+
+
+@pytest.mark.parametrize("case", CASES)
+@pytest.mark.parametrize("check", CHECKS, ids=lambda check: check.__name__)
+def test_contract(case, check):
+    check(partial(build, case))

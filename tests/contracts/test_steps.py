@@ -1,0 +1,121 @@
+"""Every step under colonnade.data.steps keeps the contract of steps, and every pipeline in conf/pipeline holds together."""
+
+import importlib
+import inspect
+import pkgutil
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from hydra.utils import instantiate
+from omegaconf import OmegaConf
+
+import colonnade.data.steps
+from colonnade.data.pipeline import FittedPipeline, Pipeline
+from colonnade.data.steps.base import Step
+from colonnade.data.steps.calendar import PARTS, Calendar
+from colonnade.data.steps.frequency import Frequency
+from colonnade.data.steps.impute import Impute
+from colonnade.data.steps.onehot import OneHot
+from colonnade.data.steps.power import Log
+from colonnade.data.steps.quantile import QuantileNormal
+from colonnade.data.steps.rare import Rare
+from colonnade.data.steps.target_encode import TargetEncode
+from colonnade.testing.steps import CHECKS, N_ROWS, check_export, example, example_target
+
+CONF = sorted((Path(__file__).parents[2] / "conf" / "pipeline").glob("*.yaml"))
+
+
+def all_steps() -> dict[str, type[Step]]:
+    """Every concrete step defined under colonnade.data.steps."""
+    found = {}
+    for info in pkgutil.iter_modules(colonnade.data.steps.__path__):
+        module = importlib.import_module(f"colonnade.data.steps.{info.name}")
+        for name, value in vars(module).items():
+            ours = inspect.isclass(value) and issubclass(value, Step) and value.__module__ == module.__name__
+            if ours and not inspect.isabstract(value):
+                found[name] = value
+    return found
+
+
+STEPS = all_steps()
+VARIANTS = {
+    "Calendar, cyclic": Calendar(parts=PARTS, cyclic=True),
+    "Frequency, all, alone": Frequency(min_levels=1, keep=False),
+    "Impute, mean, no flag": Impute(strategy="mean", flag=False),
+    "Impute, constant": Impute(strategy="constant", fill=-1.0),
+    "Log, chosen": Log(columns=["plain"]),
+    "OneHot, all": OneHot(max_levels=100, drop_binary=False),
+    "QuantileNormal, ties": QuantileNormal(noise=0.0, n_quantiles=50),
+    "Rare, four": Rare(min_count=5, max_levels=4),
+    "TargetEncode, all": TargetEncode(min_levels=1, smoothing=0.0, keep=True),
+}
+
+
+def test_finds_every_step() -> None:
+    assert sorted(STEPS) == [
+        "Calendar",
+        "Drop",
+        "Frequency",
+        "Impute",
+        "Log",
+        "OneHot",
+        "QuantileNormal",
+        "Rare",
+        "Robust",
+        "SmoothClip",
+        "Standard",
+        "TargetEncode",
+        "YeoJohnson",
+    ]
+    assert len(CHECKS) == 8
+
+
+@pytest.mark.parametrize("check", CHECKS, ids=lambda check: check.__name__)
+@pytest.mark.parametrize("name", STEPS)
+def test_contract(name: str, check) -> None:
+    if check is check_export:
+        pytest.importorskip("onnxruntime")
+        pytest.importorskip("onnxscript")
+    check(STEPS[name]())
+
+
+@pytest.mark.parametrize("check", CHECKS, ids=lambda check: check.__name__)
+@pytest.mark.parametrize("name", VARIANTS)
+def test_contract_with_options(name: str, check) -> None:
+    if check is check_export:
+        pytest.importorskip("onnxruntime")
+        pytest.importorskip("onnxscript")
+    check(VARIANTS[name])
+
+
+def test_every_step_can_be_exported() -> None:
+    for path in CONF:
+        assert fit(path).module.exportable
+
+
+def test_finds_every_pipeline() -> None:
+    assert [path.stem for path in CONF] == ["default", "numeric", "quantile", "robust", "standard"]
+
+
+def fit(path: Path) -> FittedPipeline:
+    pipeline: Pipeline = instantiate(OmegaConf.load(path), _convert_="all")
+    frame, schema = example()
+    return pipeline.fit(frame, schema, example_target(), np.arange(N_ROWS), seed=0)
+
+
+@pytest.mark.parametrize("path", CONF, ids=lambda path: path.stem)
+def test_pipelines_encode_and_store(path: Path, tmp_path: Path) -> None:
+    fitted = fit(path)
+    frame, _ = example()
+    num, cat = fitted.encode(frame)
+    assert num.isfinite().all()
+    assert num.abs().max() < 100
+    fitted.save(tmp_path)
+    loaded = FittedPipeline.load(tmp_path)
+    assert all(torch.equal(one, other) for one, other in zip(loaded.encode(frame), (num, cat), strict=True))
+    assert "drop: column 'same' dropped: constant (7) in the train rows" in fitted.log
+    assert "drop: column 'empty' dropped: no value in the train rows" in fitted.log
+    assert not {"same", "empty"} & set(fitted.num_names)
+    assert (path.stem == "numeric") == (not fitted.cat_names)

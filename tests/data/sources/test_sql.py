@@ -1,0 +1,89 @@
+"""Queries on SQLite and DuckDB files, through every engine."""
+
+from __future__ import annotations
+
+import sqlite3
+from contextlib import closing
+from pathlib import Path
+
+import polars as pl
+import pytest
+
+from colonnade.core.errors import DataError
+from colonnade.data.sources.sql import Sql
+
+EXPECTED = pl.DataFrame({"n": [1, 2, None], "x": [0.5, None, 2.5], "s": ["a", "b", None]})
+MAKE = (
+    "CREATE TABLE t (n INTEGER, x DOUBLE, s VARCHAR)",
+    "INSERT INTO t VALUES (1, .5, 'a'), (2, NULL, 'b'), (NULL, 2.5, NULL)",
+)
+
+
+@pytest.fixture
+def sqlite(tmp_path: Path) -> str:
+    with closing(sqlite3.connect(tmp_path / "shop.db")) as connection, connection:
+        for statement in MAKE:
+            connection.execute(statement)
+    return f"sqlite:///{tmp_path}/shop.db"
+
+
+@pytest.fixture
+def duck(tmp_path: Path) -> str:
+    duckdb = pytest.importorskip("duckdb")
+    with duckdb.connect(str(tmp_path / "shop.duckdb")) as connection:
+        for statement in MAKE:
+            connection.execute(statement)
+    return f"duckdb:///{tmp_path}/shop.duckdb"
+
+
+@pytest.mark.parametrize("engine", ["auto", "sqlalchemy", "adbc"])
+def test_sqlite(sqlite, engine):
+    source = Sql(uri=sqlite, query="SELECT * FROM t", engine=engine)
+    frame = source.read()
+    assert frame.with_columns(pl.col("n").cast(pl.Int64)).equals(EXPECTED)
+    assert source.origin[0]["file"] == f"{sqlite}: SELECT * FROM t"
+    assert len(source.origin[0]["sha256"]) == 64
+
+
+def test_duckdb(duck):
+    frame = Sql(uri=duck, query="SELECT * FROM t").read()
+    assert frame.with_columns(pl.col("n").cast(pl.Int64)).equals(EXPECTED)
+
+
+def refusal(**options) -> str:
+    with pytest.raises(DataError) as error:
+        Sql(**options).read()
+    return str(error.value)
+
+
+@pytest.mark.parametrize("engine", ["sqlalchemy", "adbc"])
+def test_refuses_on_sqlite(sqlite, engine):
+    assert "no such table: u" in refusal(uri=sqlite, query="SELECT * FROM u", engine=engine)
+    assert refusal(uri=sqlite, query="SELECT * FROM t WHERE n > 5", engine=engine).endswith(
+        "shop.db: 0 rows from the query: SELECT * FROM t WHERE n > 5"
+    )
+    assert "duplicate column names in the query" in refusal(uri=sqlite, query="SELECT n, n FROM t", engine=engine)
+    assert refusal(uri="sqlite:///no.db", query="SELECT 1", engine=engine) == (
+        "data.sql.uri=sqlite:///no.db: no such database file"
+    )
+    assert not Path("no.db").exists()
+
+
+def test_refuses_on_duckdb(duck):
+    assert "Table with name u does not exist" in refusal(uri=duck, query="SELECT * FROM u")
+    assert "duplicate column names in the query: name them with AS" in refusal(uri=duck, query="SELECT n, n FROM t")
+    assert refusal(uri="duckdb:///no.duckdb", query="SELECT 1").endswith("no such database file")
+
+
+def test_passwords_are_not_shown():
+    text = refusal(uri="nosuch://anna:secret@host/shop", query="SELECT 1")
+    assert "secret" not in text
+    assert text.startswith("nosuch://anna:***@host/shop: ")
+    assert "secret" not in str(Sql(uri="postgresql://anna:secret@host/shop", query="SELECT 1").origin)
+
+
+def test_arguments():
+    with pytest.raises(ValueError, match=r"engine='odbc': one of auto, sqlalchemy, adbc, duckdb"):
+        Sql(uri="sqlite:///x.db", query="SELECT 1", engine="odbc")
+    with pytest.raises(ValueError, match=r"uri: expected scheme:\.\.\., for example sqlite:///shop.db"):
+        Sql(uri="shop.db", query="SELECT 1")

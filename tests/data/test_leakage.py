@@ -1,0 +1,170 @@
+"""Leakage of columns and rows."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import numpy as np
+import polars as pl
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from colonnade.core.errors import LeakageError
+from colonnade.core.schema import TargetKind
+from colonnade.data.infer import cast, infer_schema, target_kind
+from colonnade.data.leakage import Leak, check_leaks, duplicates, find_leaks
+
+N = 3000
+
+
+def table(kind: TargetKind) -> pl.DataFrame:
+    rng = np.random.default_rng(0)
+    x = rng.normal(size=N)
+    y = (x + rng.normal(size=N) > 0).astype(int) if kind is TargetKind.CLASS else x + rng.normal(size=N)
+    return pl.DataFrame({"x": x, "city": rng.choice(list("abcdef"), N), "y": y})
+
+
+def leaks(frame: pl.DataFrame, target: str | list[str] = "y") -> dict[str, Leak]:
+    schema, _ = infer_schema(frame, target=target)
+    typed = cast(frame, schema, where="f")
+    return {leak.column: leak for leak in find_leaks(typed, schema, target_kind(typed, schema)[0])}
+
+
+def test_clean_tables_give_no_alarm():
+    assert leaks(table(TargetKind.CLASS)) == {}
+    assert leaks(table(TargetKind.REAL)) == {}
+
+
+def test_copies_of_a_class():
+    frame = table(TargetKind.CLASS).with_columns(
+        recoded=pl.when(pl.col("y") == 1).then(pl.lit("good")).otherwise(pl.lit("bad")),
+        finer=pl.concat_str("y", "city"),
+        amount=pl.col("y") * 100 + pl.col("x"),
+    )
+    found = leaks(frame)
+    assert {name for name, leak in found.items() if leak.stops} == {"recoded", "finer", "amount"}
+    assert all(found[name].score > 0.995 for name in ("recoded", "finer", "amount"))
+    assert found["recoded"].text == (
+        "column 'recoded' alone foretells the target 'y': 100.00% of unseen rows are right, guessing gives 50%"
+    )
+
+
+def test_functions_of_a_number():
+    rng = np.random.default_rng(1)
+    frame = table(TargetKind.REAL).with_columns(
+        cube=pl.col("y") ** 3, square=pl.col("y") ** 2, near=pl.col("y") + rng.normal(size=N) * 0.1
+    )
+    found = leaks(frame)
+    assert found["cube"].stops
+    assert "R2 " in found["cube"].text
+    assert not found["near"].stops, "99 % explained is a suspect, and may be a lagged value"
+    assert "square" not in found
+
+
+def test_a_field_filled_in_afterwards():
+    rng = np.random.default_rng(2)
+    frame = table(TargetKind.CLASS).with_columns(
+        reason=pl.when((pl.col("y") == 1) & (pl.col("x") > 0.5)).then(pl.lit("r") + pl.col("city")),
+        age=pl.Series([None if r < 0.2 else r for r in rng.random(N)]),
+    )
+    found = leaks(frame)
+    assert set(found) == {"reason"}
+    assert found["reason"].stops
+    assert "by being filled in: 100.0% of those" in found["reason"].text
+    both = table(TargetKind.CLASS).with_columns(
+        boat=pl.when((pl.col("y") == 1) ^ (pl.Series(rng.random(N)) < 0.02)).then(1.0)
+    )
+    assert "by being filled in or empty: that alone is right in" in leaks(both)["boat"].text
+
+
+def test_numbers_that_move_with_a_leak_are_suspects():
+    rng = np.random.default_rng(3)
+    frame = table(TargetKind.CLASS).with_columns(delay=(pl.col("y") - 0.5) * rng.random(N))
+    frame = frame.with_columns(arrival=pl.col("delay") + rng.normal(size=N) * 0.2)
+    found = leaks(frame)
+    assert found["delay"].stops
+    assert not found["arrival"].stops
+    assert "moves with 'delay', which leaks (rank correlation 0.8" in found["arrival"].text
+
+
+def test_a_key_determines_the_target_trivially_and_is_none():
+    key = pl.Series([f"u{v} name" for v in np.random.default_rng(4).permutation(N)])
+    frame = table(TargetKind.CLASS).with_columns(key=key)
+    schema, _ = infer_schema(frame, target="y", declared={"key": "categorical"})
+    assert find_leaks(cast(frame, schema, where="f"), schema, TargetKind.CLASS) == []
+
+
+def test_few_rows_stop_only_for_copies():
+    frame = (
+        table(TargetKind.CLASS)
+        .head(200)
+        .with_columns(wide=pl.col("y") * 10 + pl.col("x").clip(-3, 3), copy=pl.lit(1) - pl.col("y"))
+    )
+    found = leaks(frame)
+    assert not found["wide"].stops
+    assert found["copy"].stops
+    assert leaks(frame.head(30)) == {}
+
+
+def test_every_target_is_looked_at():
+    frame = table(TargetKind.REAL).with_columns(z=pl.col("x") * 2 + 1)
+    assert leaks(frame, ["y", "z"])["x"].text.startswith("column 'x' alone foretells the target 'z'")
+
+
+def test_check_stops_unless_waived():
+    frame = table(TargetKind.CLASS).with_columns(**{"a b": pl.lit(1) - pl.col("y"), "c": pl.col("y") * 3})
+    schema, _ = infer_schema(frame, target="y")
+    typed = cast(frame, schema, where="f")
+    with pytest.raises(LeakageError) as error:
+        check_leaks(typed, schema, TargetKind.CLASS)
+    text = str(error.value)
+    assert text.startswith("the target leaks into the features (2):")
+    assert "data.exclude.'a b'=leak leaves it out, data.waive=['a b'] if it is known beforehand" in text
+    notes = check_leaks(typed, schema, TargetKind.CLASS, waive=["a b", "c"])
+    assert len(notes) == 2
+    assert all(note.endswith("(waived)") for note in notes)
+    with pytest.raises(LeakageError, match="data.waive names 'cc', which is no column; did you mean 'c'"):
+        check_leaks(typed, schema, TargetKind.CLASS, waive=["a b", "c", "cc"])
+
+
+@settings(max_examples=40, deadline=None)
+@given(st.lists(st.tuples(st.integers(0, 3), st.sampled_from(["a", None])), min_size=6, max_size=40), st.data())
+def test_duplicates_against_brute_force(rows, data):
+    frame = pl.DataFrame(rows, schema={"i": pl.Int64, "s": pl.String}, orient="row")
+    labels = np.array(data.draw(st.lists(st.integers(0, 2), min_size=len(rows), max_size=len(rows))))
+    parts = {name: np.flatnonzero(labels == k) for k, name in enumerate(("train", "val", "test"))}
+    found = duplicates(frame, parts)
+    for pair, count in found.items():
+        later, earlier = pair.split(" in ")
+        assert count == sum(rows[i] in [rows[j] for j in parts[earlier]] for i in parts[later])
+    assert list(found) == ["val in train", "test in train", "test in val"]
+
+
+@pytest.mark.data
+@pytest.mark.skipif("COLONNADE_DATA" not in os.environ, reason="needs COLONNADE_DATA")
+@pytest.mark.parametrize(
+    ("name", "target", "stops", "suspects"),
+    [
+        ("titanic3", "survived", {"boat", "body"}, set()),
+        ("airlines_2k", "IsDepDelayed", {"DepDelay", "DepTime", "CancellationCode"}, {"ArrDelay", "LateAircraftDelay"}),
+        ("loans_full", "interest_rate", {"sub_grade"}, set()),
+        ("bike_hour", "cnt", set(), set()),
+        ("california_housing", "median_house_value", set(), set()),
+        ("dry_bean", "16", set(), set()),
+        ("occupancy_datatraining", "Occupancy", set(), {"date", "Light"}),
+    ],
+)
+def test_real_tables(name, target, stops, suspects):
+    found = leaks(pl.read_parquet(Path(os.environ["COLONNADE_DATA"]) / f"{name}.parquet"), target)
+    assert {c for c, leak in found.items() if leak.stops} == stops
+    assert {c for c, leak in found.items() if not leak.stops} == suspects
+
+
+def test_a_predictive_but_legitimate_feature_does_not_stop():
+    from sklearn.datasets import load_breast_cancer
+
+    data = load_breast_cancer()
+    frame = pl.DataFrame(data.data, schema=[f"x{i}" for i in range(30)]).with_columns(y=pl.Series(data.target))
+    assert leaks(frame) == {}

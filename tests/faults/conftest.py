@@ -1,0 +1,43 @@
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+import pytest
+
+# Small enough to be quick, long enough to be killed: dropout, a schedule, an average and early stopping all have a state.
+SETTINGS = (
+    "model=mlp",
+    "data=breast_cancer",
+    "trainer=cpu",
+    "threads=1",
+    "trainer.max_epochs=30",
+    "loader.batch_size=32",
+    "loader.chunk=4",
+    "model.backbone.d_hidden=32",
+    "module.ema=0.95",
+    "optim.schedule=cosine",
+    "callbacks.recovery.every_steps=4",
+    "callbacks.recovery.max_share=1",
+)
+
+
+@pytest.fixture
+def train(tmp_path: Path) -> Callable[..., subprocess.Popen[str]]:
+    """Start ``colonnade train`` with the settings of these tests in a folder; the process is the caller's."""
+
+    def start(run_dir: Path, *words: str, settings: Sequence[str] = SETTINGS) -> subprocess.Popen[str]:
+        command = [sys.executable, "-m", "colonnade.cli", "train", *settings, *words, f"hydra.run.dir={run_dir}"]
+        return subprocess.Popen(
+            command,
+            cwd=tmp_path,
+            env={**os.environ, "OMP_NUM_THREADS": "1"},
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+        )
+
+    return start
