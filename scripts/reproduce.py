@@ -34,7 +34,7 @@ TARGETS = {
 
 def train(model: str, data: str, seed: int, runs: Path, extra: list[str]) -> dict[str, Any] | None:
     """One run; None when it failed (its log says why)."""
-    folder = runs / data / model / f"seed={seed}"
+    folder = runs / data / model / f"seed-{seed}"
     command = [sys.executable, "train.py", f"model={model}", f"data={data}", f"seed={seed}", *extra]
     folder.mkdir(parents=True, exist_ok=True)
     with (folder / "train.log").open("a") as log:

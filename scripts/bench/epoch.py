@@ -11,6 +11,10 @@ from pathlib import Path
 from typing import Any
 
 import machine
+import torch
+from torch.nn import functional as F
+
+from colonnade.core.batch import Batch
 
 ROUNDS, EPOCHS = 5, 4
 NETS = {"MLP 3x256": (3, 256, 1.05), "MLP 1x16": (1, 16, 1.20)}
@@ -26,8 +30,7 @@ def parts(run_dir: Path, layers: int, width: int) -> Any:
         [
             "model=mlp",
             "data=adult",
-            f"model.backbone.n_layers={layers}",
-            f"model.backbone.d_hidden={width}",
+            f"model.backbone.d_hidden={[width] * layers}",
             f"loader.batch_size={BATCH}",
             f"trainer.max_epochs={EPOCHS + 1}",
         ]
@@ -59,16 +62,17 @@ def ours(layers: int, width: int) -> list[float]:
     return [b - a for a, b in zip(clock.times, clock.times[1:], strict=False)][1 : EPOCHS + 1]
 
 
+def rows_of(datamodule: Any, part: str) -> Batch:
+    """All rows of a part, as one batch."""
+    batches = list(datamodule.loader_for(part))
+    return Batch(*(torch.cat([getattr(b, name) for b in batches]) for name in ("num", "cat")), target=torch.cat([b.target for b in batches]))
+
+
 def bare(layers: int, width: int) -> list[float]:
     """CPU seconds of each epoch of the plain loop: the same network, tensors, optimiser settings and validation rows."""
-    import torch
-    from torch.nn import functional as F
-
-    from colonnade.core.batch import Batch
-
-    with tempfile.TemporaryDirectory() as folder:
+        with tempfile.TemporaryDirectory() as folder:
         made, _ = parts(Path(folder), layers, width)
-    network, train, val = made.module.network, made.datamodule.store_for("train"), made.datamodule.store_for("val")
+    network, train, val = made.module.network, rows_of(made.datamodule, "train"), rows_of(made.datamodule, "val")
     optimizer = torch.optim.AdamW(network.parameters(), lr=1e-3, fused=True)
     seconds = []
     for _ in range(EPOCHS + 1):
@@ -91,8 +95,6 @@ def bare(layers: int, width: int) -> list[float]:
 
 def main() -> None:
     """Measure in turn, and write ``docs/benchmarks/epoch.md``."""
-    import torch
-
     if "COLONNADE_DATA" not in os.environ:
         sys.exit("set COLONNADE_DATA to the folder that holds adult.data.gz and adult.test.gz")
     torch.set_num_threads(1)

@@ -17,8 +17,7 @@ ROOT = Path(__file__).parents[2]
 OURS = [
     "model=mlp",
     "data=adult",
-    "model.backbone.d_hidden=256",
-    "model.backbone.n_layers=3",
+    "model.backbone.d_hidden=[256,256,256]",
     "loader.batch_size=256",
     f"trainer.max_epochs={EPOCHS}",
 ]

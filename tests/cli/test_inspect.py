@@ -66,7 +66,7 @@ def test_the_yaml_gives_the_same_schema_and_task(folder, capsys):
         for column in table.schema.columns.values():
             column.note = ""
     assert after.schema == before.schema
-    assert after.schema.columns["when"].levels == ("%d/%m/%Y",)
+    assert after.schema.columns["when"].format == "%d/%m/%Y"
     assert after.schema.columns["size"].missing == ("?",)
     # A second look at the same table changes nothing.
     inspect(["data=sales_2024"])

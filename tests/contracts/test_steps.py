@@ -1,4 +1,4 @@
-"""Every step under colonnade.data.steps keeps the contract of steps, and every pipeline in conf/pipeline holds together."""
+"""Every step under colonnade.data.steps keeps the contract of steps; every pipeline in conf/pipeline holds together."""
 
 import importlib
 import inspect

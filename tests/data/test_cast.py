@@ -56,8 +56,8 @@ def refusal(values: list | pl.Series, kind: str | Column, **options) -> str:
         ([20240102], "datetime", [datetime(2024, 1, 2)]),
         ([86_400], "datetime", [datetime(1970, 1, 2, tzinfo=UTC)]),
         ([1_700_000_000_000], "datetime", [datetime(2023, 11, 14, 22, 13, 20, tzinfo=UTC)]),
-        (["31/12/2023"], Column("x", Kind.DATETIME, levels=("%d/%m/%Y",)), [datetime(2023, 12, 31)]),
-        (["Mar-2018"], Column("x", Kind.DATETIME, levels=("%b-%Y",)), [datetime(2018, 3, 1)]),
+        (["31/12/2023"], Column("x", Kind.DATETIME, format="%d/%m/%Y"), [datetime(2023, 12, 31)]),
+        (["Mar-2018"], Column("x", Kind.DATETIME, format="%b-%Y"), [datetime(2018, 3, 1)]),
     ],
 )
 def test_values(values, kind, expected):
@@ -96,7 +96,7 @@ def test_refusals():
     assert "no date (2024-05-31 or 2024-05-31T13:45:00) (row 1: '2024-13-01')" in refusal(
         ["2024-01-01", "2024-13-01"], "datetime"
     )
-    assert "in the format %d/%m/%Y" in refusal(["12/31/2023"], Column("x", Kind.DATETIME, levels=("%d/%m/%Y",)))
+    assert "in the format %d/%m/%Y" in refusal(["12/31/2023"], Column("x", Kind.DATETIME, format="%d/%m/%Y"))
     assert "no date yyyymmdd (row 0: 20241399)" in refusal([20241399], "datetime")
     shown = refusal([str(i) for i in range(9)] + ["a", "b", "c", "d", "e", "f"], "numeric")
     assert "6 values that are no number" in shown

@@ -351,22 +351,6 @@ def test_saved_files_restore(tmp_path):
     assert (Split.load(tmp_path / "split.json").val == datamodule.split.val).all()
 
 
-def test_new_rows():
-    datamodule = ready(example(w=np.ones(200)))
-    new = example(10, w=np.full(10, 2.0))
-    store = datamodule.encode_new(new)
-    assert len(store) == 10
-    assert store.row_id.tolist() == list(range(1000, 1010))
-    assert [datamodule.spec.classes[i] for i in store.target] == new.frame["y"].to_list()
-    assert store.weight.tolist() == [2.0] * 10
-    np.testing.assert_allclose(
-        store.num, new.frame.select("a", "b").to_numpy() - datamodule.pipeline.mean, rtol=1e-5, atol=1e-5
-    )
-    strange = example(2, y=["no", "maybe"], w=np.ones(2))
-    with pytest.raises(DataError, match=r"new rows hold classes that the train rows lack: 'maybe' \(1 rows\)"):
-        datamodule.encode_new(strange)
-
-
 class Counter(LightningModule):
     """Counts rows by epoch; stops dead once."""
 
@@ -438,9 +422,6 @@ def test_breast_cancer_from_source_to_batches(tmp_path):
     datamodule.save(tmp_path)
     loaded = FittedPipeline.load(tmp_path)
     assert torch.equal(loaded.encode(datamodule.table.frame, rows=datamodule.split.test)[0], test.num)
-    new = datamodule.encode_new(datamodule.table)
-    assert torch.equal(new.num[test.row_id], test.num)
-    assert torch.equal(new.target[test.row_id], test.target)
 
 
 def test_a_mapped_store_with_cross_fitted_steps(tmp_path):

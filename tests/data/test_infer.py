@@ -116,7 +116,7 @@ def test_declarations_win_and_formats_are_kept():
         levels={"size": ["S", "M", "L"]},
     )
     assert schema.columns["size"].kind is Kind.ORDINAL
-    assert schema.columns["when"].levels == ("%m/%d/%Y",)
+    assert schema.columns["when"].format == "%m/%d/%Y"
     typed = cast(frame, schema, where="f")
     assert str(typed["when"][0]) == "2024-01-02 00:00:00"
     assert typed["zip"][0] == 1

@@ -213,7 +213,7 @@ def callbacks(folder: Path, *, patience=100, monitor="val/loss", mode="min", **r
     ]
 
 
-def trainer(folder: Path, *, epochs=3, callbacks=(), logger=False, **options) -> Trainer:
+def trainer(folder: Path, *, epochs=3, callbacks=(), logger=False, plugins=(), **options) -> Trainer:
     given = {"accelerator": "cpu", "devices": 1, "enable_checkpointing": bool(callbacks), "enable_progress_bar": False}
     given |= options
     if any(isinstance(c, Progress) for c in callbacks):
@@ -222,7 +222,7 @@ def trainer(folder: Path, *, epochs=3, callbacks=(), logger=False, **options) ->
         max_epochs=epochs,
         callbacks=list(callbacks),
         logger=logger,
-        plugins=[AtomicCheckpointIO()],
+        plugins=[AtomicCheckpointIO(), *plugins],
         default_root_dir=str(folder),
         enable_model_summary=False,
         num_sanity_val_steps=0,

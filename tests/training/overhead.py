@@ -1,8 +1,8 @@
 """Time of an epoch under the trainer with everything on, against a bare loop: ``python tests/training/overhead.py``.
 
-Rows as many and columns as Adult's, encoded; a one-hot MLP. Bare: one ``index_select`` per tensor and batch, fused AdamW,
-``zero_grad(set_to_none=True)``, no look at the loss, the same network, loss and validation. The two are interleaved in one
-process, and medians of processor time are compared.
+Rows as many and columns as Adult's, encoded; a one-hot MLP. Bare: one ``index_select`` per tensor and batch, fused
+AdamW, ``zero_grad(set_to_none=True)``, no look at the loss, the same network, loss and validation. The two are
+interleaved in one process, and medians of processor time are compared.
 """
 
 from __future__ import annotations
@@ -93,9 +93,7 @@ def measure(width: int, depth: int, epochs: int) -> tuple[float, float]:
     """Seconds of an epoch: ours, bare."""
     task = Binary()
     task.setup(SPEC)
-    data = kit.FakeData(
-        train=adult(N_TRAIN, 0), val=adult(N_VAL, 1), batch_size=BATCH, chunk=CHUNK, eval_batch=4096
-    )
+    data = kit.FakeData(train=adult(N_TRAIN, 0), val=adult(N_VAL, 1), batch_size=BATCH, chunk=CHUNK, eval_batch=4096)
     net = build(width, depth, task)
     optimizer = torch.optim.AdamW(net.parameters(), fused=True)
     timing = Interleave(lambda: bare_epoch(net, task, optimizer, data.train, data.val))

@@ -10,9 +10,7 @@ from colonnade.training.losses import StepLosses, _Pending
 
 
 def chunk(steps):
-    return Chunk(
-        batch=rows(4 * steps), sizes=(4,) * steps, norms=torch.arange(1.0, steps + 1), epoch=2, first_step=10
-    )
+    return Chunk(batch=rows(4 * steps), sizes=(4,) * steps, norms=torch.arange(1.0, steps + 1), epoch=2, first_step=10)
 
 
 def filled(values):

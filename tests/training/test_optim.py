@@ -18,7 +18,11 @@ from colonnade.training.optim import OptimizerBuilder
         ("eps", 0, "eps must be above 0, not 0"),
         ("momentum", 1.0, "momentum must be in [0, 1), not 1.0"),
         ("grad_clip", 0.0, "grad_clip must be above 0, or null, not 0.0"),
-        ("schedule", "cos", "schedule must be constant or cosine or one_cycle or coslog4 or step or plateau, not 'cos'"),
+        (
+            "schedule",
+            "cos",
+            "schedule must be constant or cosine or one_cycle or coslog4 or step or plateau, not 'cos'",
+        ),
         ("schedule_epochs", 0, "schedule_epochs must be 1 or more, or null, not 0"),
         ("final", 2, "final must be in [0, 1], not 2"),
         ("gamma", 1.0, "gamma must be in (0, 1), not 1.0"),
@@ -34,7 +38,9 @@ def test_ranges(argument, value, text):
     assert str(error.value) == text
 
 
-@pytest.mark.parametrize(("name", "kind"), [("adamw", torch.optim.AdamW), ("adam", torch.optim.Adam), ("sgd", torch.optim.SGD)])
+@pytest.mark.parametrize(
+    ("name", "kind"), [("adamw", torch.optim.AdamW), ("adam", torch.optim.Adam), ("sgd", torch.optim.SGD)]
+)
 def test_kinds_are_fused(name, kind):
     optimizer = OptimizerBuilder(name=name, lr=0.1, weight_decay=0.2).build(Net())
     assert type(optimizer) is kind
@@ -44,7 +50,12 @@ def test_kinds_are_fused(name, kind):
 
 def test_what_is_not_decayed():
     net = nn.ModuleDict(
-        {"embedding": nn.Embedding(3, 2), "norm": nn.LayerNorm([2, 2]), "linear": nn.Linear(2, 2), "frozen": nn.Linear(2, 2)}
+        {
+            "embedding": nn.Embedding(3, 2),
+            "norm": nn.LayerNorm([2, 2]),
+            "linear": nn.Linear(2, 2),
+            "frozen": nn.Linear(2, 2),
+        }
     )
     net["frozen"].requires_grad_(False)
     net["linear"].register_parameter("bias", nn.Parameter(torch.zeros(2, 2)))

@@ -107,7 +107,9 @@ def test_uninterrupted_is_reproducible(tmp_path, whole):
     check(tmp_path, whole)
 
 
-@pytest.mark.parametrize("place", [(0, 0), (0, 2), (1, 1), (1, 3), (2, "val"), (2, "start"), (3, 2), (3, 3), (3, "val")])
+@pytest.mark.parametrize(
+    "place", [(0, 0), (0, 2), (1, 1), (1, 3), (2, "val"), (2, "start"), (3, 2), (3, 3), (3, "val")]
+)
 @pytest.mark.parametrize("every_steps", [1, 20, 10_000])
 def test_killed(tmp_path, whole, place, every_steps):
     """Whatever was saved when, at chunk ends, now and then, or at epoch ends only."""

@@ -47,8 +47,8 @@ def data_yaml(
         if column.name in exclude:
             continue
         columns[column.name] = str(column.kind)
-        if column.kind is Kind.DATETIME and column.levels:
-            columns[column.name] += f":{column.levels[0]}"
+        if column.format is not None:
+            columns[column.name] += f":{column.format}"
         elif column.levels:
             levels[column.name] = list(column.levels)
     blocks: list[dict[str, Any]] = [

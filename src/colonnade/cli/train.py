@@ -6,6 +6,7 @@ import gc
 import logging
 import os
 import sys
+import warnings
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any, cast
@@ -105,7 +106,10 @@ def _contained() -> Iterator[None]:
     torch = sys.modules.get("torch")
     threads = torch.get_num_threads() if torch else None
     try:
-        yield
+        with warnings.catch_warnings():
+            # Lightning's own use of a class that torch has renamed.
+            warnings.filterwarnings("ignore", message=".*LeafSpec")
+            yield
     finally:
         os.environ.clear()
         os.environ.update(environment)

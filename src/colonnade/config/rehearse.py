@@ -103,7 +103,9 @@ def _network(tree: Mapping[str, Any], task: Task, faults: Faults, *, with_module
         network = _made(tree["model"], "model", faults, spec=spec)
         if network is not None and with_module:
             late = {"network": network, "task": task, "optim": construct(tree["optim"]), "spec": spec}
-            _made(tree["module"], "module", faults, **late)
+            # Compiling is slow, and worth it for the real network only.
+            node = {key: value for key, value in tree["module"].items() if key != "compile"}
+            _made(node, "module", faults, **late)
 
 
 def made_up(task: str, kind: str) -> BatchSpec:

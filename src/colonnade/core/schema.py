@@ -52,6 +52,7 @@ class Column:
         kind: see :class:`Kind`.
         levels: the values of an ordinal column in their order, or declared categories; None: learned from the train rows.
         missing: tokens that mean "missing" in this column.
+        format: how a datetime column that came as text is written, in polars' format codes; None: typed by its source.
         note: what inference had to say about it.
     """
 
@@ -59,6 +60,7 @@ class Column:
     kind: Kind
     levels: tuple[str, ...] | None = None
     missing: tuple[str, ...] = DEFAULT_MISSING
+    format: str | None = None
     note: str = ""
 
 
@@ -100,6 +102,7 @@ class Schema:
                 kind=Kind(c["kind"]),
                 levels=None if c["levels"] is None else tuple(c["levels"]),
                 missing=tuple(c["missing"]),
+                format=c["format"],
                 note=c["note"],
             )
             for name, c in data["columns"].items()

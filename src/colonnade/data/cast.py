@@ -215,7 +215,7 @@ class _Caster:
             return values.cast(pl.Datetime("us"))
         if values.dtype != pl.String:
             raise DataError(f"column '{name}' holds {values.dtype}, not dates: {self._fix()}")
-        format = self.column.levels[0] if self.column.levels else None
+        format = self.column.format
         try:
             parsed = datetimes.parse(values, format, self.timezone)
         except DataError as error:

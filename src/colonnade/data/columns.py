@@ -6,8 +6,8 @@ columns are appended by one copy, and polars hands its columns over as they lie.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass, replace
 from typing import NamedTuple
 
 import torch
@@ -56,15 +56,16 @@ class Columns(NamedTuple):
         return cls(num.T, num.new_zeros((0, num.shape[0]), dtype=torch.float32), cat.T, time.T)
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Layout:
-    """Names of the columns in each block.
+    """What the columns of each block are.
 
     Args:
         num: of the measured columns.
         flag: of the 0/1 columns.
         cat: of the categories.
         levels: text of codes 2.. of each category.
+        counts: of each category, how many train rows have each code: a tensor ``(cardinality,)`` int64.
         time: of the datetimes.
     """
 
@@ -72,6 +73,7 @@ class Layout:
     flag: tuple[str, ...] = ()
     cat: tuple[str, ...] = ()
     levels: tuple[tuple[str, ...], ...] = ()
+    counts: tuple[Tensor, ...] = ()
     time: tuple[str, ...] = ()
 
     @property
@@ -83,6 +85,15 @@ class Layout:
     def cardinalities(self) -> tuple[int, ...]:
         """Number of codes of each category, missing and unknown included."""
         return tuple(len(levels) + FIRST_LEVEL for levels in self.levels)
+
+    def with_categories(self, places: Sequence[int]) -> Layout:
+        """The same layout with the categories at ``places`` alone."""
+        return replace(
+            self,
+            cat=tuple(self.cat[i] for i in places),
+            levels=tuple(self.levels[i] for i in places),
+            counts=tuple(self.counts[i] for i in places),
+        )
 
     def fresh(self, names: Iterable[str]) -> tuple[str, ...]:
         """The given names, with a number appended to those already taken.
@@ -105,8 +116,8 @@ class Layout:
 class TrainRows:
     """All that a step may see when it is fitted: rows of the training part, encoded by the steps before it.
 
-    Numbers and datetimes come as a seeded sample, so that fitting costs neither the time nor the memory of another copy
-    of the table; categories and targets, whose rare values matter, come whole.
+    Columns come as a seeded sample, so that fitting costs neither the time nor the memory of another copy of the table.
+    Of categories and targets, whose rare values matter, all train rows can be had, and the layout holds their counts.
 
     Args:
         columns: the sample; every train row when there are no more than ``pipeline.sample_rows``.

@@ -151,23 +151,6 @@ class TableDataModule(LightningDataModule):
         """All rows of ``"train"``, ``"val"`` or ``"test"``, in order, for this process alone."""
         return EvalLoader(self._stores[part], batch_size=self._options.eval_batch_size)
 
-    def encode_new(self, table: Table) -> Store:
-        """Rows that were not there at :meth:`setup`, encoded by what was fitted then.
-
-        Raises:
-            DataError: targets are missing, or of a class that the train rows lack.
-        """
-        num, cat = self.pipeline.encode(table.frame)
-        weight = table.schema.weight
-        ids = np.arange(table.frame.height) if table.row_ids is None else np.array(table.row_ids, dtype=np.int64)
-        return Store(
-            num=num,
-            cat=cat,
-            row_id=torch.from_numpy(ids),
-            target=self.target.encode(table.frame, row_ids=ids, where="new rows"),
-            weight=None if weight is None else sample_weight(table.frame, weight, row_ids=ids),
-        )
-
     def save(self, folder: Path) -> None:
         """Write ``schema.json``, ``split.json``, ``pipeline.*``, ``spec.json`` and ``target.json``."""
         self.table.schema.save(folder / "schema.json")

@@ -18,8 +18,10 @@ from colonnade.data.shape import replaced, selected, where_true
 from colonnade.data.sources.delimited import Delimited
 from colonnade.data.sources.files import find, read_file, sha256_of
 from colonnade.data.sources.sql import Sql
+from colonnade.data.sources.text import NAMED
 from colonnade.data.table import Table
 
+_CHARACTERS = {name: character for character, name in NAMED.items()} | {"point": ".", "\\t": "\t"}
 _AS_WRITTEN = ("categorical", "ordinal", "text", "id", "datetime")
 
 
@@ -44,8 +46,8 @@ class TableDataset:
         files: files of the catalogue, see :class:`~colonnade.data.catalog.CatalogFile`.
         sql: ``uri``, ``query`` and ``engine`` of :class:`~colonnade.data.sources.sql.Sql`.
         source: an object with ``read`` and ``origin``.
-        delimiter: of delimited text; None: found.
-        decimal: ``"."`` or ``","``.
+        delimiter: a character, or its name: ``comma``, ``semicolon``, ``tab``, ``bar`` or ``space``; None: found.
+        decimal: ``"."`` or ``","`` (also ``point``, ``comma``).
         encoding: of text; byte order marks are minded.
         quote: quote character; None: none.
         header: names of the columns, in order, of a file that has no header line.
@@ -115,6 +117,8 @@ class TableDataset:
                 f"the data come from one place, but {' and '.join(given)} are set: for your own file, data=table "
                 "data.path=..."
             )
+        delimiter = _CHARACTERS.get(delimiter, delimiter) if delimiter is not None else None
+        decimal = _CHARACTERS.get(decimal, decimal)
         for key, value, allowed in (
             ("decimal", decimal, (".", ",")),
             ("infinite", infinite, ("error", "clip", "missing")),

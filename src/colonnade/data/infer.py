@@ -59,7 +59,7 @@ def infer_schema(
         exclude: columns that are no features, with the reason.
 
     Returns:
-        The schema, and the doubts about it in column order. The format of a date column is kept in ``levels``.
+        The schema, and the doubts about it in column order.
 
     Raises:
         SchemaError: names that the frame lacks, unknown kinds, unusable types, values outside declared levels.
@@ -96,7 +96,7 @@ def infer_schema(
             probe = Probe(series, sample[name], tokens, target=name in targets)
             column.kind = probe.kind()
             if probe.format is not None:
-                column.levels = (probe.format,)
+                column.format = probe.format
             if name in (group, time) and column.kind is Kind.ID:
                 column.kind = Kind.INTEGER if series.dtype.is_integer() else Kind.CATEGORICAL
                 probe.doubts = [d for d in probe.doubts if d.kind != "id"]
@@ -233,7 +233,7 @@ def _declare(column: Column, spec: str, faults: Faults) -> None:
     if format and column.kind is not Kind.DATETIME:
         faults.add(f"data.columns.{column.name}={spec}: only datetime takes a format")
     elif format and format != ISO:
-        column.levels = (format,)
+        column.format = format
     if column.kind is Kind.ORDINAL and not column.levels:
         faults.add(f"ordinal column '{column.name}' needs its order: data.levels.{quoted(column.name)}=[low,...,high]")
 

@@ -11,10 +11,11 @@ import polars as pl
 import torch
 from torch import Tensor
 
-from colonnade.core.schema import Kind, Schema
+from colonnade.core.schema import Column, Kind, Schema
 from colonnade.data.columns import FIRST_LEVEL, MISSING, MISSING_TIME, UNKNOWN, Layout, RawColumns
 
 BOOLEAN_LEVELS = ("false", "true")
+_COUNT = "number of rows"
 
 
 @dataclass(frozen=True)
@@ -50,7 +51,7 @@ class Lookup:
         self._times = [_microseconds(name) for name in self.time]
 
     @classmethod
-    def fit(cls, frame: pl.DataFrame, schema: Schema, rows: np.ndarray) -> Lookup:
+    def fit(cls, frame: pl.DataFrame, schema: Schema, rows: np.ndarray) -> tuple[Lookup, Layout]:
         """Learn the levels of each category.
 
         Args:
@@ -59,45 +60,37 @@ class Lookup:
             rows: positions of the train rows; no other row is looked at.
 
         Returns:
-            Levels are those declared in the schema, else the distinct train values in sorted order.
+            The lookup, whose levels are those declared in the schema, else the distinct train values in sorted order;
+            and the layout of the raw columns.
         """
         columns = [schema.columns[name] for name in schema.features]
-        learned = [c.name for c in columns if c.kind.is_category and c.kind is not Kind.BOOLEAN and c.levels is None]
         # A mask keeps polars from copying more than one column per thread, whatever the order of the rows.
         mask = np.zeros(frame.height, dtype=bool)
         mask[rows] = True
         kept = pl.Series(mask)
+        categories = [c for c in columns if c.kind.is_category]
         found = frame.select(
-            pl.col(name).cast(pl.String).filter(kept).unique().drop_nulls().sort().implode() for name in learned
+            pl.col(c.name).cast(pl.String).filter(kept).value_counts(name=_COUNT).implode() for c in categories
         )
-        levels = {name: tuple(found[name].item().to_list()) for name in learned}
-        categories = [
-            Category(c.name, True, BOOLEAN_LEVELS)
-            if c.kind is Kind.BOOLEAN
-            else Category(c.name, False, levels[c.name] if c.levels is None else tuple(c.levels))
-            for c in columns
-            if c.kind.is_category
-        ]
-        return cls(
+        learned = [_learn(c, found[c.name].item()) for c in categories]
+        lookup = cls(
             num=[c.name for c in columns if c.kind.is_number],
-            cat=categories,
+            cat=[category for category, _ in learned],
             time=[c.name for c in columns if c.kind is Kind.DATETIME],
         )
+        layout = Layout(
+            num=lookup.num,
+            cat=tuple(category.name for category in lookup.cat),
+            levels=tuple(category.levels for category in lookup.cat),
+            counts=tuple(counts for _, counts in learned),
+            time=lookup.time,
+        )
+        return lookup, layout
 
     @property
     def names(self) -> tuple[str, ...]:
         """Columns that are looked up; a frame may hold more."""
         return (*self.num, *(category.name for category in self.cat), *self.time)
-
-    @property
-    def layout(self) -> Layout:
-        """Names of the raw columns."""
-        return Layout(
-            num=self.num,
-            cat=tuple(category.name for category in self.cat),
-            levels=tuple(category.levels for category in self.cat),
-            time=self.time,
-        )
 
     def __call__(self, frame: pl.DataFrame) -> RawColumns:
         """Look up every row of a frame; its columns are found by name.
@@ -130,6 +123,23 @@ class Lookup:
         """Restore a lookup from :meth:`to_dict`."""
         cat = [Category(c["name"], c["boolean"], tuple(c["levels"])) for c in data["cat"]]
         return cls(num=data["num"], cat=cat, time=data["time"])
+
+
+def _learn(column: Column, found: pl.Series) -> tuple[Category, Tensor]:
+    """A category, and the train rows of each of its codes; ``found`` holds value and count of each distinct value."""
+    table = found.struct.unnest()
+    missing = table.filter(pl.col(column.name).is_null())[_COUNT].sum()
+    table = table.drop_nulls().sort(column.name)
+    boolean = column.kind is Kind.BOOLEAN
+    levels = BOOLEAN_LEVELS if boolean else column.levels
+    if levels is None:
+        levels, counts, unknown = tuple(table[column.name].to_list()), table[_COUNT].to_list(), 0
+    else:
+        # Values outside the declared ones.
+        count = dict(table.iter_rows())
+        counts = [count.pop(level, 0) for level in levels]
+        unknown = sum(count.values())
+    return Category(column.name, boolean, tuple(levels)), torch.tensor([missing, unknown, *counts], dtype=torch.int64)
 
 
 def _codes(category: Category) -> pl.Expr:

@@ -67,8 +67,7 @@ class Pipeline:
         if len(target) != len(train_rows):
             raise ValueError(f"target must have an entry for each of {len(train_rows)} train rows, has {len(target)}")
         train_rows = np.asarray(train_rows)
-        lookup = Lookup.fit(frame, schema, train_rows)
-        layout = lookup.layout
+        lookup, layout = Lookup.fit(frame, schema, train_rows)
         train = self._train_rows(frame, lookup, target, train_rows, seed)
         modules: dict[str, FittedStep] = {}
         log: list[str] = []

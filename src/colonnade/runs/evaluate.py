@@ -4,11 +4,10 @@ from __future__ import annotations
 
 from pathlib import Path
 
-import torch
-
+from colonnade.data.store import sample_weight
 from colonnade.runs.files import write_json
 from colonnade.runs.load import load_run
-from colonnade.runs.predict import report_unknown
+from colonnade.runs.predict import report_unknown, row_ids
 
 
 def evaluate(run: Path | str, data_path: Path | str, out: Path | str | None = None) -> dict[str, float]:
@@ -30,9 +29,9 @@ def evaluate(run: Path | str, data_path: Path | str, out: Path | str | None = No
     loaded = load_run(run)
     table = loaded.dataset.read_new(data_path, loaded.schema, need_target=True)
     report_unknown(loaded, table)
-    target = loaded.coder.encode(table.frame)
+    target = loaded.coder.encode(table.frame, row_ids=row_ids(table), where="new rows")
     name = loaded.schema.weight
-    weight = None if name is None else torch.from_numpy(table.frame[name].to_numpy().astype("float32"))
+    weight = None if name is None else sample_weight(table.frame, name, row_ids=row_ids(table))
     metrics = loaded.task.metrics(loaded.predict(table), target, weight)
     if out is not None:
         write_json(Path(out), {"run": str(run), "data": str(data_path), "rows": table.frame.height, "metrics": metrics})

@@ -117,7 +117,9 @@ def check_finite(step: Step) -> None:
         pl.Series("count", [2**53, -(2**53), 0, 1]),
         colour=pl.lit("never seen"),
         many=pl.lit(""),
-        when=pl.Series([datetime(1, 1, 1), datetime(9999, 12, 31), None, None], dtype=pl.Datetime("us")).dt.replace_time_zone("UTC"),
+        when=pl.Series(
+            [datetime(1, 1, 1), datetime(9999, 12, 31), None, None], dtype=pl.Datetime("us")
+        ).dt.replace_time_zone("UTC"),
     )
     nothing = frame[:3].select(pl.lit(None, dtype=dtype).alias(name) for name, dtype in frame.schema.items())
     for table in (frame, strange, nothing, pl.concat([nothing] * 3), frame[:0]):

@@ -188,17 +188,17 @@ def test_infinite_numbers_reach_the_cast(file):
         (
             b"a;b\n1;2\n",
             {"delimiter": ","},
-            "x.csv, line 1: one column when split at the comma, but it holds semicolons: data.delimiter=';'",
+            "x.csv, line 1: one column when split at the comma, but it holds semicolons: data.delimiter=semicolon",
         ),
         (
             b"a\tb\n1\t2\n",
             {"delimiter": ","},
-            "x.csv, line 1: one column when split at the comma, but it holds tabs: data.delimiter='\\t'",
+            "x.csv, line 1: one column when split at the comma, but it holds tabs: data.delimiter=tab",
         ),
         (
             b"a;b\nx;1,5\ny;2\n",
             {},
-            "x.csv: column 'b' holds numbers with a decimal comma (such as '1,5', from line 2 on): data.decimal=','",
+            "x.csv: column 'b' holds numbers with a decimal comma (such as '1,5', from line 2 on): data.decimal=comma",
         ),
         (
             b'a,b\n1,"x\n2,y\n3,z\n',

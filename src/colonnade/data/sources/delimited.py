@@ -161,7 +161,7 @@ def _check_single_column(path: Path, number: int, first: str, delimiter: str) ->
         if other != delimiter and other in first:
             raise DataError(
                 f"{path}, line {number}: one column when split at the {text.NAMED.get(delimiter, repr(delimiter))}, "
-                f"but it holds {text.NAMED[other]}s: data.delimiter={other!r}"
+                f"but it holds {text.NAMED[other]}s: data.delimiter={text.NAMED[other]}"
             )
 
 
@@ -302,5 +302,5 @@ def _check_decimal_comma(frame: pl.DataFrame, path: Path, first_row: int) -> Non
             if len(comma):
                 raise DataError(
                     f"{path}: column '{column.name}' holds numbers with a decimal comma "
-                    f"(such as {comma[0]!r}, from line {first_row} on): data.decimal=','"
+                    f"(such as {comma[0]!r}, from line {first_row} on): data.decimal=comma"
                 )

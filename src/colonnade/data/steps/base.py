@@ -85,7 +85,7 @@ class Step(ABC):
 
 
 def exact(value: float) -> Tensor:
-    """A number in a formula, as a float64 tensor. The ONNX exporter writes Python numbers as float32, whatever they meet."""
+    """A number in a formula, as float64: the ONNX exporter writes Python numbers as float32, whatever they meet."""
     return torch.tensor(value, dtype=torch.float64)
 
 

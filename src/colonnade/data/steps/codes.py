@@ -24,27 +24,9 @@ def offsets(cardinalities: Sequence[int]) -> Tensor:
     return sizes.cumsum(0)[:-1, None]
 
 
-def counts(codes: Tensor, cardinalities: Sequence[int]) -> list[Tensor]:
-    """How often each code occurs.
-
-    Args:
-        codes: ``(K, N)`` int64.
-        cardinalities: K numbers of codes.
-
-    Returns:
-        K tensors ``(cardinality,)`` int64.
-    """
-    return [torch.bincount(column, minlength=size) for column, size in zip(codes, cardinalities, strict=True)]
-
-
 def with_numbers(layout: Layout, added: Sequence[str], rest: Sequence[int]) -> Layout:
     """The layout with measured columns added, and of the categories those at ``rest``."""
-    return replace(
-        layout,
-        num=(*layout.num, *added),
-        cat=tuple(layout.cat[i] for i in rest),
-        levels=tuple(layout.levels[i] for i in rest),
-    )
+    return replace(layout.with_categories(rest), num=(*layout.num, *added))
 
 
 class FromTable(FittedStep):

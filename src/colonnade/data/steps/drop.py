@@ -9,7 +9,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from colonnade.data.columns import FIRST_LEVEL, MISSING, MISSING_TIME, UNKNOWN, Columns, Layout, TrainRows
+from colonnade.data.columns import FIRST_LEVEL, MISSING, MISSING_TIME, Columns, Layout, TrainRows
 from colonnade.data.steps.base import Fitted, FittedStep, Step, index_of
 from colonnade.data.steps.statistics import extremes
 
@@ -31,7 +31,7 @@ class Drop(Step):
     def fit(self, train: TrainRows, layout: Layout, generator: torch.Generator) -> Fitted:
         """Look for such columns. See :meth:`Step.fit`."""
         num, flag, _, time = train.columns
-        categories = [self._category(codes, levels) for codes, levels in zip(train.codes, layout.levels, strict=True)]
+        categories = [self._category(count, levels) for count, levels in zip(layout.counts, layout.levels, strict=True)]
         reasons = (self._numbers(num), self._numbers(flag), categories, self._times(time))
         names = (layout.num, layout.flag, layout.cat, layout.time)
         log = [
@@ -45,11 +45,10 @@ class Drop(Step):
         if num.shape[1] < len(train):
             log.append(f"numbers and datetimes were looked at in {num.shape[1]:,} of {len(train):,} train rows")
         kept = [[i for i, reason in enumerate(why) if not reason] for why in reasons]
-        num_names, flag_names, cat_names, time_names = (
+        num_names, flag_names, _, time_names = (
             tuple(block[i] for i in keep) for block, keep in zip(names, kept, strict=True)
         )
-        levels = tuple(layout.levels[i] for i in kept[2])
-        new = replace(layout, num=num_names, flag=flag_names, cat=cat_names, levels=levels, time=time_names)
+        new = replace(layout.with_categories(kept[2]), num=num_names, flag=flag_names, time=time_names)
         indices = [index_of(keep) for keep in kept]
         return Fitted(Kept(num=indices[0], flag=indices[1], cat=indices[2], time=indices[3]), new, log)
 
@@ -70,12 +69,14 @@ class Drop(Step):
         rows = zip(missing.all(1).tolist(), same.tolist(), strict=True)
         return [self._reason(empty, constant, "one datetime") for empty, constant in rows]
 
-    def _category(self, codes: Tensor, levels: Sequence[str]) -> str:
-        first = int(codes[0]) if len(codes) else MISSING
-        if not bool((codes == first).all()):
+    def _category(self, count: Tensor, levels: Sequence[str]) -> str:
+        present = count.nonzero()[:, 0].tolist()
+        if len(present) > 1:
             return ""
-        value = "rare" if first == UNKNOWN else f"'{levels[first - FIRST_LEVEL]}'"
-        return self._reason(first == MISSING, True, value)
+        code = present[0] if present else MISSING
+        if code < FIRST_LEVEL:
+            return self._reason(code == MISSING, True, "rare")
+        return self._reason(False, True, f"'{levels[code - FIRST_LEVEL]}'")
 
 
 class Kept(FittedStep):

@@ -8,7 +8,7 @@ import torch
 
 from colonnade.data.columns import Layout, TrainRows
 from colonnade.data.steps.base import Fitted, Step, index_of, others, positions
-from colonnade.data.steps.codes import FromTable, counts, offsets, with_numbers
+from colonnade.data.steps.codes import FromTable, offsets, with_numbers
 
 
 class Frequency(Step):
@@ -39,8 +39,7 @@ class Frequency(Step):
             chosen = [i for i in chosen if len(layout.levels[i]) >= self.min_levels]
         if not chosen:
             return Fitted(None, layout)
-        sizes = [layout.cardinalities[i] for i in chosen]
-        count = torch.cat(counts(train.codes[chosen], sizes))
+        count = torch.cat([layout.counts[i] for i in chosen])
         rest = list(range(len(layout.cat))) if self.keep else others(len(layout.cat), chosen)
         sources = [layout.cat[i] for i in chosen]
         added = layout.fresh(f"{name}.frequency" for name in sources)
@@ -50,7 +49,7 @@ class Frequency(Step):
             source=index_of(chosen),
             rest=index_of(rest),
             table=count.to(torch.float64)[:, None] / max(len(train), 1),
-            offset=offsets(sizes),
+            offset=offsets([layout.cardinalities[i] for i in chosen]),
         )
         return Fitted(module, with_numbers(layout, added, rest))
 

@@ -11,7 +11,6 @@ from torch import Tensor
 
 from colonnade.data.columns import FIRST_LEVEL, MISSING, Columns, Layout, TrainRows
 from colonnade.data.steps.base import Fitted, FittedStep, Step, index_of, others, positions
-from colonnade.data.steps.codes import counts
 
 
 class OneHot(Step):
@@ -41,21 +40,15 @@ class OneHot(Step):
         if not chosen:
             return Fitted(None, layout)
         source, codes, names = [], [], []
-        sizes = [layout.cardinalities[i] for i in chosen]
-        for i, count in zip(chosen, counts(train.codes[chosen], sizes), strict=True):
-            present = count.nonzero()[:, 0].tolist()
+        for i in chosen:
+            present = layout.counts[i].nonzero()[:, 0].tolist()
             for code in present[1:] if self.drop_binary and len(present) == 2 else present:
                 source.append(i)
                 codes.append(code)
                 names.append(f"{layout.cat[i]}={_text(code, layout.levels[i])}")
         flags = layout.fresh(names)
         rest = others(len(layout.cat), chosen)
-        new = replace(
-            layout,
-            flag=layout.flag + flags,
-            cat=tuple(layout.cat[i] for i in rest),
-            levels=tuple(layout.levels[i] for i in rest),
-        )
+        new = replace(layout.with_categories(rest), flag=layout.flag + flags)
         module = OneHotted(
             flags=flags, formulas=names, source=index_of(source), code=index_of(codes)[:, None], rest=index_of(rest)
         )

@@ -11,7 +11,7 @@ from torch import Tensor
 
 from colonnade.data.columns import FIRST_LEVEL, MISSING, UNKNOWN, Columns, Layout, TrainRows
 from colonnade.data.steps.base import Fitted, FittedStep, Step
-from colonnade.data.steps.codes import counts, offsets
+from colonnade.data.steps.codes import offsets
 
 
 class Rare(Step):
@@ -37,21 +37,22 @@ class Rare(Step):
 
     def fit(self, train: TrainRows, layout: Layout, generator: torch.Generator) -> Fitted:
         """Count the levels of each category. See :meth:`Step.fit`."""
-        log, tables, levels = [], [], []
-        for name, old, count in zip(layout.cat, layout.levels, counts(train.codes, layout.cardinalities), strict=True):
+        log, tables, levels, counts = [], [], [], []
+        for name, old, count in zip(layout.cat, layout.levels, layout.counts, strict=True):
             kept = self._kept(count[FIRST_LEVEL:])
             table = torch.full((len(count),), UNKNOWN, dtype=torch.int64)
             table[MISSING] = MISSING
             table[kept + FIRST_LEVEL] = torch.arange(len(kept)) + FIRST_LEVEL
             tables.append(table)
             levels.append(tuple(old[i] for i in kept.tolist()))
+            counts.append(torch.zeros(len(kept) + FIRST_LEVEL, dtype=torch.int64).index_add_(0, table, count))
             if len(kept) < len(old):
                 merged = len(old) - len(kept)
                 log.append(f"column '{name}': {merged:,} of {len(old):,} levels are rare and share the unknown code")
         if not log:
             return Fitted(None, layout)
         module = Regrouped(names=layout.cat, table=torch.cat(tables), offset=offsets(layout.cardinalities))
-        return Fitted(module, replace(layout, levels=tuple(levels)), log)
+        return Fitted(module, replace(layout, levels=tuple(levels), counts=tuple(counts)), log)
 
     def _kept(self, count: Tensor) -> Tensor:
         """Positions of the levels that stay, ascending."""

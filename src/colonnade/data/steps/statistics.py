@@ -24,6 +24,8 @@ def quantiles(num: Tensor, levels: Tensor) -> Tensor:
         if not len(values):
             continue
         place = levels * (len(values) - 1)
+        # Without it a quantile that is one of the values would miss it by rounding, and equal ones would differ.
+        place = torch.where((place - place.round()).abs() < 1e-9, place.round(), place)
         below = place.floor().long()
         above = (below + 1).clamp(max=len(values) - 1)
         result.copy_(values[below] + (values[above] - values[below]) * (place - below))

@@ -77,5 +77,5 @@ class TabM(Backbone):
 
     def forward(self, x: Float[Tensor, "b d"]) -> tuple[Float[Tensor, "b k h"], None]:
         """``(B, d_flat)`` to ``(B, n_members, d_block)``."""
-        # A view: the first layer of each variant turns it into members.
-        return self.layers(x.unsqueeze(1).expand(-1, self.n_members, -1)), None
+        # The first layer of each variant turns the one shared row into members.
+        return self.layers(x.unsqueeze(1)), None

@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import lightning.pytorch.callbacks as lightning_callbacks
+import torch
 from lightning.pytorch import LightningModule, Trainer
 
 
 class EarlyStopping(lightning_callbacks.EarlyStopping):
     """Stops when the monitored metric has not improved for a number of epochs.
 
-    An undefined metric is not logged, and its epoch counts as one without improvement; Lightning's class would stop or
-    crash.
+    An undefined metric is not logged; after the first defined one, its epoch counts as one without improvement.
+    Lightning's class would stop or crash.
 
     Args:
         monitor: name of the metric, such as ``"val/log_loss"``.
@@ -34,10 +35,26 @@ class EarlyStopping(lightning_callbacks.EarlyStopping):
             mode=mode,
             patience=patience,
             min_delta=min_delta,
-            strict=False,
             check_finite=False,
             check_on_train_epoch_end=True,
         )
+
+        self._measured = False
+
+    def on_validation_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
+        """Note that there was a validation; epochs without one are not counted."""
+        self._measured = True
+
+    def on_train_epoch_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
+        """Look at the metric of the epoch."""
+        measured, self._measured = self._measured, False
+        if not measured:
+            return
+        if self.monitor in trainer.callback_metrics:
+            super().on_train_epoch_end(trainer, pl_module)
+        elif torch.isfinite(self.best_score):
+            self.wait_count += 1
+            trainer.should_stop = trainer.should_stop or self.wait_count >= self.patience
 
     def on_train_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
         """Stop a resumed training that had stopped already."""

@@ -91,7 +91,8 @@ class Recovery(Checkpoint):
         """Save unless epochs are so short that it would show."""
         elapsed = time.monotonic() - self._saved_at
         last = trainer.should_stop or trainer.current_epoch + 1 == trainer.max_epochs
-        due = last or (self.max_share > 0 and self._cost <= self.max_share * elapsed) or elapsed >= self.every_seconds
+        cheap = self.max_share == 1 or (self.max_share > 0 and self._cost <= self.max_share * elapsed)
+        due = last or cheap or elapsed >= self.every_seconds
         if self.every_steps is not None:
             due |= trainer.global_step // self.every_steps > self._saved_step // self.every_steps
         self._save_or_leave(trainer, pl_module, due)
@@ -124,7 +125,7 @@ class Recovery(Checkpoint):
         if isinstance(pl_module, SupervisedModule):
             pl_module.assert_finite()
         path = self.dirpath / f"recovery-epoch{trainer.current_epoch:04d}-step{trainer.global_step:08d}.ckpt"
-        trainer.save_checkpoint(path, storage_options={"kind": manifest.RECOVERY})
+        trainer.save_checkpoint(path, weights_only=False, storage_options={"kind": manifest.RECOVERY})
         if trainer.is_global_zero:
             entries = [entry for entry in manifest.read(self.dirpath) if entry.kind == manifest.RECOVERY]
             for entry in entries[: -self.keep]:

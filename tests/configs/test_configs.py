@@ -1,0 +1,160 @@
+"""Every shipped configuration is composed, checked, built and run; their number is asserted, lest this goes hollow."""
+
+from __future__ import annotations
+
+from functools import cache
+from pathlib import Path
+
+import polars as pl
+import pytest
+import torch
+
+from colonnade.config.build import build
+from colonnade.config.check import check
+from colonnade.config.compose import compose
+from colonnade.config.locate import shipped
+from colonnade.runs.assemble import Parts, assemble, build_trainer
+
+FOUND = {
+    group: sorted(path.stem for path in (shipped() / group).rglob("*.yaml"))
+    for group in sorted(path.name for path in shipped().iterdir() if path.is_dir())
+}
+COUNTS = {
+    "callbacks": 5,
+    "data": 23,
+    "experiment": 2,
+    "hydra": 1,
+    "loader": 2,
+    "logger": 5,
+    "model": 10,
+    "optim": 3,
+    "pipeline": 5,
+    "split": 8,
+    "task": 7,
+    "trainer": 4,
+}
+TARGETS = {
+    "binary": "yes",
+    "multiclass": "letter",
+    "multilabel": "[one,two]",
+    "regression": "number",
+    "multitarget_regression": "[number,other]",
+    "quantile": "number",
+}
+# What a choice needs beside its name on the table of these tests.
+NEEDS = {
+    "split=predefined": ["split.column=part", "data.exclude.part='the split'"],
+    "split=official": ["data.parts={train:[0,60],val:[60,80],test:[80,100]}"],
+    "split=group": ["data.group=team"],
+    "split=time": ["data.time=day"],
+}
+# Packages or devices that not every machine has: checked, but not built.
+UNBUILT = {"logger=mlflow", "logger=wandb", "trainer=gpu", "trainer=ddp"}
+
+
+@cache
+def table() -> str:
+    """A small table with every kind of column and of target."""
+    rows = range(100)
+    return pl.DataFrame(
+        {
+            "height": [(i * 37 % 101) / 7 for i in rows],
+            "age": [None if i % 11 == 0 else i * 13 % 70 for i in rows],
+            "colour": [("red", "blue", None, "green")[i * 7 % 4] for i in rows],
+            "city": [f"city {i * 29 % 23}" for i in rows],
+            "day": [f"2024-{1 + i // 28:02d}-{1 + i % 28:02d}" for i in rows],
+            "team": [f"team {i // 5}" for i in rows],
+            "part": [("train", "train", "train", "val", "test")[i % 5] for i in rows],
+            "yes": [("no", "yes")[i * 31 % 7 % 2] for i in rows],
+            "letter": ["abc"[i * 17 % 11 % 3] for i in rows],
+            "one": [i * 19 % 5 % 2 for i in rows],
+            "two": [i * 23 % 9 % 2 for i in rows],
+            "number": [(i * 53 % 97) / 9 for i in rows],
+            "other": [(i * 59 % 89) * 1000.0 for i in rows],
+        }
+    ).write_csv()
+
+
+def words(tmp_path: Path, *more: str, target: str = "yes") -> list[str]:
+    """Words that choose the small table."""
+    path = tmp_path / "table.csv"
+    path.write_text(table())
+    names = target.strip("[]").split(",")
+    unused = [name for name in ("yes", "letter", "one", "two", "number", "other") if name not in names]
+    exclude = [f"data.exclude.{name}='another target'" for name in unused]
+    return [f"data.path='{path}'", f"data.target={target}", "loader.batch_size=16", *exclude, *more]
+
+
+def choices(*groups: str) -> list[str]:
+    return [f"{group}={name}" for group in groups for name in FOUND[group]]
+
+
+def forward(parts: Parts) -> None:
+    """One batch through network, loss and decoder."""
+    chunk = next(iter(parts.datamodule.train_dataloader()))
+    batch = chunk.batch
+    parts.module.train()
+    output = parts.module.network(batch)
+    assert output.raw.shape[0] == len(batch)
+    assert output.raw.shape[2:] == parts.module.spec.out_shape
+    loss = parts.task.row_loss(output.raw, batch.target)
+    assert loss.shape == (len(batch),)
+    assert torch.isfinite(loss).all()
+    loss.mean().backward()
+    parts.module.eval()
+    with torch.no_grad():
+        decoded = parts.task.decoder(parts.module.spec)(parts.module.network(batch).raw)
+    for name, value in decoded.items():
+        assert value.shape[0] == len(batch), name
+        assert torch.isfinite(value.float()).all(), name
+
+
+def test_how_many_there_are():
+    assert {group: len(names) for group, names in FOUND.items()} == COUNTS
+    assert [path.name for path in shipped().glob("*.yaml")] == ["train.yaml"]
+
+
+@pytest.mark.parametrize("choice", choices("data"))
+def test_data_sets_are_sound(choice, tmp_path):
+    cfg = compose([choice, *(words(tmp_path) if choice == "data=table" else [])])
+    check(cfg)
+    dataset = build(cfg.data)
+    assert dataset.target
+    if choice != "data=table":
+        assert cfg.data.name == choice.partition("=")[2]
+        assert cfg.data.get("licence"), "a data set says under which licence it may be used"
+
+
+@pytest.mark.parametrize("choice", choices("callbacks", "logger", "trainer", "experiment"))
+def test_what_surrounds_a_training_is_built(choice, tmp_path):
+    cfg = compose(words(tmp_path, choice, "task=binary"))
+    check(cfg)
+    if choice not in UNBUILT:
+        trainer = build_trainer(cfg, tmp_path / "run")
+        assert trainer.max_epochs == cfg.trainer.max_epochs
+
+
+@pytest.mark.parametrize("choice", choices("pipeline", "split", "loader", "optim"))
+def test_the_other_groups_run_forward(choice, tmp_path):
+    cfg = compose(words(tmp_path, choice, *NEEDS.get(choice, [])))
+    check(cfg)
+    parts = assemble(cfg)
+    assert build(cfg.optim).build(parts.module.network) is not None
+    forward(parts)
+
+
+@pytest.mark.parametrize("task", [name for name in FOUND["task"] if name != "auto"])
+@pytest.mark.parametrize("model", FOUND["model"])
+def test_every_model_runs_forward_on_every_task(model, task, tmp_path):
+    cfg = compose(words(tmp_path, f"model={model}", f"task={task}", target=TARGETS[task]))
+    check(cfg)
+    forward(assemble(cfg))
+
+
+@pytest.mark.parametrize("task", [name for name in TARGETS if name not in ("quantile", "multitarget_regression")])
+def test_auto_finds_the_task(task, tmp_path):
+    cfg = compose(words(tmp_path, "model=linear", "task=auto", target=TARGETS[task]))
+    check(cfg)
+    parts = assemble(cfg)
+    assert parts.cfg.task.name == task
+    forward(parts)
