@@ -1,4 +1,4 @@
-"""The bare script that a short job is compared with: Adult from its files, an MLP 3x256, a few epochs, test accuracy and AUC.
+"""The bare script that a short job is compared with: Adult from its files, an MLP 3x256, a few epochs, test metrics.
 
 Nothing but polars, torch and one metric; one gather per batch; no framework.
 """
@@ -21,7 +21,7 @@ def read(folder: Path) -> tuple[pl.DataFrame, pl.DataFrame]:
     """The two official files."""
     frames = []
     for name, skip in (("adult.data.gz", 0), ("adult.test.gz", 1)):
-        frame = pl.read_csv(folder / name, has_header=False, skip_rows=skip, infer_schema_length=0, truncate_ragged_lines=True)
+        frame = pl.read_csv(folder / name, has_header=False, skip_rows=skip, infer_schema_length=0)
         frame.columns = [*map(str, range(14)), "income"]
         frame = frame.select(pl.all().str.strip_chars()).filter(pl.col("income").is_not_null())
         frames.append(frame.with_columns(pl.col("income").str.strip_suffix(".")))

@@ -1,4 +1,4 @@
-"""One training epoch with everything on, against a bare PyTorch loop on the same pre-encoded tensors, in one process."""
+"""One training epoch with everything on, against a bare PyTorch loop on the same tensors, in one process."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ def parts(run_dir: Path, layers: int, width: int) -> Any:
 
 
 def ours(layers: int, width: int) -> list[float]:
-    """CPU seconds of each epoch: training, validation, metrics, early stopping, checkpoints, TensorBoard, progress bar."""
+    """CPU seconds of each epoch, with validation, metrics, early stopping, checkpoints, TensorBoard and progress."""
     from lightning.pytorch import Callback, LightningModule, Trainer
 
     class Clock(Callback):
@@ -65,12 +65,13 @@ def ours(layers: int, width: int) -> list[float]:
 def rows_of(datamodule: Any, part: str) -> Batch:
     """All rows of a part, as one batch."""
     batches = list(datamodule.loader_for(part))
-    return Batch(*(torch.cat([getattr(b, name) for b in batches]) for name in ("num", "cat")), target=torch.cat([b.target for b in batches]))
+    num, cat, target = (torch.cat(of) for of in zip(*((b.num, b.cat, b.target) for b in batches), strict=True))
+    return Batch(num=num, cat=cat, target=target)
 
 
 def bare(layers: int, width: int) -> list[float]:
-    """CPU seconds of each epoch of the plain loop: the same network, tensors, optimiser settings and validation rows."""
-        with tempfile.TemporaryDirectory() as folder:
+    """CPU seconds of each epoch of the plain loop: the same network, tensors, optimiser and validation rows."""
+    with tempfile.TemporaryDirectory() as folder:
         made, _ = parts(Path(folder), layers, width)
     network, train, val = made.module.network, rows_of(made.datamodule, "train"), rows_of(made.datamodule, "val")
     optimizer = torch.optim.AdamW(network.parameters(), lr=1e-3, fused=True)
@@ -108,9 +109,9 @@ def main() -> None:
     text = machine.header(
         "One epoch with everything on",
         "COLONNADE_DATA=... make bench BENCH=epoch",
-        f"Adult (20838 train, 5210 validation rows or thereabouts), batch {BATCH}, one thread, CPU seconds of an epoch; ours with "
-        "early stopping, best and recovery checkpoints, metrics, TensorBoard and progress bar; bare: one gather per batch, fused "
-        f"AdamW, a validation pass and nothing else. {ROUNDS} rounds in turn, median of {EPOCHS} epochs each.",
+        f"Adult, batch {BATCH}, one thread, CPU seconds of an epoch; ours with "
+        "early stopping, best and recovery checkpoints, metrics, TensorBoard and progress bar; bare: one gather per "
+        f"batch, fused AdamW, a validation pass. {ROUNDS} rounds in turn, median of {EPOCHS} epochs each.",
     )
     machine.write("epoch", text + "\n" + machine.table(["net", "bare s", "ours s", "ratio", "target"], rows))
 

@@ -79,3 +79,37 @@ def test_whatever_a_configuration_names_is_not_called_when_it_is_not_listed(mini
     (mini / "model" / "evil.yaml").write_text(f"{{_target_: pathlib.Path.touch, self: {proof}}}")
     assert "not among the targets" in faults(mini, "model=evil")
     assert not proof.exists()
+
+
+def test_a_table_comes_from_somewhere():
+    with pytest.raises(ConfigError) as error:
+        check(compose([]))
+    assert str(error.value) == (
+        "configuration (2):\n"
+        "  - data.path: nothing to read: data.path=table.csv data.target=y, or a known set such as data=adult\n"
+        "  - data.target: which column is to be predicted? data.target=name"
+    )
+
+
+def test_under_auto_the_stand_in_for_the_task_blames_nothing():
+    words = ["data.path=a.csv", "data.target=[a,b]"]
+    check(compose([*words, "task=auto"]))
+    with pytest.raises(ConfigError, match=r"^configuration: data\.target: names 2 columns, task=binary predicts one"):
+        check(compose([*words, "task=binary"]))
+
+
+@pytest.mark.parametrize(
+    ("words", "texts"),
+    [
+        (["optim.lr=-5", "loader.batch_size=0"], ["lr must be above 0", "batch_size=0 must be at least 1"]),
+        (["model=tabm", "model.backbone.dropout=2.0"], ["model: dropout=2.0 is out of range"]),
+        (["split=kfold", "split.folds=1"], ["split.folds=1 must be at least 2"]),
+        (["module.ema=2"], ["module: "]),
+        (["model.backbone.d_hidden=[a]"], ["model.backbone.d_hidden: expected a list of an integer, got ['a']"]),
+    ],
+)
+def test_values_of_the_shipped_configurations_are_checked_too(words, texts):
+    with pytest.raises(ConfigError) as error:
+        check(compose(["data=breast_cancer", *words]))
+    for text in texts:
+        assert text in str(error.value)

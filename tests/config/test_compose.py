@@ -35,6 +35,19 @@ def test_a_key_of_the_signature_needs_no_plus(mini):
     assert cfg.seed == 2
 
 
+def test_names_of_columns_are_the_users(mini):
+    cfg = make(mini, "data.columns.zip=categorical", "data.columns.age=numeric")
+    assert cfg.data.columns == {"zip": "categorical", "age": "numeric"}
+    with pytest.raises(ConfigError, match="data.parts has no 'x'"):
+        make(mini, "data.parts.x.y=3")
+
+
+def test_what_stands_in_for_a_missing_choice_is_not_blamed(mini):
+    (mini / "data" / "file.yaml").write_text("{_target_: smallparts.Data, path: 3}")
+    with pytest.raises(ConfigError, match=r"^configuration: data=mine: there is no such data"):
+        make(mini, "data=mine")
+
+
 def test_choices_in_sub_folders(mini):
     assert make(mini, "model=deep/net").choices.model == "deep/net"
 

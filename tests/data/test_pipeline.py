@@ -11,7 +11,7 @@ import torch
 from colonnade.core.errors import ConfigError, RunFolderError
 from colonnade.core.schema import Column, Kind, Schema
 from colonnade.data.encoder import step_class
-from colonnade.data.pipeline import FittedPipeline, Pipeline, blocks
+from colonnade.data.pipeline import FittedPipeline, Pipeline, each_block, take
 from colonnade.data.steps.calendar import Calendar
 from colonnade.data.steps.drop import Drop
 from colonnade.data.steps.impute import Impute
@@ -135,12 +135,27 @@ def test_the_module_is_what_encodes() -> None:
 
 
 @pytest.mark.parametrize("rows", [None, np.array([7, 3, 3, 0, 9])])
-def test_blocks(rows: np.ndarray | None) -> None:
+def test_rows_of_a_frame_in_pieces(rows: np.ndarray | None) -> None:
     frame = pl.concat([pl.DataFrame({"x": range(i, i + 5)}) for i in (0, 5)], rechunk=False)
-    pieces = list(blocks(frame, rows, 2))
-    assert [start for start, _ in pieces] == list(range(0, 10 if rows is None else 5, 2))
-    found = pl.concat(piece for _, piece in pieces)["x"].to_list()
-    assert found == (list(range(10)) if rows is None else rows.tolist())
+    found = pl.concat([take(frame, rows, 0, 2), take(frame, rows, 2, 9)])["x"].to_list()
+    assert found == (list(range(9)) if rows is None else rows.tolist())
+
+
+@pytest.mark.parametrize("threads", [1, 3])
+def test_blocks_on_threads(threads: int) -> None:
+    before = torch.get_num_threads()
+    torch.set_num_threads(threads)
+    try:
+        seen: list[tuple[int, int]] = []
+        each_block(lambda start, stop: seen.append((start, stop)), 10, 4)
+        assert sorted(seen) == [(0, 4), (4, 8), (8, 10)]
+        each_block(lambda start, stop: seen.append((start, stop)), 0, 4)
+        assert len(seen) == 3
+        with pytest.raises(ZeroDivisionError):
+            each_block(lambda start, stop: seen.append((1 // start, 0)), 10, 4)
+        assert torch.get_num_threads() == threads
+    finally:
+        torch.set_num_threads(before)
 
 
 def test_missing_numbers_must_be_filled() -> None:

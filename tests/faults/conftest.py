@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-# Small enough to be quick, long enough to be killed: dropout, a schedule, an average and early stopping all have a state.
+# Small enough to be quick, long enough to be killed; dropout, schedule, average and early stopping all have a state.
 SETTINGS = (
     "model=mlp",
     "data=breast_cancer",

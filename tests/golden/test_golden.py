@@ -1,7 +1,8 @@
 """Seeded losses that a refactoring must repeat exactly.
 
-``COLONNADE_REGENERATE=1 pytest tests/golden`` writes them anew. Bits depend on torch, on the number of threads and on the
-vector instructions of the processor, which are on record: where they are others, values are compared to a tolerance.
+``COLONNADE_REGENERATE=1 pytest tests/golden`` writes them anew. Bits depend on torch, on the number of threads and on
+the vector instructions of the processor, which are on record: where they are others, values are compared to a
+tolerance.
 """
 
 from __future__ import annotations

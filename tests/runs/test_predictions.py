@@ -50,7 +50,8 @@ def test_a_table_is_written_by_its_ending(tmp_path, ending):
 
 
 def test_csv_cells_cannot_be_formulas(tmp_path):
-    write_frame(pl.DataFrame({"prediction": ["=1+1", "@x", "fine", "-"], "p": [-0.5, 1.0, 2.0, 3.0]}), tmp_path / "o.csv")
+    frame = pl.DataFrame({"prediction": ["=1+1", "@x", "fine", "-"], "p": [-0.5, 1.0, 2.0, 3.0]})
+    write_frame(frame, tmp_path / "o.csv")
     assert (tmp_path / "o.csv").read_text().splitlines()[1:] == ["'=1+1,-0.5", "'@x,1.0", "fine,2.0", "'-,3.0"]
 
 

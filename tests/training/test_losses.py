@@ -39,8 +39,8 @@ def test_stops_before_the_step_and_names_the_rows(bad):
     with pytest.raises(TrainingError) as error:
         filled([0.5, bad])
     assert str(error.value) == (
-        f"the loss is {bad} in epoch 2, step 11 (row ids 1004, 1005, 1006, 1007): training stopped, and the last finite "
-        "checkpoint is kept. Look at these rows, lower optim.lr, or set optim.grad_clip=1.0"
+        f"the loss is {bad} in epoch 2, step 11 (row ids 1004, 1005, 1006, 1007): training stopped, and the last "
+        "finite checkpoint is kept. Look at these rows, lower optim.lr, or set optim.grad_clip=1.0"
     )
 
 

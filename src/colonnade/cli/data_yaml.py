@@ -7,7 +7,7 @@ from typing import Any
 
 import yaml
 
-from colonnade.core.schema import Kind, Schema
+from colonnade.core.schema import Schema
 from colonnade.data.leakage import Leak
 
 _HEADER = """# Written by `colonnade inspect`. Correct what is wrong; what is deleted is inferred again.

@@ -25,7 +25,7 @@ def mismatch(value: Any, annotation: Any) -> str | None:
     number is taken where a float is asked for, not the reverse.
 
     >>> mismatch("abc", float)
-    'a number, got text \\'abc\\''
+    "a number, got text 'abc'"
     >>> mismatch(3, float | None) is None
     True
     """

@@ -13,14 +13,14 @@ from colonnade.core.batch import Batch
 
 @dataclass
 class Chunk:
-    """What one ``training_step`` receives. One gather and one trip through Lightning's loop serve several optimizer steps.
+    """What one ``training_step`` receives: one gather and one turn of Lightning's loop for several optimizer steps.
 
     Args:
         batch: the rows of all steps, one step after the other.
         sizes: rows of each step (on this process).
-        norms: ``(steps,)`` float32, what the weighted sum of row losses is divided by in each step: the sum of the weights over
-            all processes, divided by their number. With that, averaged gradients equal those of one process, even when the
-            shares of a batch differ in size.
+        norms: ``(steps,)`` float32, what the weighted sum of row losses is divided by in each step: the sum of the
+            weights over all processes, divided by their number. With that, averaged gradients equal those of one
+            process, even when the shares of a batch differ in size.
         epoch: epoch number, from 0.
         first_step: index within the epoch of the first step.
     """

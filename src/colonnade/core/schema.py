@@ -50,7 +50,7 @@ class Column:
     Args:
         name: as in the file.
         kind: see :class:`Kind`.
-        levels: the values of an ordinal column in their order, or declared categories; None: learned from the train rows.
+        levels: values of an ordinal column in their order, or declared categories; None: learned from the train rows.
         missing: tokens that mean "missing" in this column.
         format: how a datetime column that came as text is written, in polars' format codes; None: typed by its source.
         note: what inference had to say about it.
@@ -85,7 +85,7 @@ class Schema:
 
     @property
     def features(self) -> tuple[str, ...]:
-        """Names of the columns a model may see, in file order. ``group`` and ``weight`` are no features; ``time`` is one."""
+        """Names of the columns a model may see, in file order; ``time`` is one, ``group`` and ``weight`` are not."""
         hidden = {*self.targets, self.weight, self.group, self.row_id, *self.exclude}
         return tuple(c.name for c in self.columns.values() if c.name not in hidden and c.kind is not Kind.ID)
 

@@ -19,13 +19,13 @@ class BatchSpec:
         target_kind: a :class:`~colonnade.core.schema.TargetKind` value.
         target_names: names of the target columns.
         classes: labels in class order, for a ``class`` target.
-        class_counts: train rows of each class (``class``) or positive rows of each label (``multilabel``).
+        class_counts: train rows of each class (``class``), or positive train rows of each label (``multilabel``).
         target_mean, target_scale: of each ``real`` target; the decoder gives ``value * scale + mean``.
         n_train: number of train rows.
         out_shape: shape of the output of one member for one row; set from the task before a network is built.
         n_steps: length of a sequence; None for tables.
-        num_sample: encoded numeric train rows ``(S, F)``, from which embeddings take their bins; not stored: the bins are
-            buffers of the network.
+        num_sample: encoded numeric train rows ``(S, F)``, from which embeddings take their bins; not stored: the bins
+            are buffers of the network.
     """
 
     num_names: tuple[str, ...]
@@ -61,4 +61,5 @@ class BatchSpec:
     @classmethod
     def from_dict(cls, data: dict[str, Any]) -> BatchSpec:
         """Restore from :meth:`to_dict`."""
-        return cls(**{k: tuple(v) if isinstance(v, list) else v for k, v in data.items()})
+        values: dict[str, Any] = {k: tuple(v) if isinstance(v, list) else v for k, v in data.items()}
+        return cls(**values)

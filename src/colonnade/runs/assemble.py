@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -108,6 +109,8 @@ def build_trainer(cfg: DictConfig, run_dir: Path) -> Trainer:
     """Build the trainer with the callbacks and loggers of the configuration, writing into ``run_dir``."""
     from colonnade.training.checkpoint_io import AtomicCheckpointIO
 
+    # Its announcements are not for the people who train; its warnings are.
+    logging.getLogger("lightning.pytorch").setLevel(logging.WARNING)
     cfg = cfg.copy()
     with open_dict(cfg):
         cfg.run_dir = str(run_dir)

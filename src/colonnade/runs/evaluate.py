@@ -15,8 +15,8 @@ def evaluate(run: Path | str, data_path: Path | str, out: Path | str | None = No
 
     Args:
         run: folder of a finished run.
-        data_path: a file with the columns of the training data, the target among them; a weight column, if the run had one,
-            weighs the metrics.
+        data_path: a file with the columns of the training data, the target among them; a weight column, if the run had
+            one, weighs the metrics.
         out: a JSON file to write the metrics to; None: nowhere.
 
     Returns:

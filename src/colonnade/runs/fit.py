@@ -106,7 +106,8 @@ def _show(result: dict[str, Any], parts: Parts, folder: RunFolder) -> None:
 
     events = folder / "tensorboard"
     best = best_epoch(epochs(folder / "metrics.jsonl"), parts.task.monitor, parts.task.mode)
-    Console().print(summary(result, folder=folder.path, best_epoch=best, tensorboard=events if events.exists() else None))
+    shown = events if events.exists() else None
+    Console().print(summary(result, folder=folder.path, best_epoch=best, tensorboard=shown))
 
 
 def _record(cfg: DictConfig, parts: Parts, folder: RunFolder) -> None:

@@ -59,7 +59,7 @@ def publish(figures: Mapping[str, Figure], trainer: Trainer, folder: Path) -> No
 
 
 def record_settings(cfg: DictConfig, metrics: Mapping[str, Mapping[str, float]], trainer: Trainer) -> None:
-    """Tell every logger the settings of the run; TensorBoard's table of hyper-parameters also gets the final metrics."""
+    """Tell every logger the settings of the run; TensorBoard's table of them also gets the final metrics."""
     from lightning.pytorch.loggers import TensorBoardLogger
 
     settings = _settings(cfg)

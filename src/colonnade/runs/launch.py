@@ -1,7 +1,8 @@
 """One training over several local processes.
 
-Lightning's own launcher repeats ``sys.argv`` in its children; under a sweep each child would then start a sweep of its own and
-train other settings than its siblings. Here the children are given the run folder and read the configuration from it.
+Lightning's own launcher repeats ``sys.argv`` in its children; under a sweep each child would then start a sweep of its
+own and train other settings than its siblings. Here the children are given the run folder and read the configuration
+from it.
 """
 
 from __future__ import annotations

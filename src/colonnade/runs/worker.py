@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import sys
-from pathlib import Path
 
 from colonnade.config.record import load_config
 from colonnade.core.errors import ColonnadeError

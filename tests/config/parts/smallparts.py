@@ -1,5 +1,6 @@
 """The classes that the small configurations of these tests name."""
 
+from collections.abc import Mapping
 from typing import Literal
 
 from colonnade.core.schema import TargetKind
@@ -25,7 +26,15 @@ class Loader:
 
 
 class Data:
-    def __init__(self, *, path: str, target: str | list[str] | None = None, password: str | None = None) -> None:
+    def __init__(
+        self,
+        *,
+        path: str,
+        target: str | list[str] | None = None,
+        password: str | None = None,
+        columns: Mapping[str, str] | None = None,
+        parts: Mapping[str, Any] | None = None,
+    ) -> None:
         self.path = path
 
 

@@ -61,3 +61,11 @@ def test_faults():
         init_scale(2, 5, how="zeros")
     with pytest.raises(ValueError, match="n_members=0 is out of range"):
         EnsembleLinear(0, 2, 2)
+
+
+@pytest.mark.parametrize(
+    "layer", [BatchEnsembleLinear(3, 4, 5, init="normal"), EnsembleLinear(3, 4, 5), MemberScale(3, 4, init="normal")]
+)
+def test_a_shared_row_stands_for_every_member(layer):
+    x = torch.randn(6, 1, 4)
+    torch.testing.assert_close(layer(x), layer(x.expand(6, 3, 4)), rtol=1e-5, atol=1e-6)

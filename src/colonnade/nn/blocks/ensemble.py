@@ -122,8 +122,10 @@ class EnsembleLinear(nn.Module):
         self.weight = nn.Parameter(torch.empty(n_members, d_in, d_out).uniform_(-bound, bound))
         self.bias = nn.Parameter(torch.empty(n_members, d_out).uniform_(-bound, bound))
 
-    def forward(self, x: Float[Tensor, "b k i"]) -> Float[Tensor, "b k o"]:
-        """``(B, k, d_in)`` to ``(B, k, d_out)``; a view whose members lie one after the other in memory, so that
-        layers in sequence need no copies between them.
+    def forward(self, x: Float[Tensor, "b m i"]) -> Float[Tensor, "b k o"]:
+        """``(B, k, d_in)``, or ``(B, 1, d_in)`` shared by the members, to ``(B, k, d_out)``.
+
+        The result is a view whose members lie one after the other in memory: layers in sequence need no copies.
         """
-        return torch.baddbmm(self.bias.unsqueeze(1), x.transpose(0, 1), self.weight).transpose(0, 1)
+        members = x.transpose(0, 1).expand(self.weight.shape[0], -1, -1)
+        return torch.baddbmm(self.bias.unsqueeze(1), members, self.weight).transpose(0, 1)
