@@ -33,12 +33,11 @@ def test_another_configuration_is_refused(folder):
         folder.claim("hash-b", overwrite=False)
 
 
-def test_overwrite_empties_the_folder_but_for_hydra_and_the_lock(folder):
-    (folder / ".hydra").mkdir()
-    (folder / ".hydra" / "overrides.yaml").write_text("[]")
+def test_overwrite_empties_the_folder_but_for_the_log_and_the_lock(folder):
+    (folder / "train.log").write_text("started")
     (folder.checkpoints / "best.ckpt").write_text("weights")
     folder.claim("hash-b", overwrite=True)
-    assert (folder / ".hydra" / "overrides.yaml").exists()
+    assert (folder / "train.log").exists()
     assert not (folder.checkpoints / "best.ckpt").exists()
     assert not (folder / "config.yaml").exists()
 

@@ -54,8 +54,8 @@ class MissingExtraError(ColonnadeError):
 def closest(name: str, known: Iterable[str], n: int = 3) -> str:
     """Phrase that names the nearest known names, or lists them when few; empty when nothing is near.
 
-    >>> closest("traget", ["target", "age"])
-    "; did you mean 'target'?"
+    >>> closest("incmoe", ["income", "workclass"])
+    "; did you mean 'income'?"
     """
     known = [str(k) for k in known]
     near = difflib.get_close_matches(str(name), known, n=n, cutoff=0.6)

@@ -120,21 +120,34 @@ class TrainRows:
     Of categories and targets, whose rare values matter, all train rows can be had, and the layout holds their counts.
 
     Args:
-        columns: the sample; every train row when there are no more than ``pipeline.sample_rows``.
-        rows: ``(S,)`` int64, position of each sampled row among the train rows.
+        rows: ``(S,)`` int64, position of each sampled row among the train rows; all of them when there are no more than
+            ``pipeline.sample_rows``.
         target: ``(N, ...)`` of all train rows, as ``Batch.target``.
-        read_codes: gives the ``(K, N)`` raw category codes of all train rows; called when a step first asks for them.
+        read: gives the sample.
+        read_codes: gives the ``(K, N)`` category codes of all train rows.
+
+    Either is read when a step first asks for it.
     """
 
-    def __init__(self, columns: Columns, rows: Tensor, target: Tensor, read_codes: Callable[[], Tensor]) -> None:
-        self.columns = columns
+    def __init__(
+        self, rows: Tensor, target: Tensor, read: Callable[[], Columns], read_codes: Callable[[], Tensor]
+    ) -> None:
         self.rows = rows
         self.target = target
-        self._codes: Tensor | None = None
+        self._read = read
         self._read_codes = read_codes
+        self._columns: Columns | None = None
+        self._codes: Tensor | None = None
 
     def __len__(self) -> int:
         return self.target.shape[0]
+
+    @property
+    def columns(self) -> Columns:
+        """The sample."""
+        if self._columns is None:
+            self._columns = self._read()
+        return self._columns
 
     @property
     def codes(self) -> Tensor:
@@ -143,6 +156,6 @@ class TrainRows:
             self._codes = self._read_codes()
         return self._codes
 
-    def after(self, columns: Columns, recode: Callable[[Tensor], Tensor]) -> TrainRows:
-        """The same rows behind one more step: its encoded sample, and its way with categories."""
-        return TrainRows(columns, self.rows, self.target, lambda: recode(self.codes))
+    def after(self, encode: Callable[[Columns, Tensor], Columns], recode: Callable[[Tensor], Tensor]) -> TrainRows:
+        """The same rows behind one more step: what it does to train rows, and to categories."""
+        return TrainRows(self.rows, self.target, lambda: encode(self.columns, self.rows), lambda: recode(self.codes))

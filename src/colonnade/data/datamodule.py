@@ -16,7 +16,7 @@ from lightning.pytorch import LightningDataModule
 from torch import Tensor
 
 from colonnade.core.errors import ConfigError, DataError
-from colonnade.core.schema import TargetKind
+from colonnade.core.schema import Kind, Schema, TargetKind
 from colonnade.core.spec import BatchSpec
 from colonnade.data.catalog import cache_folder
 from colonnade.data.leakage import check_leaks, duplicates
@@ -101,6 +101,7 @@ class TableDataModule(LightningDataModule):
             return
         self.table = self._read if self._read is not None else self._dataset.read()
         table, schema = self.table, self.table.schema
+        _check_features(schema)
         check_target(table.frame, schema, self._kind, row_ids=table.row_ids)
         self.notes = list(table.notes)
         self.notes += check_leaks(table.frame, schema, self._kind, waive=self._dataset.waive)
@@ -290,3 +291,15 @@ class TableDataModule(LightningDataModule):
         if self.trainer is None:
             return 0, 0
         return self.trainer.current_epoch, self.trainer.fit_loop.epoch_loop.batch_progress.current.ready
+
+
+def _check_features(schema: Schema) -> None:
+    """Refuse a table in which a model has nothing to look at."""
+    if schema.features:
+        return
+    why = {c.name: "id" for c in schema.columns.values() if c.kind is Kind.ID} | schema.exclude
+    reasons = "; ".join(f"'{name}': {reason}" for name, reason in why.items() if name not in schema.targets)
+    raise DataError(
+        f"no column is left as a feature: {reasons or 'there is the target alone'}; "
+        "declare what a column is, such as data.columns.<name>=categorical"
+    )

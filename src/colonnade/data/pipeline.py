@@ -80,7 +80,7 @@ class Pipeline:
             log += [f"{name}: {line}" for line in fitted.log]
             if fitted.module is not None:
                 modules[name] = fitted.module.eval()
-                train = _behind(train, modules[name])
+                train = train.after(modules[name].encode_train, modules[name].recode)
         log += [f"column '{name}' left out: no step makes numbers of datetimes (calendar)" for name in layout.time]
         if not layout.num_names and not layout.cat:
             raise ConfigError("the pipeline leaves no column:\n" + "\n".join(f"  - {line}" for line in log))
@@ -101,19 +101,22 @@ class Pipeline:
         size = min(n, self.sample_rows)
         drawn = np.random.default_rng(seed).choice(n, size, replace=False) if size < n else np.arange(n)
         chosen = np.sort(drawn)
-        sample = Columns(
-            num=torch.empty((len(lookup.num), size), dtype=torch.float64),
-            flag=torch.empty((0, size)),
-            cat=torch.empty((len(lookup.cat), size), dtype=torch.int64),
-            time=torch.empty((len(lookup.time), size), dtype=torch.int64),
-        )
-        frame, rows = frame.select(lookup.names), train_rows[chosen]
-        for start in range(0, size, FIT_BLOCK):
-            stop = min(start + FIT_BLOCK, size)
-            raw = lookup(take(frame, rows, start, stop))
-            sample.num[:, start:stop] = raw.num.T
-            sample.cat[:, start:stop] = raw.cat.T
-            sample.time[:, start:stop] = raw.time.T
+        frame = frame.select(lookup.names)
+
+        def read() -> Columns:
+            columns = Columns(
+                num=torch.empty((len(lookup.num), size), dtype=torch.float64),
+                flag=torch.empty((0, size)),
+                cat=torch.empty((len(lookup.cat), size), dtype=torch.int64),
+                time=torch.empty((len(lookup.time), size), dtype=torch.int64),
+            )
+            for start in range(0, size, FIT_BLOCK):
+                stop = min(start + FIT_BLOCK, size)
+                raw = lookup(take(frame, train_rows[chosen], start, stop))
+                columns.num[:, start:stop] = raw.num.T
+                columns.cat[:, start:stop] = raw.cat.T
+                columns.time[:, start:stop] = raw.time.T
+            return columns
 
         def read_codes() -> Tensor:
             codes = torch.empty((len(lookup.cat), n), dtype=torch.int64)
@@ -122,7 +125,7 @@ class Pipeline:
                 codes[:, start : start + part.height] = lookup.codes(part).T
             return codes
 
-        return TrainRows(sample, torch.from_numpy(chosen), target, read_codes)
+        return TrainRows(torch.from_numpy(chosen), target, read, read_codes)
 
 
 def take(frame: pl.DataFrame, rows: np.ndarray | None, start: int, stop: int) -> pl.DataFrame:
@@ -138,8 +141,8 @@ def take(frame: pl.DataFrame, rows: np.ndarray | None, start: int, stop: int) ->
 def each_block(do: Callable[[int, int], None], n: int, size: int) -> None:
     """Call ``do(start, stop)`` for blocks of ``size`` out of ``n`` rows, on as many threads as torch uses.
 
-    Each thread works alone on its blocks: torch's own threads would meet at the end of every small operation, which on a
-    busy machine takes far longer than the work.
+    Each thread works alone on its blocks: torch's own threads would meet at the end of every small operation, which on
+    a busy machine takes far longer than the work.
     """
     bounds = [(start, min(start + size, n)) for start in range(0, n, size)]
     threads = torch.get_num_threads()
@@ -154,10 +157,6 @@ def each_block(do: Callable[[int, int], None], n: int, size: int) -> None:
     finally:
         # Set by the workers for threads yet to come.
         torch.set_num_threads(threads)
-
-
-def _behind(train: TrainRows, step: FittedStep) -> TrainRows:
-    return train.after(step.encode_train(train.columns, train.rows), step.recode)
 
 
 def _check_missing(steps: Mapping[str, Step]) -> None:

@@ -21,8 +21,8 @@ MANIFEST = "manifest.json"
 STATE = "environment.json"
 LOCK = ".lock"
 # Still written by others while the manifest is taken, or of no consequence for what the folder says.
-UNLISTED = {MANIFEST, LOCK, "train.log"}
-UNLISTED_FOLDERS = {"tensorboard", ".hydra", "csv", "wandb", "mlruns"}
+UNLISTED = {MANIFEST, LOCK, "train.log", "job.yaml"}
+UNLISTED_FOLDERS = {"tensorboard", "csv", "wandb", "mlruns"}
 
 
 class RunFolder:
@@ -140,8 +140,8 @@ class RunFolder:
 
     def _empty(self) -> None:
         for path in self.path.iterdir():
-            # Hydra has written its own folder and log for the present job already.
-            if path.name in {LOCK, ".hydra", "train.log"}:
+            # A log is being written for the present job already.
+            if path.name in {LOCK, "train.log"}:
                 continue
             if path.is_dir() and not path.is_symlink():
                 shutil.rmtree(path)

@@ -37,7 +37,7 @@ def fit_step(step: Step, num=None, cat=None, time=None, target=None, flags=None)
         time=tuple("tuvw"[: given.time.shape[0]]),
     )
     target = torch.zeros(n, dtype=torch.int64) if target is None else torch.as_tensor(target)
-    train = TrainRows(given, torch.arange(n), target, lambda: given.cat)
+    train = TrainRows(torch.arange(n), target, lambda: given, lambda: given.cat)
     return step.fit(train, layout, torch.Generator().manual_seed(0)), given
 
 

@@ -1,0 +1,218 @@
+import json
+
+import numpy as np
+import polars as pl
+import pytest
+import torch
+
+from colonnade.config.compose import compose
+from colonnade.core.errors import ConfigError, DataError, RunFolderError, SchemaError, TrainingError
+from colonnade.data.simulate import ChurnSim
+from colonnade.runs.evaluate import evaluate
+from colonnade.runs.fit import fit
+from colonnade.runs.load import load_run
+from colonnade.runs.predict import predict
+
+QUICK = (
+    "model=mlp",
+    "model.backbone.d_hidden=[16]",
+    "trainer=cpu",
+    "trainer.max_epochs=3",
+    "threads=1",
+    "logger=none",
+)
+
+
+def trained(folder, *words):
+    cfg = compose([*QUICK, *words])
+    return fit(cfg, folder)
+
+
+@pytest.fixture(scope="module")
+def churn(tmp_path_factory):
+    """A run on strings, dates, missing values and high cardinality, and the file it was trained on."""
+    folder = tmp_path_factory.mktemp("churn")
+    ChurnSim(n_rows=1500).read().write_parquet(folder / "churn.parquet")
+    cfg = [f"data.path={folder / 'churn.parquet'}", "data.target=churned", "data.name=churn"]
+    result = trained(folder / "run", *cfg, "callbacks.early_stopping.patience=2")
+    return folder, result
+
+
+def test_a_run_folder_holds_all_that_the_readme_names(churn):
+    folder, result = churn
+    names = {p.name for p in (folder / "run").iterdir()}
+    assert names >= {
+        "result.json",
+        "config.yaml",
+        "environment.json",
+        "schema.json",
+        "split.json",
+        "target.json",
+        "spec.json",
+        "pipeline.json",
+        "pipeline.safetensors",
+        "network.safetensors",
+        "checkpoints",
+        "metrics.jsonl",
+        "predictions.parquet",
+        "figures",
+        "manifest.json",
+    }
+    assert result["status"] == "finished"
+    assert result["task"] == "binary"
+    assert json.loads((folder / "run" / "result.json").read_text())["metrics"] == result["metrics"]
+    assert result["metrics"]["test"]["auroc"] > 0.6
+    assert {p.name for p in (folder / "run" / "figures").iterdir()} == {
+        "confusion.png",
+        "curves.png",
+        "reliability.png",
+        "learning.png",
+    }
+
+
+def test_the_predictor_from_raw_rows_gives_what_was_measured(churn):
+    folder, _ = churn
+    measured = pl.read_parquet(folder / "run" / "predictions.parquet")
+    whole = predict(folder / "run", folder / "churn.parquet")
+    both = measured.join(whole, on="row_id", suffix="_raw")
+    assert both.height == measured.height
+    classes = [name for name in measured.columns if name.startswith("probability/")]
+    assert len(classes) == 2
+    for name in classes:
+        np.testing.assert_allclose(both[name], both[f"{name}_raw"], atol=1e-5)
+    assert (both["prediction"] == both["prediction_raw"]).all()
+
+
+def test_evaluate_on_the_test_rows_gives_the_test_metrics(churn):
+    folder, result = churn
+    rows = pl.read_parquet(folder / "run" / "predictions.parquet").filter(pl.col("split") == "test")["row_id"]
+    pl.read_parquet(folder / "churn.parquet")[rows].write_parquet(folder / "test.parquet")
+    metrics = evaluate(folder / "run", folder / "test.parquet", folder / "metrics.json")
+    assert metrics == pytest.approx(result["metrics"]["test"], abs=1e-5)
+    assert json.loads((folder / "metrics.json").read_text())["rows"] == rows.len()
+
+
+def test_columns_are_taken_by_name_extra_ones_ignored_missing_ones_told(churn):
+    folder, _ = churn
+    frame = pl.read_parquet(folder / "churn.parquet").head(50)
+    shuffled = frame.select(reversed(frame.columns)).with_columns(pl.lit(1).alias("extra"))
+    shuffled.write_parquet(folder / "shuffled.parquet")
+    frame.write_parquet(folder / "plain.parquet")
+    a, b = (predict(folder / "run", folder / f"{name}.parquet") for name in ("shuffled", "plain"))
+    assert a.equals(b)
+    feature = load_run(folder / "run").schema.features[0]
+    frame.drop(feature).write_parquet(folder / "short.parquet")
+    with pytest.raises(SchemaError, match=feature):
+        predict(folder / "run", folder / "short.parquet")
+
+
+def test_an_unseen_category_uses_the_unknown_slot_and_is_counted(churn, caplog):
+    folder, _ = churn
+    loaded = load_run(folder / "run")
+    name = next(c for c in loaded.pipeline.cat_names if loaded.schema.columns[c].kind == "categorical")
+    frame = pl.read_parquet(folder / "churn.parquet").head(20).with_columns(pl.lit("never seen").alias(name))
+    frame.write_parquet(folder / "unseen.parquet")
+    assert predict(folder / "run", folder / "unseen.parquet").height == 20
+    assert f"column '{name}': 20 of 20 rows hold a category unseen in training" in caplog.text
+
+
+def test_predictions_are_those_of_any_block_size(churn):
+    folder, _ = churn
+    loaded = load_run(folder / "run")
+    table = loaded.dataset.read_new(folder / "churn.parquet", loaded.schema, need_target=False)
+    small, large = loaded.predict(table, rows=7), loaded.predict(table, rows=10_000)
+    torch.testing.assert_close(small["probability"], large["probability"], atol=1e-6, rtol=0)
+
+
+def test_a_damaged_run_is_not_loaded(churn, tmp_path):
+    folder, _ = churn
+    import shutil
+
+    shutil.copytree(folder / "run", tmp_path / "run")
+    weights = tmp_path / "run" / "network.safetensors"
+    content = bytearray(weights.read_bytes())
+    content[-1] ^= 1
+    weights.write_bytes(content)
+    with pytest.raises(RunFolderError, match=r"network.safetensors' differs from its SHA-256"):
+        load_run(tmp_path / "run")
+
+
+def test_an_unfinished_run_is_not_loaded(tmp_path):
+    with pytest.raises(RunFolderError, match="holds no finished run"):
+        load_run(tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("words", "task", "metric"),
+    [
+        (("data=diabetes",), "regression", "rmse"),
+        (("data=diabetes", "task=quantile"), "quantile", "pinball_loss"),
+        (("data=wine",), "multiclass", "log_loss"),
+    ],
+)
+def test_tasks_end_to_end(tmp_path, words, task, metric):
+    result = trained(tmp_path / "run", *words)
+    assert result["task"] == task
+    assert np.isfinite(result["metrics"]["test"][metric])
+
+
+@pytest.mark.parametrize("kind", ["multilabel", "multitarget_regression"])
+def test_tasks_with_several_targets(tmp_path, kind):
+    rng = np.random.default_rng(0)
+    x = rng.normal(size=(300, 3))
+    y = x[:, :2] + 0.1 * rng.normal(size=(300, 2))
+    y = (y > 0).astype(int) if kind == "multilabel" else y
+    pl.DataFrame({"a": x[:, 0], "b": x[:, 1], "c": x[:, 2], "y1": y[:, 0], "y2": y[:, 1]}).write_csv(tmp_path / "t.csv")
+    result = trained(
+        tmp_path / "run", f"data.path={tmp_path / 't.csv'}", "data.target=[y1,y2]", f"task={kind}", "optim.lr=0.01"
+    )
+    assert result["task"] == kind
+    frame = predict(tmp_path / "run", tmp_path / "t.csv")
+    names = {"multilabel": {"y1", "y2", "probability/y1"}, "multitarget_regression": {"prediction/y1", "prediction/y2"}}
+    assert names[kind] <= set(frame.columns)
+
+
+def test_the_recorded_configuration_names_the_task_that_auto_found_and_keeps_the_users_monitor(tmp_path):
+    pl.DataFrame({"a": [0.5, 1.5, 2.5, 0.5] * 50, "y": ["no", "yes"] * 100}).write_csv(tmp_path / "t.csv")
+    words = (f"data.path={tmp_path / 't.csv'}", "data.target=y", "task.monitor=val/auroc", "task.mode=max")
+    result = trained(tmp_path / "run", *words)
+    assert (result["task"], result["monitor"]) == ("binary", "val/auroc")
+    assert load_run(tmp_path / "run").cfg.task.name == "binary"
+
+
+def test_a_failed_run_says_so_and_may_be_tried_again(tmp_path):
+    pl.DataFrame({"a": [1.0, 2.0] * 30, "y": ["only"] * 60}).write_csv(tmp_path / "t.csv")
+    words = (f"data.path={tmp_path / 't.csv'}", "data.target=y", "task=binary")
+    with pytest.raises(DataError):
+        trained(tmp_path / "run", *words)
+    result = json.loads((tmp_path / "run" / "result.json").read_text())
+    assert result["status"] == "failed"
+    assert "DataError" in result["error"]
+    with pytest.raises(DataError):
+        trained(tmp_path / "run", *words)
+
+
+def test_a_table_without_features_is_told_with_the_reasons(tmp_path):
+    pl.DataFrame({"key": list(range(60)), "y": ["no", "yes"] * 30}).write_csv(tmp_path / "t.csv")
+    with pytest.raises(DataError, match=r"no column is left as a feature: .*key"):
+        trained(tmp_path / "run", f"data.path={tmp_path / 't.csv'}", "data.target=y")
+
+
+def test_a_loss_that_is_not_finite_stops_the_run_and_names_rows(tmp_path):
+    with pytest.raises(TrainingError, match="row"):
+        trained(tmp_path / "run", "data=diabetes", "optim.lr=1e30", "trainer.max_epochs=20")
+    assert json.loads((tmp_path / "run" / "result.json").read_text())["status"] == "failed"
+
+
+def test_faults_of_the_configuration_come_before_the_data(tmp_path):
+    cfg = compose([*QUICK, "data.path=does-not-exist.csv", "data.target=y", "optim.lr=-1", "loader.batch_size=0"])
+    with pytest.raises(ConfigError) as caught:
+        fit(cfg, tmp_path / "run")
+    assert "lr" in str(caught.value)
+    assert "batch_size" in str(caught.value)
+    assert not (tmp_path / "run").exists()
+
+
+def test_the_order_of_threads_and_seeds_is_kept(tmp_path):
+    a, b = (trained(tmp_path / name, "data=wine")["metrics"] for name in "ab")
+    assert a == b
