@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, fields
+from itertools import repeat
 
 import torch
 from torch import Tensor
@@ -39,9 +41,12 @@ class Batch:
         """Rows ``start:stop``, as views."""
         return self._map(lambda t: t[start:stop])
 
-    def split(self, size: int) -> list[Batch]:
-        """Consecutive pieces of ``size`` rows (the last may be shorter), as views."""
-        return [self.rows(i, i + size) for i in range(0, len(self), size)]
+    def split(self, sizes: int | Sequence[int]) -> list[Batch]:
+        """Consecutive pieces of ``sizes`` rows each (of one size, the last may be shorter), as views."""
+        # One call a tensor for all pieces: this stands in the loop of the optimizer steps.
+        tensors = (self.num, self.cat, self.mask, self.target, self.weight, self.row_id)
+        pieces = (repeat(None) if t is None else t.split(sizes) for t in tensors)
+        return [Batch(*piece) for piece in zip(*pieces)]
 
     def _map(self, function) -> Batch:  # type: ignore[no-untyped-def]
         values = (getattr(self, f.name) for f in fields(self))

@@ -44,7 +44,6 @@ class Chunk:
 
     def steps(self) -> Iterator[tuple[int, Batch, Tensor]]:
         """Yields ``(index within the epoch, batch, norm)`` of each optimizer step, as views."""
-        start = 0
-        for i, size in enumerate(self.sizes):
-            yield self.first_step + i, self.batch.rows(start, start + size), self.norms[i]
-            start += size
+        pieces = zip(self.batch.split(self.sizes), self.norms.unbind())
+        for i, (batch, norm) in enumerate(pieces):
+            yield self.first_step + i, batch, norm

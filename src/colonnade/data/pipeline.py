@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import json
 import zlib
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 from pathlib import Path
 
 import numpy as np
@@ -75,7 +76,8 @@ class Pipeline:
         for name, step in self.steps.items():
             # Seeded by its name, so that one step more or less leaves the others as they are.
             generator = torch.Generator().manual_seed(seed * 1_000_003 + zlib.crc32(name.encode()))
-            fitted = step.fit(train, layout, generator)
+            with one_thread():
+                fitted = step.fit(train, layout, generator)
             layout = fitted.layout
             log += [f"{name}: {line}" for line in fitted.log]
             if fitted.module is not None:
@@ -138,25 +140,28 @@ def take(frame: pl.DataFrame, rows: np.ndarray | None, start: int, stop: int) ->
     return frame[first : int(block.max()) + 1][block - first]
 
 
-def each_block(do: Callable[[int, int], None], n: int, size: int) -> None:
-    """Call ``do(start, stop)`` for blocks of ``size`` out of ``n`` rows, on as many threads as torch uses.
+@contextmanager
+def one_thread() -> Iterator[int]:
+    """Keep torch to one thread, and give how many it had.
 
-    Each thread works alone on its blocks: torch's own threads would meet at the end of every small operation, which on
-    a busy machine takes far longer than the work.
+    Its threads meet at the end of every operation. For the many small ones here that gains little, and on a busy
+    machine it takes far longer than the work.
     """
-    bounds = [(start, min(start + size, n)) for start in range(0, n, size)]
     threads = torch.get_num_threads()
-    if threads == 1 or len(bounds) < 2:
-        for start, stop in bounds:
-            do(start, stop)
-        return
+    torch.set_num_threads(1)
     try:
-        with ThreadPoolExecutor(threads, initializer=torch.set_num_threads, initargs=(1,)) as pool:
-            for _ in pool.map(lambda bound: do(*bound), bounds):
-                pass
+        yield threads
     finally:
-        # Set by the workers for threads yet to come.
         torch.set_num_threads(threads)
+
+
+def each_block(do: Callable[[int, int], None], n: int, size: int) -> None:
+    """Call ``do(start, stop)`` for blocks of ``size`` out of ``n`` rows, on as many threads as torch has."""
+    bounds = [(start, min(start + size, n)) for start in range(0, n, size)]
+    with one_thread() as threads, ThreadPoolExecutor(threads) as pool:
+        run = map if len(bounds) < 2 or threads == 1 else pool.map
+        for _ in run(lambda bound: do(*bound), bounds):
+            pass
 
 
 def _check_missing(steps: Mapping[str, Step]) -> None:

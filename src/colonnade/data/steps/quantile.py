@@ -13,6 +13,9 @@ from colonnade.data.steps.base import Fitted, FittedStep, Step
 from colonnade.data.steps.normal import normal_quantile
 from colonnade.data.steps.statistics import moments, quantiles
 
+# Values ranked at once, some 400 kB of each intermediate: twice as fast as four times as many.
+_CACHED = 49_152
+
 
 class QuantileNormal(Step):
     """``sklearn.preprocessing.QuantileTransformer(output_distribution="normal")``, fitted on slightly noisy values.
@@ -116,12 +119,18 @@ class ToNormal(FittedStep):
     def forward(self, columns: Columns) -> Columns:
         """Rank the measured columns, and take the normal value of the rank."""
         x = columns.num
-        place = search(self.knots, x)
-        offset = x - self.knots.gather(1, place)
-        rank = self.rank.gather(1, place) + self.slope.gather(1, place) * offset
+        # Exported whole; here in groups of columns whose intermediate values stay in the processor's cache.
+        group = len(x) if torch.compiler.is_exporting() else max(1, _CACHED // max(1, x.shape[1]))
+        parts = zip(*(t.split(group) for t in (x, self.knots, self.rank, self.slope, self.tie)), strict=True)
+        return columns._replace(num=normal_quantile(torch.cat([self._rank(*part) for part in parts])))
+
+    def _rank(self, x: Tensor, knots: Tensor, rank: Tensor, slope: Tensor, tie: Tensor) -> Tensor:
+        place = search(knots, x)
+        offset = x - knots.gather(1, place)
+        found = rank.gather(1, place) + slope.gather(1, place) * offset
         if self.has_ties:
-            rank = rank - torch.where(offset == 0, self.tie.gather(1, place), 0.0)
-        return columns._replace(num=normal_quantile(rank))
+            found = found - torch.where(offset == 0, tie.gather(1, place), 0.0)
+        return found
 
     def options(self) -> dict[str, Any]:
         """Names."""
