@@ -27,7 +27,7 @@ def test_finds_classes_of_listed_packages():
         "pathlib.Path.unlink",
         "subprocess.Popen",
         "colonnade.config.build.build",
-        "colonnade.runs.files.write_atomic",
+        "colonnade.core.files.write_atomic",
         "colonnade.core.optional.optional_import",
         "lightning.pytorch.LightningModule.load_from_checkpoint",
         "colonnade",

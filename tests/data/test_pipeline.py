@@ -10,8 +10,7 @@ import torch
 
 from colonnade.core.errors import ConfigError, RunFolderError
 from colonnade.core.schema import Column, Kind, Schema
-from colonnade.data.encoder import step_class
-from colonnade.data.pipeline import FittedPipeline, Pipeline, each_block, take
+from colonnade.data.pipeline import FittedPipeline, Pipeline
 from colonnade.data.steps.calendar import Calendar
 from colonnade.data.steps.drop import Drop
 from colonnade.data.steps.impute import Impute
@@ -134,30 +133,6 @@ def test_the_module_is_what_encodes() -> None:
     assert torch.equal(cat, fitted.encode(frame)[1])
 
 
-@pytest.mark.parametrize("rows", [None, np.array([7, 3, 3, 0, 9])])
-def test_rows_of_a_frame_in_pieces(rows: np.ndarray | None) -> None:
-    frame = pl.concat([pl.DataFrame({"x": range(i, i + 5)}) for i in (0, 5)], rechunk=False)
-    found = pl.concat([take(frame, rows, 0, 2), take(frame, rows, 2, 9)])["x"].to_list()
-    assert found == (list(range(9)) if rows is None else rows.tolist())
-
-
-@pytest.mark.parametrize("threads", [1, 3])
-def test_blocks_on_threads(threads: int) -> None:
-    before = torch.get_num_threads()
-    torch.set_num_threads(threads)
-    try:
-        seen: list[tuple[int, int]] = []
-        each_block(lambda start, stop: seen.append((start, stop)), 10, 4)
-        assert sorted(seen) == [(0, 4), (4, 8), (8, 10)]
-        each_block(lambda start, stop: seen.append((start, stop)), 0, 4)
-        assert len(seen) == 3
-        with pytest.raises(ZeroDivisionError):
-            each_block(lambda start, stop: seen.append((1 // start, 0)), 10, 4)
-        assert torch.get_num_threads() == threads
-    finally:
-        torch.set_num_threads(before)
-
-
 def test_missing_numbers_must_be_filled() -> None:
     text = (
         "steps must hold one that fills missing numbers, or they would reach the network: "
@@ -184,11 +159,7 @@ def test_what_is_refused(tmp_path: Path) -> None:
         )
 
 
-def test_stored_names_import_nothing_foreign(tmp_path: Path) -> None:
-    with pytest.raises(RunFolderError, match="import 'antigravity' before loading, if you trust it"):
-        step_class("antigravity:fly")
-    with pytest.raises(RunFolderError, match="'os:system', but that is no fitted step"):
-        step_class("os:system")
+def test_other_formats_are_refused(tmp_path: Path) -> None:
     fit({"impute": Impute()}).save(tmp_path)
     path = tmp_path / "pipeline.json"
     path.write_text(json.dumps({**json.loads(path.read_text()), "format": 99}))

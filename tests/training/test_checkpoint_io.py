@@ -6,6 +6,7 @@ import pytest
 import torch
 
 from colonnade.core.errors import RunFolderError, TrainingError
+from colonnade.core.files import sweep
 from colonnade.training import manifest
 from colonnade.training.checkpoint_io import AtomicCheckpointIO, best_checkpoint, latest_recovery, preflight
 
@@ -96,7 +97,7 @@ def test_half_written_files_are_swept(tmp_path, caplog):
     (tmp_path / ".a.ckpt.123.tmp").write_bytes(b"half")
     path = save(tmp_path, "a.ckpt")
     with caplog.at_level(logging.WARNING):
-        manifest.sweep(tmp_path)
+        sweep(tmp_path)
     assert not list(tmp_path.glob(".*"))
     assert path.exists()
     assert "left by a process that was killed" in caplog.text

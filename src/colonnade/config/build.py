@@ -20,12 +20,13 @@ def build(node: DictConfig | Mapping[str, Any], **late: Any) -> Any:
         late: arguments known only now, such as ``spec``; they are handed over as they are and win over the node's.
 
     Raises:
-        ConfigError: a target is not on the list, or a constructor refuses its arguments; the YAML key is named.
+        ConfigError: a target is not on the list, a constructor refuses its arguments, or a package that it needs is not
+            installed; the YAML key is named.
     """
     key = node._get_full_key(None) if isinstance(node, DictConfig) else ""
     try:
         return construct(node, **late)
-    except (ValueError, TypeError) as error:
+    except (ValueError, TypeError, ModuleNotFoundError) as error:
         raise ConfigError(f"{key or node['_target_']}: {error}") from error
 
 

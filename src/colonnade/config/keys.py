@@ -58,7 +58,7 @@ def _is_open(annotation: Any) -> bool:
     origin = typing.get_origin(annotation)
     if inspect.isclass(origin) and issubclass(origin, Mapping):
         values = [value for arm in arms[1:] for value in (typing.get_args(arm) or (arm,))]
-        return not any(inspect.isclass(value) and value.__module__ != "builtins" for value in values)
+        return all(v is Any or not inspect.isclass(v) or v.__module__ == "builtins" for v in values)
     return any(_is_open(arm) for arm in arms)
 
 

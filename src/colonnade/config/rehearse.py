@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from importlib.util import find_spec
 from typing import TYPE_CHECKING, Any
 
 from colonnade.config.annotations import UNKNOWN
@@ -18,6 +19,11 @@ if TYPE_CHECKING:
 CHEAP = ("data", "task", "split", "pipeline", "loader", "optim", "callbacks")
 # Classes of others do more when they are made, such as looking for devices.
 THEIRS = ("lightning.", "torch.")
+# Loggers of Lightning that need a package, with the extra that brings it.
+NEEDS = {
+    "lightning.pytorch.loggers.WandbLogger": ("wandb", "wandb"),
+    "lightning.pytorch.loggers.MLFlowLogger": ("mlflow", "mlflow"),
+}
 ROWS = 1024
 
 
@@ -30,6 +36,10 @@ def rehearse(tree: Mapping[str, Any], faults: Faults, *, auto: bool) -> None:
         auto: whether the task is a stand-in for one that is chosen from the target.
     """
     well = {group: _probe(tree[group], group, faults) for group in CHEAP}
+    for name, node in (tree["logger"] or {}).items():
+        package, extra = NEEDS.get(str((node or {}).get("_target_")), (None, ""))
+        if package is not None and find_spec(package) is None:
+            faults.add(f"logger.{name}: {MissingExtraError(package, extra)}")
     if well["data"]:
         _data(tree["data"], faults)
     if well["task"]:

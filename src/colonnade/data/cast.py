@@ -57,16 +57,35 @@ def cast(
         SchemaError: values that are not of the declared kind; all columns together, each with its first bad lines.
     """
     faults = Faults()
+    typed = cast_into(faults, frame, schema, timezone, infinite, first_line, trained=False)
+    faults.raise_if_any(SchemaError, f"{where}: values that do not fit their columns")
+    return typed
+
+
+def cast_into(
+    faults: Faults,
+    frame: pl.DataFrame,
+    schema: Schema,
+    timezone: str | None,
+    infinite: Infinite,
+    first_line: int | None,
+    *,
+    trained: bool,
+) -> pl.DataFrame:
+    """Like :func:`cast`, but adds to ``faults`` and leaves out the columns at fault.
+
+    Args:
+        trained: the schema is that of a model, so messages propose no other.
+    """
     columns = []
     present = [c for c in schema.columns.values() if c.name in frame.columns]
     clean = _clean_columns(frame, present)
     for column in present:
-        caster = _Caster(column, timezone, infinite, first_line)
+        caster = _Caster(column, schema, timezone, infinite, first_line, trained)
         try:
             columns.append(frame[column.name] if column.name in clean else caster(frame[column.name]))
         except DataError as error:
             faults.add(str(error))
-    faults.raise_if_any(SchemaError, f"{where}: values that do not fit their columns")
     return pl.DataFrame(columns)
 
 
@@ -112,8 +131,19 @@ def _clean_columns(frame: pl.DataFrame, columns: list[Column]) -> set[str]:
 class _Caster:
     """Casts one column; raises DataError with the first values that do not fit."""
 
-    def __init__(self, column: Column, timezone: str | None, infinite: Infinite, first_line: int | None) -> None:
+    def __init__(
+        self,
+        column: Column,
+        schema: Schema,
+        timezone: str | None,
+        infinite: Infinite,
+        first_line: int | None,
+        trained: bool,
+    ) -> None:
         self.column = column
+        self.is_target = column.name in schema.targets
+        self.is_weight = column.name == schema.weight
+        self.trained = trained
         self.timezone = timezone
         self.infinite = infinite
         self.first_line = first_line
@@ -159,9 +189,13 @@ class _Caster:
         if not infinite.any():
             return values
         if self.infinite == "error":
+            fix = "correct them"
+            if self.is_target:
+                fix += ", or data.infinite=missing data.drop_missing_target=true leaves those rows out"
+            elif not self.trained:
+                fix += ", or data.infinite=clip, or data.infinite=missing"
             raise DataError(
-                f"column '{values.name}' has {infinite.sum()} infinite values ({self._lines(infinite, values)}): "
-                "correct them, or data.infinite=clip, or data.infinite=missing"
+                f"column '{values.name}' has {infinite.sum()} infinite values ({self._lines(infinite, values)}): {fix}"
             )
         finite = pl.select(pl.when(~infinite).then(values)).to_series().alias(values.name)
         if self.infinite == "missing":
@@ -247,6 +281,10 @@ class _Caster:
         )
 
     def _fix(self, bad: pl.Series | None = None) -> str:
+        if self.trained:
+            return f"correct them; the model learned the column as {self.column.kind}"
+        if self.is_weight:
+            return "correct them, or name another column as data.weight"
         fix = f"correct them, or data.columns.{quoted(self.column.name)}=categorical"
         if bad is not None and bad.dtype == pl.String and bad.n_unique() == 1 and len(bad) > 1:
             fix += f", or add {bad[0]!r} to data.missing if it means missing"

@@ -8,8 +8,8 @@ from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import Any
 
+from colonnade.core import files
 from colonnade.core.errors import DataError, closest
-from colonnade.data.sources.files import sha256_of
 
 PARTS = ("train", "val", "test")
 
@@ -133,7 +133,7 @@ def _local(file: str, sha256: str) -> Path | None:
     if folder:
         path = Path(folder).expanduser() / file
         if path.is_file():
-            found = sha256_of(path)
+            found = files.sha256(path)
             if found != sha256:
                 raise DataError(
                     f"{path}: not the file of the catalogue: expected sha256 {sha256}, found {found}: replace or "
@@ -142,4 +142,4 @@ def _local(file: str, sha256: str) -> Path | None:
             return path
     # Other bytes in the cache are a broken download: fetched again.
     path = cache_folder() / file
-    return path if path.is_file() and sha256_of(path) == sha256 else None
+    return path if path.is_file() and files.sha256(path) == sha256 else None

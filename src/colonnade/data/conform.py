@@ -8,7 +8,7 @@ import polars as pl
 
 from colonnade.core.errors import Faults, SchemaError, closest
 from colonnade.core.schema import Schema
-from colonnade.data.cast import Infinite, cast
+from colonnade.data.cast import Infinite, cast_into
 
 log = logging.getLogger(__name__)
 
@@ -54,12 +54,8 @@ def conform(
             kind = schema.columns[name].kind
             faults.add(f"column '{name}' ({kind}) is missing{closest(name, set(frame.columns) - set(schema.columns))}")
     extra = [name for name in frame.columns if name not in schema.columns]
-    part = Schema({name: schema.columns[name] for name in names})
-    typed = frame
-    try:
-        typed = cast(frame, part, where=where, timezone=timezone, infinite=infinite, first_line=first_line)
-    except SchemaError as error:
-        faults.add(str(error))
+    part = Schema({name: schema.columns[name] for name in names}, targets=schema.targets, weight=schema.weight)
+    typed = cast_into(faults, frame, part, timezone, infinite, first_line, trained=True)
     if len(faults) and extra:
         faults.add(f"not known to the model, ignored: {', '.join(extra)}")
     faults.raise_if_any(SchemaError, f"{where}: the columns are not those the model was trained on")

@@ -105,6 +105,8 @@ class TableDataModule(LightningDataModule):
         check_target(table.frame, schema, self._kind, row_ids=table.row_ids)
         self.notes = list(table.notes)
         self.notes += check_leaks(table.frame, schema, self._kind, waive=self._dataset.waive)
+        for note in self.notes:
+            log.info("%s", note)
         self.split = self._splitter.split(table, self._kind, self._seed)
         rows = self.split.parts()
         self.notes += self._shared_rows(rows)
@@ -123,6 +125,8 @@ class TableDataModule(LightningDataModule):
         }
         self.pipeline = self._unfitted.fit(table.frame, schema, targets["train"], rows["train"], self._seed)
         self.notes += self.pipeline.log
+        for line in self.pipeline.log:
+            log.info("%s", line)
         self._stores = self._encode(rows, targets)
         self.spec = self._spec(self._stores["train"])
 

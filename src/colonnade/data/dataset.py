@@ -9,14 +9,15 @@ from typing import Any, Protocol
 import polars as pl
 
 from colonnade.core.errors import ConfigError, DataError, closest
-from colonnade.core.schema import DEFAULT_MISSING, Schema
+from colonnade.core.files import sha256
+from colonnade.core.schema import DEFAULT_MISSING, Kind, Schema
 from colonnade.data.cast import Infinite, cast
 from colonnade.data.catalog import PARTS, CatalogFile, locate
 from colonnade.data.conform import conform
 from colonnade.data.infer import infer_schema
-from colonnade.data.shape import replaced, selected, where_true
+from colonnade.data.shape import inputs, replaced, selected, where_true
 from colonnade.data.sources.delimited import Delimited
-from colonnade.data.sources.files import find, read_file, sha256_of
+from colonnade.data.sources.files import find, read_file
 from colonnade.data.sources.sql import Sql
 from colonnade.data.sources.text import NAMED
 from colonnade.data.table import Table
@@ -162,6 +163,7 @@ class TableDataset:
         self.licence = licence
         self.citation = citation
         as_written = {c for c, kind in self.columns.items() if str(kind).partition(":")[0] in _AS_WRITTEN}
+        self._as_text = frozenset(as_written | set(self.levels))
         self._options = {
             "delimiter": delimiter,
             "decimal": decimal,
@@ -171,7 +173,7 @@ class TableDataset:
             "skip": skip,
             "comment": comment,
             "missing": self.missing,
-            "as_text": frozenset(as_written | set(self.levels)),
+            "as_text": self._as_text,
             "literal": frozenset(c for c, values in self.levels.items() if set(values) & set(self.missing)),
         }
 
@@ -218,12 +220,17 @@ class TableDataset:
             DataError: the file is at fault.
             SchemaError: the whole difference between its columns and the schema.
         """
-        frame, first_line = read_file(path, Delimited(**self._options))  # type: ignore[arg-type]
+        # A file that happens to hold numbers alone in a column of codes would lose how they are written: 1.50, 007.
+        codes = {c.name for c in schema.columns.values() if c.kind.is_category or c.kind is Kind.ID}
+        options = {**self._options, "as_text": self._as_text | codes}
+        frame, first_line = read_file(path, Delimited(**options))  # type: ignore[arg-type]
         frame = replaced(frame, {c: pairs for c, pairs in self.replace.items() if c in frame.columns})
         if self.select is not None:
             wanted = [c for c in self.select if need_target or c not in schema.targets]
-            if not set(wanted) <= set(frame.columns):
-                frame = selected(frame, {c: self.select[c] for c in wanted})
+            chosen = {c: self.select[c] for c in wanted}
+            # A file of the derived columns alone is taken as it is.
+            if inputs(chosen) <= set(frame.columns) or not set(wanted) <= set(frame.columns):
+                frame = selected(frame, chosen)
         frame = conform(
             frame,
             schema,
@@ -233,7 +240,7 @@ class TableDataset:
             infinite=self.infinite,
             first_line=first_line,
         )
-        origin = [{"file": str(path), "sha256": sha256_of(find(path))}]
+        origin = [{"file": str(path), "sha256": sha256(find(path))}]
         table = Table(frame, schema, origin=origin)
         return self._without_rows(table, str(path)) if need_target else table
 
@@ -250,7 +257,7 @@ class TableDataset:
             )
         path = find(self.path)
         frame, first_line = read_file(path, Delimited(**self._options))  # type: ignore[arg-type]
-        return frame, self._ranges(frame), [{"file": self.path, "sha256": sha256_of(path)}], first_line
+        return frame, self._ranges(frame), [{"file": self.path, "sha256": sha256(path)}], first_line
 
     def _read_catalogue(
         self, entries: Sequence[CatalogFile]

@@ -111,7 +111,7 @@ def localise(values: pl.Series, timezone: str) -> pl.Series:
     try:
         zoned = values.dt.replace_time_zone(timezone, ambiguous="null", non_existent="null")
     except pl.exceptions.ComputeError as error:
-        raise DataError(f"data.timezone={timezone} is no IANA zone (such as Europe/Berlin): {error}") from error
+        raise DataError(f"data.timezone={timezone} is no IANA zone, such as Europe/Berlin") from error
     lost = values.is_not_null() & zoned.is_null()
     if lost.any():
         rows = lost.arg_true().head(3).to_list()

@@ -97,6 +97,7 @@ def check_leaks(frame: pl.DataFrame, schema: Schema, kind: TargetKind, *, waive:
     for name in waive:
         if name not in schema.columns:
             faults.add(f"data.waive names {name!r}, which is no column{closest(name, schema.columns)}")
+    faults.raise_if_any(LeakageError)
     for leak in find_leaks(frame, schema, kind):
         if leak.column in waive:
             notes.append(f"{leak.text} (waived)")

@@ -20,6 +20,7 @@ from filelock import FileLock
 from torch import Tensor
 
 from colonnade.core.errors import DataError
+from colonnade.core.files import sha256, sync
 from colonnade.data.store import CODE_DTYPE, encoded_bytes
 
 log = logging.getLogger(__name__)
@@ -108,11 +109,11 @@ def _write(folder: Path, parts: Mapping[str, Part], n_num: int, n_cat: int) -> N
             part.fill(*_open(temporary, name, part.n_rows, n_num, n_cat, write=True))
         sums = {}
         for path in sorted(temporary.iterdir()):
-            _sync(path)
-            sums[path.name] = _sha256(path)
+            sync(path)
+            sums[path.name] = sha256(path)
         manifest = temporary / MANIFEST
         manifest.write_text(json.dumps(sums, indent=1), encoding="utf-8")
-        _sync(manifest)
+        sync(manifest)
         shutil.rmtree(folder, ignore_errors=True)
         temporary.rename(folder)
     except BaseException:
@@ -143,20 +144,10 @@ def _whole(folder: Path) -> bool:
     if not manifest.exists():
         return False
     sums: dict[str, str] = json.loads(manifest.read_text(encoding="utf-8"))
-    for name, sha256 in sums.items():
+    for name, digest in sums.items():
         path = folder / name
-        if not path.exists() or _sha256(path) != sha256:
+        if not path.exists() or sha256(path) != digest:
             log.warning("'%s' of the encoded data in '%s' is damaged: encoding anew", name, folder)
             return False
     log.info("using the encoded data in '%s'", folder)
     return True
-
-
-def _sync(path: Path) -> None:
-    with path.open("rb") as file:
-        os.fsync(file.fileno())
-
-
-def _sha256(path: Path) -> str:
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()

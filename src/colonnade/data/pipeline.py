@@ -4,9 +4,7 @@ from __future__ import annotations
 
 import json
 import zlib
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -16,6 +14,7 @@ from torch import Tensor
 
 from colonnade.core.errors import ConfigError, RunFolderError
 from colonnade.core.schema import Schema
+from colonnade.data.blocks import each_block, one_thread, take
 from colonnade.data.columns import Columns, TrainRows
 from colonnade.data.encoder import Encoder
 from colonnade.data.lookup import Lookup
@@ -128,40 +127,6 @@ class Pipeline:
             return codes
 
         return TrainRows(torch.from_numpy(chosen), target, read, read_codes)
-
-
-def take(frame: pl.DataFrame, rows: np.ndarray | None, start: int, stop: int) -> pl.DataFrame:
-    """Rows ``start:stop`` of a frame, or of those at the positions ``rows``."""
-    if rows is None:
-        return frame[start:stop]
-    block = rows[start:stop]
-    # Out of a slice this is three times as fast as out of a frame that was read in several pieces.
-    first = int(block.min())
-    return frame[first : int(block.max()) + 1][block - first]
-
-
-@contextmanager
-def one_thread() -> Iterator[int]:
-    """Keep torch to one thread, and give how many it had.
-
-    Its threads meet at the end of every operation. For the many small ones here that gains little, and on a busy
-    machine it takes far longer than the work.
-    """
-    threads = torch.get_num_threads()
-    torch.set_num_threads(1)
-    try:
-        yield threads
-    finally:
-        torch.set_num_threads(threads)
-
-
-def each_block(do: Callable[[int, int], None], n: int, size: int) -> None:
-    """Call ``do(start, stop)`` for blocks of ``size`` out of ``n`` rows, on as many threads as torch has."""
-    bounds = [(start, min(start + size, n)) for start in range(0, n, size)]
-    with one_thread() as threads, ThreadPoolExecutor(threads) as pool:
-        run = map if len(bounds) < 2 or threads == 1 else pool.map
-        for _ in run(lambda bound: do(*bound), bounds):
-            pass
 
 
 def _check_missing(steps: Mapping[str, Step]) -> None:

@@ -50,6 +50,11 @@ def selected(frame: pl.DataFrame, expressions: Mapping[str, str]) -> pl.DataFram
     return pl.DataFrame(columns)
 
 
+def inputs(expressions: Mapping[str, str]) -> set[str]:
+    """Columns that SQL expressions are made of."""
+    return {name for sql in expressions.values() for name in pl.sql_expr(sql).meta.root_names()}
+
+
 def where_true(frame: pl.DataFrame, sql: str) -> pl.Series:
     """Rows where a SQL condition is true.
 

@@ -99,13 +99,16 @@ class TargetCoder:
                     mean, scale = np.zeros_like(mean), np.ones_like(scale)
                 return cls(kind=kind, names=names, mean=tuple(mean.tolist()), scale=tuple(scale.tolist()))
 
-    def encode(self, frame: pl.DataFrame, *, row_ids: np.ndarray | None = None, where: str = "data") -> Tensor:
+    def encode(
+        self, frame: pl.DataFrame, *, row_ids: np.ndarray | None = None, where: str = "data", new: bool = False
+    ) -> Tensor:
         """Targets as :class:`~colonnade.core.batch.Batch` holds them.
 
         Args:
             frame: ``N`` typed rows with the target columns.
             row_ids: ``(N,)`` position of each row in its source, for messages; None: position in ``frame``.
             where: what the rows are ("test rows"), for messages.
+            new: the rows are of a further file, so that the split is no remedy.
 
         Returns:
             Class index ``(N,)`` int64, labels ``(N, L)`` float32, or standardised values ``(N, T)`` float32.
@@ -113,10 +116,10 @@ class TargetCoder:
         Raises:
             DataError: a missing or infinite target, a class that the train rows lack, a label that is not 0/1.
         """
-        _check_present(frame, self.names, row_ids)
+        _check_present(frame, self.names, row_ids, new=new)
         match self.kind:
             case TargetKind.CLASS:
-                return torch.from_numpy(self._indices(frame[self.names[0]], where))
+                return torch.from_numpy(self._indices(frame[self.names[0]], where, new=new))
             case TargetKind.MULTILABEL:
                 return torch.from_numpy(_labels(frame, self.names, row_ids).astype(np.float32))
             case TargetKind.REAL:
@@ -154,16 +157,18 @@ class TargetCoder:
             scale=tuple(data["scale"]),
         )
 
-    def _indices(self, column: pl.Series, where: str) -> np.ndarray:
+    def _indices(self, column: pl.Series, where: str, *, new: bool) -> np.ndarray:
         text = column.cast(pl.String)
         codes = text.cast(pl.Enum(self.classes), strict=False).to_physical()
         if codes.null_count():
             counts = text.filter(codes.is_null()).value_counts(sort=True)
             unseen = ", ".join(f"'{label}' ({n} rows)" for label, n in counts.head(_SHOWN).iter_rows())
             more = f" and {counts.height - _SHOWN} more" if counts.height > _SHOWN else ""
+            fix = "split with split=stratified, or group or drop rare classes"
+            if new:
+                fix = f"leave those rows out, or train on rows of them; known: {', '.join(self.classes[: _SHOWN * 2])}"
             raise DataError(
-                f"target '{column.name}': {where} hold classes that the train rows lack: {unseen}{more}; "
-                "split with split=stratified, or group or drop rare classes"
+                f"target '{column.name}': {where} hold classes that the train rows lack: {unseen}{more}; {fix}"
             )
         return codes.cast(pl.Int64).to_numpy().copy()
 
@@ -190,7 +195,9 @@ def check_target(frame: pl.DataFrame, schema: Schema, kind: TargetKind, *, row_i
         for name in names:
             dtype = frame.schema[name]
             if kind is TargetKind.REAL and not (dtype.is_numeric() or dtype == pl.Boolean):
-                faults.add(f"'{name}' is {schema.columns[name].kind}, but a regression task needs numbers; set task=")
+                faults.add(
+                    f"'{name}' is {schema.columns[name].kind}, but a regression task needs numbers: task=auto finds another"
+                )
             if kind is TargetKind.CLASS and dtype.is_integer():
                 ignored = frame[name] == IGNORE_INDEX
                 if ignored.any():
@@ -200,7 +207,8 @@ def check_target(frame: pl.DataFrame, schema: Schema, kind: TargetKind, *, row_i
                     )
 
 
-def _check_present(frame: pl.DataFrame, names: Sequence[str], row_ids: np.ndarray | None) -> None:
+def _check_present(frame: pl.DataFrame, names: Sequence[str], row_ids: np.ndarray | None, *, new: bool = False) -> None:
+    fix = "leave those rows out" if new else "leave those rows out with data.drop_missing_target=true"
     with collect(DataError, "target") as faults:
         for name in names:
             column = frame[name]
@@ -208,10 +216,7 @@ def _check_present(frame: pl.DataFrame, names: Sequence[str], row_ids: np.ndarra
             if column.dtype.is_float():
                 absent |= ~column.is_finite().fill_null(True)
             if absent.any():
-                faults.add(
-                    f"'{name}' is missing or infinite in {_rows(absent, row_ids)}; "
-                    "mend the data, or leave those rows out with data.drop_missing_target=true"
-                )
+                faults.add(f"'{name}' is missing or infinite in {_rows(absent, row_ids)}; mend the data, or {fix}")
 
 
 def _rows(mask: pl.Series, row_ids: np.ndarray | None) -> str:

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from colonnade.core.files import write_json
 from colonnade.data.store import sample_weight
-from colonnade.runs.files import write_json
 from colonnade.runs.load import load_run
 from colonnade.runs.predict import report_unknown, row_ids
 
@@ -29,7 +29,7 @@ def evaluate(run: Path | str, data_path: Path | str, out: Path | str | None = No
     loaded = load_run(run)
     table = loaded.dataset.read_new(data_path, loaded.schema, need_target=True)
     report_unknown(loaded, table)
-    target = loaded.coder.encode(table.frame, row_ids=row_ids(table), where="new rows")
+    target = loaded.coder.encode(table.frame, row_ids=row_ids(table), where=f"rows of {data_path}", new=True)
     name = loaded.schema.weight
     weight = None if name is None else sample_weight(table.frame, name, row_ids=row_ids(table))
     metrics = loaded.task.metrics(loaded.predict(table), target, weight)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import random
 import time
+from contextlib import nullcontext
 from pathlib import Path
 from typing import Any
 
@@ -12,7 +13,7 @@ from omegaconf import DictConfig, OmegaConf
 
 from colonnade.config.check import check
 from colonnade.config.record import config_hash, redact
-from colonnade.core.errors import ColonnadeError
+from colonnade.core.errors import ColonnadeError, ConfigError, RunFolderError
 from colonnade.runs.assemble import Parts, assemble, build_trainer
 from colonnade.runs.environment import environment
 from colonnade.runs.folder import RunFolder
@@ -39,9 +40,10 @@ def fit(cfg: DictConfig, run_dir: Path | str) -> dict[str, Any]:
     """
     check(cfg)
     folder = RunFolder(run_dir)
-    if is_worker():
-        return train(cfg, folder)
-    with folder.locked():
+    if is_worker() and cfg.overwrite:
+        # One process would empty the folder while another already looks for what to resume.
+        raise ConfigError("overwrite=true: not under torchrun; remove the run folder first, or use trainer=ddp")
+    with folder.locked() if is_first() else nullcontext():
         folder.claim(config_hash(cfg), overwrite=cfg.overwrite)
         if folder.finished:
             log.warning("'%s' is finished: nothing to do (overwrite=true trains it again)", folder.path)
@@ -53,7 +55,8 @@ def fit(cfg: DictConfig, run_dir: Path | str) -> dict[str, Any]:
             launch(cfg, folder.path, n)
             return folder.result or {}
         except ColonnadeError as error:
-            folder.finish({"status": "failed", "error": f"{type(error).__name__}: {error}"})
+            if is_first():
+                folder.finish({"status": "failed", "error": f"{type(error).__name__}: {error}"})
             raise
 
 
@@ -66,21 +69,22 @@ def train(cfg: DictConfig, folder: RunFolder) -> dict[str, Any]:
     start = time.monotonic()
     _prepare_process(cfg)
     parts = assemble(cfg)
+    from colonnade.training.checkpoint_io import latest_recovery
+
+    recovery = latest_recovery(folder.checkpoints)
+    if recovery is not None:
+        _check_origin(parts, folder)
+        log.info("resuming from '%s'", recovery.name)
     if is_first():
         _record(cfg, parts, folder)
         parts.datamodule.save(folder.path)
-    from colonnade.training.checkpoint_io import latest_recovery
-
     trainer = build_trainer(parts.cfg, folder.path)
-    recovery = latest_recovery(folder.checkpoints)
-    if recovery is not None:
-        log.info("resuming from '%s'", recovery.name)
     trainer.fit(parts.module, datamodule=parts.datamodule, ckpt_path=recovery, weights_only=True)
     if not trainer.is_global_zero:
         return {}
     from colonnade.runs.score import score
 
-    result = score(parts, trainer, folder, seconds=time.monotonic() - start)
+    result = score(parts, trainer, folder, seconds=parts.module.seconds_before + time.monotonic() - start)
     folder.finish(result)
     _show(result, parts, folder)
     return result
@@ -110,7 +114,23 @@ def _show(result: dict[str, Any], parts: Parts, folder: RunFolder) -> None:
     Console().print(summary(result, folder=folder.path, best_epoch=best, tensorboard=shown))
 
 
+def _check_origin(parts: Parts, folder: RunFolder) -> None:
+    """Refuse to go on with other data: rows would have moved between the splits."""
+    before = (folder.state or {}).get("origin", [])
+    now = parts.datamodule.table.origin
+    changed = [new["file"] for old, new in zip(before, now) if old["sha256"] != new["sha256"]]
+    if changed:
+        raise RunFolderError(
+            f"'{folder.path}' cannot be resumed: {', '.join(changed)} changed since it began; overwrite=true starts over, "
+            "and another hydra.run.dir= leaves it alone"
+        )
+
+
 def _record(cfg: DictConfig, parts: Parts, folder: RunFolder) -> None:
-    """Write the configuration and the environment; the hash is that of what the user asked for."""
+    """Write the configuration, the environment and what is to be known of the data; the hash is that of what the user asked for."""
     config = OmegaConf.to_yaml(redact(parts.cfg))
-    folder.record(config_hash(cfg), config, {**environment(), "origin": parts.datamodule.table.origin})
+    folder.record(
+        config_hash(cfg),
+        config,
+        {**environment(), "origin": parts.datamodule.table.origin, "notes": parts.datamodule.notes},
+    )

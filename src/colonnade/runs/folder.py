@@ -13,15 +13,19 @@ from typing import Any
 from filelock import FileLock, Timeout
 
 from colonnade.core.errors import RunFolderError
-from colonnade.runs.files import sha256, write_atomic, write_json
+from colonnade.core.files import sha256, write_atomic, write_json
 
 CONFIG = "config.yaml"
 RESULT = "result.json"
 MANIFEST = "manifest.json"
 STATE = "environment.json"
 LOCK = ".lock"
+WORKER_LOCK = ".worker.lock"
+LOCKS = {LOCK, WORKER_LOCK}
+# What a run makes before it is recorded; a folder that holds anything else and no record is not ours to empty.
+UNRECORDED = {*LOCKS, "checkpoints", "job.yaml", "job-error.json"}
 # Still written by others while the manifest is taken, or of no consequence for what the folder says.
-UNLISTED = {MANIFEST, LOCK, "train.log", "job.yaml"}
+UNLISTED = {*LOCKS, MANIFEST, RESULT, "job.yaml"}
 UNLISTED_FOLDERS = {"tensorboard", "csv", "wandb", "mlruns"}
 
 
@@ -50,20 +54,29 @@ class RunFolder:
         return json.loads(path.read_text(encoding="utf-8")) if path.exists() else None
 
     @property
+    def state(self) -> dict[str, Any] | None:
+        """Content of ``environment.json``: what the run was made on, from which data, and the hash of its configuration."""
+        path = self / STATE
+        return json.loads(path.read_text(encoding="utf-8")) if path.exists() else None
+
+    @property
     def finished(self) -> bool:
         """Whether the run ended well."""
         result = self.result
         return result is not None and result["status"] == "finished"
 
     @contextmanager
-    def locked(self) -> Iterator[None]:
+    def locked(self, name: str = LOCK) -> Iterator[None]:
         """Hold the folder for this process; the system frees it when the process dies, however it dies.
+
+        Args:
+            name: of the file that stands for the hold.
 
         Raises:
             RunFolderError: another process holds it.
         """
         self.path.mkdir(parents=True, exist_ok=True)
-        lock = FileLock(self / LOCK, timeout=0)
+        lock = FileLock(self / name, timeout=0)
         try:
             lock.acquire()
         except Timeout:
@@ -80,14 +93,14 @@ class RunFolder:
 
         Args:
             config_hash: hash of what decides the outcome of the run.
-            overwrite: empty the folder first, whatever it holds.
+            overwrite: empty the folder first, whatever run it holds.
 
         Raises:
-            RunFolderError: the folder holds a run of another configuration.
+            RunFolderError: the folder holds a run of another configuration, or is to be emptied and holds no run.
         """
         if overwrite:
             self._empty()
-        state = self._state()
+        state = self.state
         if state and state["config_hash"] != config_hash:
             raise RunFolderError(
                 f"'{self.path}' holds a run of another configuration (see its {CONFIG}); "
@@ -95,7 +108,7 @@ class RunFolder:
             )
         if not state and (self / CONFIG).exists():
             raise RunFolderError(f"'{self.path}' holds a {CONFIG} but no {STATE}; give overwrite=true to start over")
-        self.checkpoints.mkdir(exist_ok=True)
+        self.checkpoints.mkdir(parents=True, exist_ok=True)
 
     def record(self, config_hash: str, config: str, environment: dict[str, Any]) -> None:
         """Write what the run is made from: ``config.yaml`` and ``environment.json``."""
@@ -113,7 +126,7 @@ class RunFolder:
         files = {}
         for path in sorted(self.path.rglob("*")):
             name = path.relative_to(self.path)
-            if path.is_dir() or name.parts[0] in UNLISTED_FOLDERS or name.name in UNLISTED | {RESULT}:
+            if path.is_dir() or name.parts[0] in UNLISTED_FOLDERS or name.as_posix() in UNLISTED:
                 continue
             files[name.as_posix()] = sha256(path)
         write_json(self / MANIFEST, files)
@@ -134,14 +147,15 @@ class RunFolder:
             if known.get(name) != sha256(self / name):
                 raise RunFolderError(f"'{self / name}' differs from its SHA-256 in {MANIFEST}: the file is damaged")
 
-    def _state(self) -> dict[str, Any] | None:
-        path = self / STATE
-        return json.loads(path.read_text(encoding="utf-8")) if path.exists() else None
-
     def _empty(self) -> None:
+        names = {path.name for path in self.path.iterdir()}
+        if not names & {STATE, RESULT} and names - UNRECORDED:
+            raise RunFolderError(
+                f"'{self.path}' is no run folder (it holds {', '.join(sorted(names - UNRECORDED)[:5])}): overwrite=true "
+                "empties run folders only; give another hydra.run.dir="
+            )
         for path in self.path.iterdir():
-            # A log is being written for the present job already.
-            if path.name in {LOCK, "train.log"}:
+            if path.name in LOCKS:
                 continue
             if path.is_dir() and not path.is_symlink():
                 shutil.rmtree(path)

@@ -7,6 +7,7 @@ from it.
 
 from __future__ import annotations
 
+import json
 import os
 import signal
 import subprocess
@@ -14,25 +15,33 @@ import sys
 from pathlib import Path
 from types import FrameType
 
-from omegaconf import DictConfig, OmegaConf
+from omegaconf import DictConfig, ListConfig, OmegaConf
 
+from colonnade.core import errors
 from colonnade.core.errors import ColonnadeError, TrainingError
-from colonnade.runs.files import write_atomic
+from colonnade.core.files import write_json
 
 JOB = "job.yaml"
-ERROR = "job-error.txt"
-TERMINATED = 143
+ERROR = "job-error.json"
 
 
 def processes(cfg: DictConfig) -> int:
     """Number of processes that a configuration asks this machine to start; 1 when no launch is needed."""
     if is_worker():
         return 1
-    strategy = str(cfg.trainer.get("strategy", "auto"))
     devices = cfg.trainer.get("devices", 1)
-    if not strategy.startswith(("ddp", "fsdp")) or not isinstance(devices, int):
-        return 1
-    return devices
+    if isinstance(devices, ListConfig):
+        return len(devices)
+    if devices in ("auto", -1, "-1"):
+        return _accelerators(str(cfg.trainer.get("accelerator", "auto")))
+    return int(devices) if str(devices).isdecimal() else len(str(devices).strip(",").split(","))
+
+
+def _accelerators(wanted: str) -> int:
+    """Devices that Lightning uses when it is left to it."""
+    import torch
+
+    return max(1, torch.cuda.device_count()) if wanted in ("auto", "gpu", "cuda") else 1
 
 
 def is_worker() -> bool:
@@ -42,23 +51,37 @@ def is_worker() -> bool:
 
 def is_first() -> bool:
     """Whether this process is the one that writes."""
-    return int(os.environ.get("RANK", "0")) == 0
+    return not is_worker() or int(os.environ.get("RANK", "0")) == 0
 
 
 def launch(cfg: DictConfig, run_dir: Path, n: int) -> None:
     """Train in ``n`` processes and wait for them.
 
+    They save their state and stop when this process is told to, and also when it is gone.
+
     Raises:
-        TrainingError: a process failed; its message is passed on.
+        ColonnadeError: a process failed; its message is passed on.
         SystemExit: the processes were told to stop.
     """
-    write_atomic(run_dir / JOB, OmegaConf.to_yaml(cfg))
     (run_dir / ERROR).unlink(missing_ok=True)
+    _write_job(run_dir / JOB, cfg)
     command = [sys.executable, "-m", "torch.distributed.run", "--standalone", f"--nproc-per-node={n}"]
-    child = subprocess.Popen([*command, "-m", "colonnade.runs.worker", str(run_dir)], env=_environment(n))
+    child = subprocess.Popen(
+        [*command, "-m", "colonnade.runs.worker", str(run_dir)],
+        env=_environment(n),
+        # Nothing is ever written to it: its end tells the workers that this process is gone, however it went.
+        stdin=subprocess.PIPE,
+        # A terminal sends Ctrl-C to all of a session; the workers shall get one signal, from here.
+        start_new_session=True,
+    )
+    told: int | None = None
 
     def forward(number: int, frame: FrameType | None) -> None:
-        child.send_signal(number)
+        nonlocal told
+        if told is not None:
+            raise SystemExit(128 + number)
+        told = number
+        child.send_signal(signal.SIGTERM)
 
     before = {number: signal.signal(number, forward) for number in (signal.SIGTERM, signal.SIGINT)}
     try:
@@ -66,17 +89,37 @@ def launch(cfg: DictConfig, run_dir: Path, n: int) -> None:
     finally:
         for number, handler in before.items():
             signal.signal(number, handler)
-    (run_dir / JOB).unlink(missing_ok=True)
+        (run_dir / JOB).unlink(missing_ok=True)
     if code == 0:
         return
-    if not (run_dir / ERROR).exists():
-        raise SystemExit(TERMINATED if code < 0 or code == TERMINATED else 1)
-    raise TrainingError((run_dir / ERROR).read_text(encoding="utf-8"))
+    if told is not None:
+        raise SystemExit(128 + told)
+    raise _failure(run_dir / ERROR, n)
 
 
 def note_error(run_dir: Path, error: ColonnadeError) -> None:
     """Leave the message of a worker for the process that launched it."""
-    write_atomic(run_dir / ERROR, str(error))
+    write_json(run_dir / ERROR, {"type": type(error).__name__, "text": str(error)})
+
+
+def _failure(path: Path, n: int) -> ColonnadeError:
+    """What a worker noted, as the error it was."""
+    if not path.exists():
+        return TrainingError(
+            f"one of {n} processes died without a message of its own (what it wrote is above); the same command goes "
+            "on from the last checkpoint"
+        )
+    noted = json.loads(path.read_text(encoding="utf-8"))
+    path.unlink()
+    kind: type[ColonnadeError] = vars(errors).get(noted["type"], ColonnadeError)
+    return kind(noted["text"]) if kind.__init__ is ColonnadeError.__init__ else ColonnadeError(noted["text"])
+
+
+def _write_job(path: Path, cfg: DictConfig) -> None:
+    """The configuration as it is, secrets too, for the workers: nobody else may read it."""
+    handle = os.open(path, os.O_CREAT | os.O_WRONLY | os.O_TRUNC, 0o600)
+    with open(handle, "w", encoding="utf-8") as file:
+        file.write(OmegaConf.to_yaml(cfg))
 
 
 def _environment(n: int) -> dict[str, str]:

@@ -13,7 +13,7 @@ from torch import Tensor
 
 from colonnade.config.build import build
 from colonnade.config.record import load_config
-from colonnade.core.errors import RunFolderError
+from colonnade.core.errors import DataError, RunFolderError
 from colonnade.core.schema import Schema
 from colonnade.core.spec import BatchSpec
 from colonnade.data.dataset import TableDataset
@@ -23,6 +23,7 @@ from colonnade.data.target import TargetCoder
 from colonnade.runs.assemble import build_network, network_spec
 from colonnade.runs.folder import RunFolder
 from colonnade.tasks.base import Task
+from colonnade.tasks.measures.rows import refuse_rows
 from colonnade.training.predictor import Predictor
 
 NETWORK = "network.safetensors"
@@ -55,9 +56,18 @@ class LoadedRun:
 
     @torch.inference_mode()
     def predict(self, table: Table, *, rows: int = 4096) -> dict[str, Tensor]:
-        """Decoded predictions of a table that conforms to the schema, ``rows`` rows at a time."""
+        """Decoded predictions of a table that conforms to the schema, ``rows`` rows at a time.
+
+        Raises:
+            DataError: a prediction is not finite; the rows are named.
+        """
         pieces = [self.predictor(*raw) for raw in self._raw_blocks(table, rows)]
-        return {name: torch.cat([piece[name] for piece in pieces]) for name in pieces[0]}
+        prediction = {name: torch.cat([piece[name] for piece in pieces]) for name in pieces[0]}
+        ids = None if table.row_ids is None else torch.from_numpy(table.row_ids)
+        for name, values in prediction.items():
+            if values.is_floating_point():
+                refuse_rows(~values.isfinite(), DataError, f"prediction '{name}' is NaN or infinite", ids)
+        return prediction
 
     def _raw_blocks(self, table: Table, rows: int) -> Iterator[tuple[Tensor, Tensor, Tensor]]:
         for frame in table.frame.iter_slices(rows):

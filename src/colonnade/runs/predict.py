@@ -24,7 +24,8 @@ def predict(run: Path | str, data_path: Path | str, out: Path | str | None = Non
         out: where to write, by its ending ``.csv``, ``.parquet``, ``.jsonl`` or ``.arrow``; None: nowhere.
 
     Returns:
-        ``row_id``, the values of the schema's own row id if it has one, predictions and probabilities.
+        ``row_id``, the values of the schema's own row id if it has one (``key/<name>`` where the name is taken),
+        predictions and probabilities.
 
     Raises:
         SchemaError: columns are missing or mistyped; the whole difference is printed.
@@ -36,7 +37,8 @@ def predict(run: Path | str, data_path: Path | str, out: Path | str | None = Non
     frame = to_frame(loaded.predict(table), loaded.spec, row_ids(table))
     key = loaded.schema.row_id
     if key is not None and key in table.frame.columns:
-        frame = frame.insert_column(1, table.frame[key])
+        name = f"key/{key}" if key in frame.columns else key
+        frame = frame.insert_column(1, table.frame[key].alias(name))
     if out is not None:
         write_frame(frame, Path(out))
     return frame

@@ -28,7 +28,7 @@ def score(parts: Parts, trainer: Trainer, folder: RunFolder, *, seconds: float) 
         parts: what was trained.
         trainer: the trainer, after ``fit``.
         folder: the run folder.
-        seconds: duration of the training.
+        seconds: duration of the training, interrupted parts included.
 
     Returns:
         The content of ``result.json``.
@@ -38,6 +38,8 @@ def score(parts: Parts, trainer: Trainer, folder: RunFolder, *, seconds: float) 
     from colonnade.training.checkpoint_io import best_checkpoint
 
     module, task = parts.module, parts.task
+    # Lightning has brought it back to the processor.
+    module.to(trainer.strategy.root_device)
     checkpoint = best_checkpoint(folder.checkpoints)
     if checkpoint is not None:
         module.load_best(checkpoint)
@@ -50,6 +52,7 @@ def score(parts: Parts, trainer: Trainer, folder: RunFolder, *, seconds: float) 
         if len(collected) == 0:
             metrics[split] = {}
             continue
+        collected.refuse_non_finite(split)
         prediction = task.decode(collected.raw)
         metrics[split] = task.metrics(prediction, collected.target, collected.weight)
         truth = task.truth(collected.target)

@@ -2,24 +2,39 @@
 
 from __future__ import annotations
 
+import logging
+import os
+import signal
 import sys
+import threading
+from contextlib import nullcontext
 
 from colonnade.config.record import load_config
 from colonnade.core.errors import ColonnadeError
 from colonnade.runs.fit import train
-from colonnade.runs.folder import RunFolder
-from colonnade.runs.launch import JOB, note_error
+from colonnade.runs.folder import WORKER_LOCK, RunFolder
+from colonnade.runs.launch import JOB, is_first, note_error
 
 
 def main(run_dir: str) -> int:
     """Train what the run folder's job file says; the exit status is that of the error."""
+    logging.basicConfig(level=logging.INFO if is_first() else logging.ERROR, format="%(message)s")
+    threading.Thread(target=stop_when_alone, daemon=True).start()
     folder = RunFolder(run_dir)
     try:
-        train(load_config(folder / JOB), folder)
+        # Outlives the launcher's lock: whoever comes next waits until the last state of this training is saved.
+        with folder.locked(WORKER_LOCK) if is_first() else nullcontext():
+            train(load_config(folder / JOB), folder)
     except ColonnadeError as error:
         note_error(folder.path, error)
         return error.exit_code
     return 0
+
+
+def stop_when_alone() -> None:
+    """Stop, the state saved, when the process that launched this one is gone: its end of the standard input closes."""
+    sys.stdin.buffer.read()
+    os.kill(os.getpid(), signal.SIGTERM)
 
 
 if __name__ == "__main__":

@@ -13,6 +13,7 @@ import torch
 from lightning.pytorch.plugins.io import CheckpointIO
 
 from colonnade.core.errors import RunFolderError, TrainingError
+from colonnade.core.files import replacing, write_atomic
 from colonnade.training import manifest
 
 _URL = re.compile(r"^[A-Za-z][A-Za-z0-9+.-]+://")
@@ -42,7 +43,7 @@ class AtomicCheckpointIO(CheckpointIO):
             if path.exists():
                 # Unlisted first: between two writes the digest would be that of the other file.
                 manifest.write(path.parent, entries)
-            with manifest.replacing(path) as file:
+            with replacing(path) as file:
                 hashing = manifest.HashingFile(file)
                 torch.save(checkpoint, hashing)  # type: ignore[arg-type]
             entries.append(
@@ -113,8 +114,7 @@ def preflight(folder: Path, size: int) -> None:
     probe = folder / ".probe"
     try:
         folder.mkdir(parents=True, exist_ok=True)
-        with manifest.replacing(probe) as file:
-            file.write(b"0" * 4096)
+        write_atomic(probe, b"0" * 4096)
         probe.unlink()
     except OSError as error:
         raise TrainingError(_cannot_write(probe, error)) from error

@@ -9,7 +9,8 @@ import torch.distributed as dist
 from torch import Tensor, nn
 
 from colonnade.core.batch import Batch
-from colonnade.core.errors import DataError
+from colonnade.core.errors import DataError, TrainingError
+from colonnade.tasks.measures.rows import refuse_rows
 
 
 @dataclass
@@ -30,6 +31,23 @@ class Collected:
 
     def __len__(self) -> int:
         return len(self.row_id)
+
+    def refuse_non_finite(self, split: str) -> None:
+        """Refuse outputs that no measure is fit for.
+
+        Args:
+            split: which rows these are.
+
+        Raises:
+            TrainingError: an output is NaN or infinite; the ids of the rows are named.
+        """
+        refuse_rows(
+            ~self.raw.isfinite().flatten(1).all(1),
+            TrainingError,
+            f"{split}: the output of the network is NaN or infinite",
+            self.row_id,
+            ": training stopped. Look at these rows, lower optim.lr, or set optim.grad_clip=1.0",
+        )
 
 
 class Collector:

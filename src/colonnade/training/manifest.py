@@ -5,21 +5,18 @@ from __future__ import annotations
 import hashlib
 import json
 import logging
-import os
-from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import BinaryIO
 
 from colonnade.core.errors import RunFolderError
+from colonnade.core.files import sha256, write_atomic
 
 log = logging.getLogger(__name__)
 
 MANIFEST = "manifest.json"
 BEST = "best"
 RECOVERY = "recovery"
-TEMPORARY = ".tmp"
 
 
 @dataclass
@@ -67,41 +64,6 @@ class HashingFile:
         return self._digest.hexdigest()
 
 
-@contextmanager
-def replacing(path: Path) -> Iterator[BinaryIO]:
-    """A file to write that becomes ``path`` only when all of it is on the disk.
-
-    The temporary file lies in the same folder: elsewhere the replacement would be a copy, which a kill cuts short.
-    """
-    temporary = path.with_name(f".{path.name}.{os.getpid()}{TEMPORARY}")
-    try:
-        with temporary.open("wb") as file:
-            yield file
-            file.flush()
-            os.fsync(file.fileno())
-        os.replace(temporary, path)
-    except BaseException:
-        temporary.unlink(missing_ok=True)
-        raise
-    sync_folder(path.parent)
-
-
-def sync_folder(folder: Path) -> None:
-    """Bring the names in a folder to the disk."""
-    handle = os.open(folder, os.O_RDONLY)
-    try:
-        os.fsync(handle)
-    finally:
-        os.close(handle)
-
-
-def sweep(folder: Path) -> None:
-    """Remove what a killed process left half written."""
-    for stray in folder.glob(f".*{TEMPORARY}"):
-        log.warning("removing '%s', left by a process that was killed", stray.name)
-        stray.unlink(missing_ok=True)
-
-
 def read(folder: Path) -> list[Entry]:
     """Entries in the order of writing; none if there is no manifest.
 
@@ -121,8 +83,7 @@ def read(folder: Path) -> list[Entry]:
 
 def write(folder: Path, entries: list[Entry]) -> None:
     """Replace the manifest."""
-    with replacing(folder / MANIFEST) as file:
-        file.write(json.dumps({"checkpoints": [asdict(entry) for entry in entries]}, indent=1).encode())
+    write_atomic(folder / MANIFEST, json.dumps({"checkpoints": [asdict(entry) for entry in entries]}, indent=1))
 
 
 def newest_intact(folder: Path, kind: str) -> Path | None:
@@ -142,8 +103,7 @@ def damage(path: Path, entry: Entry) -> str | None:
     """What is wrong with a file, or None."""
     if not path.exists():
         return f"checkpoint '{path.name}' is missing"
-    with path.open("rb") as file:
-        found = hashlib.file_digest(file, "sha256").hexdigest()
+    found = sha256(path)
     if found != entry.sha256:
         expected = entry.sha256
         return f"checkpoint '{path.name}' is damaged: its SHA-256 is {found[:12]}..., not {expected[:12]}... as listed"

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import math
+import time
 from collections.abc import Iterable, Mapping
 from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
@@ -114,6 +115,9 @@ class SupervisedModule(LightningModule):
             # In place: a wrapper would put its own name into the keys of the state.
             for part in {network, self.evaluated}:
                 part.compile(backend="inductor" if compile is True else compile)
+        self.seconds_before = 0.0
+        """How long the trainings took that this one goes on with."""
+        self._begun = time.monotonic()
         self._losses = StepLosses()
         self._collector = Collector(spec.out_shape)
         self._undefined: set[str] = set()
@@ -279,15 +283,16 @@ class SupervisedModule(LightningModule):
             collected = gather(collected)
         if len(collected) == 0:
             return
+        collected.refuse_non_finite("val")
         values = {"loss": self._mean_loss(collected)}
         values |= self.task.epoch_metrics(self.task.decode(collected.raw), collected.target, collected.weight)
         self._log({f"val/{name}": value for name, value in values.items()})
 
     def collect(self, loader: Iterable[Batch]) -> Collected:
-        """Raw outputs of the evaluated network for all rows of ``loader``, outside of a trainer too.
+        """Raw outputs of the evaluated network for all rows of ``loader``, outside of a trainer too, on the processor.
 
         Args:
-            loader: batches with targets and row ids; with several processes the rows of this one.
+            loader: batches with targets and row ids, on the processor; with several processes the rows of this one.
         """
         self._refresh_average()
         network = self.evaluated
@@ -297,8 +302,7 @@ class SupervisedModule(LightningModule):
         collector = Collector(self.spec.out_shape)
         with torch.inference_mode():
             for batch in loader:
-                on_device = batch.to(device)
-                collector.add(forward_raw(network, on_device, self.eval_rows), on_device)
+                collector.add(forward_raw(network, batch.to(device), self.eval_rows).cpu(), batch)
         network.train(training)
         return collector.finish()
 
@@ -349,11 +353,13 @@ class SupervisedModule(LightningModule):
             self.network.load_state_dict(self.average.module.state_dict())
 
     def on_save_checkpoint(self, checkpoint: dict[str, Any]) -> None:
-        """Keep the running sums of the epoch; with several processes those of all together."""
-        checkpoint[STATE] = {"losses": self._summed_over_processes()}
+        """Keep the running sums of the epoch, with several processes those of all together, and the time it took."""
+        seconds = self.seconds_before + time.monotonic() - self._begun
+        checkpoint[STATE] = {"losses": self._summed_over_processes(), "seconds": seconds}
 
     def on_load_checkpoint(self, checkpoint: dict[str, Any]) -> None:
-        """Continue the sums of the epoch, in the first process."""
+        """Continue the sums of the epoch, in the first process, and the clock."""
+        self.seconds_before = checkpoint[STATE]["seconds"]
         self._losses.restore(checkpoint[STATE]["losses"] if self.global_rank == 0 else [0.0, 0.0])
 
     def _refresh_average(self) -> None:

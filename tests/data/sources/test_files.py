@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import gzip
-import hashlib
 from pathlib import Path
 
 import polars as pl
@@ -11,7 +10,7 @@ import pytest
 
 from colonnade.core.errors import DataError
 from colonnade.data.sources.delimited import Delimited
-from colonnade.data.sources.files import read_file, sha256_of
+from colonnade.data.sources.files import read_file
 
 FRAME = pl.DataFrame({"a": [1, None, 3], "b": ["x", "y", None], "c": [0.5, 1.5, None]})
 
@@ -82,8 +81,3 @@ def test_broken_files(tmp_path):
         assert refusal(tmp_path / name).startswith(f"{tmp_path}/{expected}")
     FRAME.head(0).write_parquet(tmp_path / "x.parquet")
     assert refusal(tmp_path / "x.parquet") == f"{tmp_path}/x.parquet: 0 rows (3 columns)"
-
-
-def test_sha256(tmp_path):
-    (tmp_path / "x").write_bytes(b"abc")
-    assert sha256_of(tmp_path / "x") == hashlib.sha256(b"abc").hexdigest()

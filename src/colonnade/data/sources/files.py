@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import json
 from pathlib import Path
 
@@ -66,15 +65,9 @@ def find(path: Path | str) -> Path:
         raise DataError(f"data.path={path} is a folder: name a file in it")
     if not found.is_file():
         beside = [p.name for p in found.parent.iterdir() if p.is_file()] if found.parent.is_dir() else []
-        near = closest(found.name, beside) if beside else f"; there is no folder {found.parent}"
+        near = closest(found.name, beside) if found.parent.is_dir() else f"; there is no folder {found.parent}"
         raise DataError(f"data.path={path}: no such file{near}")
     return found
-
-
-def sha256_of(path: Path) -> str:
-    """SHA-256 of a file, in hexadecimal."""
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
 
 
 def _read_lines(path: Path, encoding: str) -> pl.DataFrame:

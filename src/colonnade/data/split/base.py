@@ -106,7 +106,10 @@ def check(split: Split, table: Table, kind: TargetKind) -> None:
     if not all(counts.values()):
         listed = ", ".join(f"{name} {n:,}" for name, n in counts.items())
         empty = ", ".join(name for name in PARTS if counts[name] == 0)
-        raise DataError(f"the split ({split.how}) leaves {empty} empty: {listed} of {table.frame.height:,} rows")
+        raise DataError(
+            f"the split ({split.how}) leaves {empty} empty: {listed} of {table.frame.height:,} rows; "
+            "change the shares (split.val, split.test), the declared parts, or split="
+        )
     if kind is not TargetKind.CLASS:
         return
     target = table.schema.targets[0]
@@ -130,7 +133,10 @@ def need_units(n: int, shares: Sequence[float], what: str) -> None:
         DataError: naming both numbers.
     """
     if n < len(shares):
-        raise DataError(f"{n:,} {what} cannot fill {len(shares)} parts: fewer folds, or more {what}")
+        raise DataError(
+            f"{n:,} {what} cannot fill {len(shares)} parts: fewer folds, or more {what} "
+            "(split.folds=, or another split=)"
+        )
 
 
 def duplicate_units(table: Table, rows: np.ndarray) -> np.ndarray:

@@ -38,11 +38,10 @@ def normal_quantile(probability: Tensor) -> Tensor:
     Returns:
         The same shape; the exported form differs from the eager one by less than 1e-9.
     """
-    probability = probability.clamp(exact(EDGE), exact(1 - EDGE))
     if torch.compiler.is_exporting():
-        return rational(probability)
+        return rational(probability.clamp(exact(EDGE), exact(1 - EDGE)))
     # ONNX has no inverse error function; here it is vectorised, and ten times as fast as the ratio of polynomials.
-    return torch.erfinv(2 * probability - 1) * math.sqrt(2)
+    return torch.erfinv(2 * probability.clamp(EDGE, 1 - EDGE) - 1) * math.sqrt(2)
 
 
 def rational(probability: Tensor) -> Tensor:

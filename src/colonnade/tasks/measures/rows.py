@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 import torch
-from jaxtyping import Bool, Float, Shaped
+from jaxtyping import Bool, Float, Int64, Shaped
 from torch import Tensor
 
 from colonnade.core.errors import ColonnadeError, DataError, TrainingError
@@ -72,11 +72,27 @@ def rows_that_count(prediction: Mapping[str, Tensor], target: Tensor, weight: Sh
     return Rows({k: v[counts] for k, v in prediction.items()}, target[counts], weight[counts])
 
 
-def refuse_rows(bad: Bool[Tensor, "n *rest"], error: type[ColonnadeError], what: str) -> None:
-    """Raise ``error`` with the positions of the rows in which anything is bad; ``what`` says in words what is."""
+def refuse_rows(
+    bad: Bool[Tensor, "n *rest"],
+    error: type[ColonnadeError],
+    what: str,
+    row_id: Int64[Tensor, "n"] | None = None,
+    fix: str = "",
+) -> None:
+    """Raise ``error`` with the rows in which anything is bad.
+
+    Args:
+        bad: True where it is.
+        error: type of the error.
+        what: says in words what is bad.
+        row_id: of each row, to be named; None: positions are.
+        fix: what to do about it, behind the rows.
+    """
     if not bad.any():
         return
     positions = bad.flatten(1).any(1).nonzero().flatten() if bad.ndim > 1 else bad.nonzero().flatten()
-    named = ", ".join(str(i) for i in positions[:MAX_NAMED_ROWS].tolist())
+    shown = positions[:MAX_NAMED_ROWS]
+    named = ", ".join(str(i) for i in (shown if row_id is None else row_id[shown]).tolist())
+    word = "positions" if row_id is None else "row ids"
     more = ", ..." if len(positions) > MAX_NAMED_ROWS else ""
-    raise error(f"{what} in {len(positions)} of {len(bad)} rows (positions {named}{more})")
+    raise error(f"{what} in {len(positions)} of {len(bad)} rows ({word} {named}{more}){fix}")

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import json
 import math
-import os
 from pathlib import Path
 from typing import Any
 
 from lightning.pytorch import LightningModule, Trainer
 from lightning.pytorch.callbacks import Checkpoint
+
+from colonnade.core.files import sync
 
 
 class MetricsLog(Checkpoint):
@@ -65,5 +66,4 @@ class MetricsLog(Checkpoint):
 
     def _sync(self, trainer: Trainer) -> None:
         if trainer.is_global_zero and self.path.exists():
-            with self.path.open("rb") as file:
-                os.fsync(file.fileno())
+            sync(self.path)

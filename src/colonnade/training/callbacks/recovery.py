@@ -10,6 +10,7 @@ from typing import Any
 from lightning.pytorch import LightningModule, Trainer
 from lightning.pytorch.callbacks import Checkpoint
 
+from colonnade.core.files import sweep
 from colonnade.training import manifest
 from colonnade.training.checkpoint_io import preflight
 from colonnade.training.module import SupervisedModule
@@ -67,7 +68,7 @@ class Recovery(Checkpoint):
             weights = sum(t.numel() * t.element_size() for t in pl_module.state_dict().values())
             # Weights, two moments of the optimizer; the kept files, the one being written, and the best weights twice.
             preflight(self.dirpath, weights * (3 * (self.keep + 1) + 2))
-            manifest.sweep(self.dirpath)
+            sweep(self.dirpath)
 
     def on_train_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
         """Catch signals; Lightning has set its own handlers by now."""

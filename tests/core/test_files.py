@@ -4,7 +4,7 @@ import math
 
 import pytest
 
-from colonnade.runs.files import finite, sha256, write_atomic, write_json
+from colonnade.core.files import finite, sha256, write_atomic, write_json
 
 
 def test_write_atomic_replaces_the_whole_content(tmp_path):
@@ -22,7 +22,7 @@ def test_a_failed_write_keeps_the_old_file_and_leaves_nothing_behind(tmp_path, m
     def full(_: int) -> None:
         raise OSError(28, "No space left on device")
 
-    monkeypatch.setattr("colonnade.runs.files.os.fsync", full)
+    monkeypatch.setattr("colonnade.core.files.os.fsync", full)
     with pytest.raises(OSError, match="No space left"):
         write_atomic(path, "new")
     assert path.read_text() == "old"
