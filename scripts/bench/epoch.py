@@ -31,6 +31,8 @@ def parts(run_dir: Path, layers: int, width: int) -> Any:
             "model=mlp",
             "data=adult",
             f"model.backbone.d_hidden={[width] * layers}",
+            # The bare loop has no averaged weights.
+            "module.ema=null",
             f"loader.batch_size={BATCH}",
             f"trainer.max_epochs={EPOCHS + 1}",
         ]

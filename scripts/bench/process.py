@@ -18,6 +18,9 @@ OURS = [
     "model=mlp",
     "data=adult",
     "model.backbone.d_hidden=[256,256,256]",
+    # The bare script has ReLU and no averaged weights.
+    "model.backbone.activation=relu",
+    "module.ema=null",
     "loader.batch_size=256",
     f"trainer.max_epochs={EPOCHS}",
 ]
