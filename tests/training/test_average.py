@@ -6,21 +6,40 @@ from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
 from colonnade.training.average import WeightAverage
 
 
-def test_is_torchs_average():
+def walk(net):
+    with torch.no_grad():
+        for parameter in net.parameters():
+            parameter.add_(torch.randn_like(parameter))
+        net.body[2].running_mean.add_(1.0)
+
+
+def test_is_torchs_average_once_the_training_is_long():
     torch.manual_seed(0)
     net = Net(norm=True)
     ours = WeightAverage(net, 0.9)
     theirs = AveragedModel(net, multi_avg_fn=get_ema_multi_avg_fn(0.9))
-    for index in range(5):
-        with torch.no_grad():
-            for parameter in net.parameters():
-                parameter.add_(torch.randn_like(parameter))
-            net.body[2].running_mean.add_(1.0)
+    ours.update(net, 0)
+    theirs.update_parameters(net)
+    for index in range(81, 86):
+        walk(net)
         ours.update(net, index)
         theirs.update_parameters(net)
     ours.sync_buffers(net)
     for (name, a), b in zip(ours.module.state_dict().items(), theirs.module.state_dict().values()):
-        assert torch.equal(a, b), name
+        torch.testing.assert_close(a, b, msg=name)
+
+
+def test_a_short_training_forgets_the_weights_it_began_with():
+    net = Net(norm=True)
+    ours = WeightAverage(net, 0.999)
+    expected = None
+    for index in range(12):
+        walk(net)
+        ours.update(net, index)
+        weight = net.body[0].weight.detach().clone()
+        share = (1 + index) / (10 + index)
+        expected = weight if expected is None else share * expected + (1 - share) * weight
+    torch.testing.assert_close(ours.module.body[0].weight, expected)
 
 
 def test_decay_has_a_range():

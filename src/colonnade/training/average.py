@@ -6,18 +6,18 @@ from copy import deepcopy
 
 import torch
 from torch import Tensor, nn
-from torch.optim.swa_utils import get_ema_multi_avg_fn
 
 
 class WeightAverage(nn.Module):
     """Average of the weights over the optimizer steps (Polyak and Juditsky 1992), by which a network is evaluated.
 
-    The update is that of ``torch.optim.swa_utils.AveragedModel``, whose own method asks the device for its counter and
+    After step ``t`` the share ``min(decay, (1 + t) / (10 + t))`` of the average stays, so that a short training is not
+    judged by the weights it began with. ``torch.optim.swa_utils.AveragedModel`` asks the device for its counter and
     copies every buffer at each step; here the lists are gathered once, and buffers are copied when the average is used.
 
     Args:
         network: what is averaged; copied.
-        decay: share of the average that stays at each step, in (0, 1).
+        decay: share of the average that stays at each step of a long training, in (0, 1).
 
     Raises:
         ValueError: ``decay`` is out of range.
@@ -28,7 +28,7 @@ class WeightAverage(nn.Module):
         if not 0 < decay < 1:
             raise ValueError(f"ema must be in (0, 1), not {decay!r}")
         self.module = deepcopy(network).requires_grad_(False)
-        self._step = get_ema_multi_avg_fn(decay)
+        self.decay = decay
         self._pairs: tuple[list[Tensor], list[Tensor]] | None = None
 
     @torch.no_grad()
@@ -40,7 +40,7 @@ class WeightAverage(nn.Module):
         if index == 0:
             torch._foreach_copy_(mine, theirs)
         else:
-            self._step(mine, theirs, 0)
+            torch._foreach_lerp_(mine, theirs, 1 - min(self.decay, (1 + index) / (10 + index)))
 
     @torch.no_grad()
     def sync_buffers(self, network: nn.Module) -> None:
