@@ -3,7 +3,7 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 # Tests on real data run where it is found, and are skipped elsewhere.
-COLONNADE_DATA ?= $(wildcard ../shared/data)
+COLONNADE_DATA ?= $(abspath $(wildcard ../shared/data))
 export COLONNADE_DATA
 DEMO := outputs/demo
 
@@ -45,8 +45,8 @@ check: setup ## lint, format, types, import floors, examples in docstrings
 	$(BIN)/lint-imports --no-cache
 	OMP_NUM_THREADS=1 $(BIN)/python -m pytest --doctest-modules src/colonnade -q
 
-bench: setup ## speed, as ratios against bare loops in the same run
-	OMP_NUM_THREADS=1 $(BIN)/python scripts/bench
+bench: setup ## speed, as ratios against bare loops in the same run; BENCH="epoch encode process" chooses
+	OMP_NUM_THREADS=1 $(BIN)/python scripts/bench $(BENCH)
 
 clean: ## remove .venv, caches and what runs have made
 	rm -rf $(VENV) build dist outputs multirun .pytest_cache .mypy_cache .ruff_cache .hypothesis .import_linter_cache

@@ -11,6 +11,9 @@ from pathlib import Path
 
 # Before torch is imported: two workers on two processors must not fight for them.
 os.environ.setdefault("OMP_NUM_THREADS", "1")
+# Tests move to folders of their own, where a relative path leads nowhere.
+if os.environ.get("COLONNADE_DATA"):
+    os.environ["COLONNADE_DATA"] = os.path.abspath(os.environ["COLONNADE_DATA"])
 
 import numpy as np
 import pytest

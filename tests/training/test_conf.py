@@ -18,7 +18,6 @@ CHOICES = {
     group: sorted(p.stem for p in (CONF / group).glob("*.yaml"))
     for group in ("optim", "trainer", "callbacks", "logger")
 }
-EXTRAS = {"mlflow": "mlflow", "wandb": "wandb"}
 
 
 def load(name, tmp_path):
@@ -32,7 +31,7 @@ def test_what_there_is():
     assert CHOICES == {
         "optim": ["adam", "adamw", "sgd"],
         "trainer": ["auto", "cpu", "ddp", "gpu"],
-        "callbacks": ["batch_size_find", "default", "lr_find", "minimal", "none"],
+        "callbacks": ["batch_size_find", "default", "histograms", "lr_find", "minimal", "none"],
         "logger": ["csv", "mlflow", "none", "tensorboard", "wandb"],
     }
 
@@ -63,9 +62,8 @@ def test_callbacks_train(name, tmp_path):
 
 
 @pytest.mark.parametrize("name", CHOICES["logger"])
-def test_loggers(name, tmp_path):
-    if name in EXTRAS:
-        pytest.importorskip(EXTRAS[name])
+def test_loggers(name, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
     nodes = load(f"logger/{name}", tmp_path).get("logger", {})
     assert len([instantiate(node, _convert_="all") for node in nodes.values()]) == (name != "none")
 

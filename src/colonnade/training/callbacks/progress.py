@@ -102,20 +102,24 @@ class Progress(ProgressBar):
         """Close the bar and leave one line."""
         self._close()
         if self._enabled:
-            log.info(self.text(trainer))
+            log.info(self.text(trainer, ended=True))
 
     def on_exception(self, trainer: Trainer, pl_module: LightningModule, exception: BaseException) -> None:
         """Close the bar, so that the message stands on a line of its own."""
         self._close()
 
-    def text(self, trainer: Trainer) -> str:
-        """The line that is shown."""
+    def text(self, trainer: Trainer, *, ended: bool = False) -> str:
+        """The line that is shown: the epoch at work, or the number of those done when it has ended."""
         epochs = "" if trainer.max_epochs in (None, -1) else f"/{trainer.max_epochs}"
-        parts = [f"epoch {min(trainer.current_epoch + 1, trainer.max_epochs or sys.maxsize)}{epochs}"]
+        number = trainer.current_epoch + (0 if ended else 1)
+        parts = [f"epoch {min(number, trainer.max_epochs or sys.maxsize)}{epochs}"]
         if self._last is not None:
             parts.append(f"{self.monitor} {self._last:.4g} (best {self._best:.4g})")
         elapsed = time.monotonic() - self._begun
         parts.append(f"{self._rows * trainer.world_size / max(elapsed, 1e-9):,.0f} rows/s")
+        if ended:
+            parts.append(f"{timedelta(seconds=round(elapsed))}")
+            return " · ".join(parts)
         left = self._epochs_left(trainer)
         done = trainer.current_epoch - self._first_epoch
         if left is not None and done > 0:
