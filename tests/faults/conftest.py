@@ -1,12 +1,15 @@
 from __future__ import annotations
 
+import logging
 import os
 import subprocess
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
 import pytest
+
+from .kit import Commands
 
 # Small enough to be quick, long enough to be killed; dropout, schedule, average and early stopping all have a state.
 SETTINGS = (
@@ -41,3 +44,19 @@ def train(tmp_path: Path) -> Callable[..., subprocess.Popen[str]]:
         )
 
     return start
+
+
+@pytest.fixture
+def run(
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+    caplog: pytest.LogCaptureFixture,
+) -> Iterator[Commands]:
+    """The command line within this process, in an empty folder; logging is as it was afterwards."""
+    monkeypatch.chdir(tmp_path)
+    root = logging.getLogger()
+    handlers, level = root.handlers[:], root.level
+    yield Commands(tmp_path, capsys, caplog)
+    root.handlers[:] = handlers
+    root.setLevel(level)

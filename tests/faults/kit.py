@@ -12,7 +12,9 @@ import pytest
 
 from colonnade.cli.commands import main
 
-QUICK = ("model=mlp", "model.backbone.d_hidden=[8]", "trainer=cpu", "trainer.max_epochs=1", "threads=1", "logger=none")
+QUICK = ("trainer=cpu", "trainer.max_epochs=1", "threads=1", "logger=none")
+
+NETWORK = ("model=mlp", "model.backbone.d_hidden=[8]")
 
 
 def table(row: Callable[[int], str], n: int = 120, head: str = "x,c,y") -> str:
@@ -56,7 +58,8 @@ class Commands:
     def __call__(self, verb: str, *words: str) -> Told:
         """A verb with its words; training is quick and goes to ``run`` below the folder."""
         if verb == "train":
-            words = (*QUICK, *words, f"hydra.run.dir={self.folder / 'run'}")
+            network = () if any(word.startswith("model=") for word in words) else NETWORK
+            words = (*QUICK, *network, *words, f"hydra.run.dir={self.folder / 'run'}")
         self.capsys.readouterr()
         self.caplog.clear()
         with self.caplog.at_level(logging.INFO):

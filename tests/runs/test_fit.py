@@ -216,3 +216,66 @@ def test_faults_of_the_configuration_come_before_the_data(tmp_path):
 def test_the_order_of_threads_and_seeds_is_kept(tmp_path):
     a, b = (trained(tmp_path / name, "data=wine")["metrics"] for name in "ab")
     assert a == b
+
+
+def test_codes_of_new_rows_are_read_as_written_and_a_key_called_row_id_is_kept(tmp_path, caplog):
+    codes = ["x", "007", "1.50"] * 40
+    frame = pl.DataFrame({"row_id": [f"r{i}" for i in range(120)], "code": codes, "y": ["no", "no", "yes"] * 40})
+    frame.write_csv(tmp_path / "t.csv")
+    # All of these look like numbers: none of them is one.
+    frame.filter(pl.col("code") == "1.50").drop("y").write_csv(tmp_path / "new.csv")
+    words = (f"data.path={tmp_path / 't.csv'}", "data.target=y", "data.row_id=row_id", "data.waive=[code]")
+    trained(tmp_path / "run", *words)
+    new = predict(tmp_path / "run", tmp_path / "new.csv")
+    assert "unseen in training" not in caplog.text
+    assert new["row_id"].to_list() == list(range(40))
+    assert new["key/row_id"].to_list() == [f"r{i}" for i in range(2, 120, 3)]
+    whole = predict(tmp_path / "run", tmp_path / "t.csv").gather_every(3, offset=2)
+    np.testing.assert_allclose(new["probability/yes"], whole["probability/yes"], atol=1e-6)
+
+
+def test_a_resumed_run_counts_all_its_seconds_and_refuses_other_data(tmp_path):
+    from colonnade.runs.folder import RunFolder
+
+    rng = np.random.default_rng(0)
+    x = rng.normal(size=(200, 2))
+    frame = pl.DataFrame({"a": x[:, 0], "b": x[:, 1], "y": x @ [1.0, -1.0] + rng.normal(size=200)})
+    frame.write_csv(tmp_path / "t.csv")
+    words = (f"data.path={tmp_path / 't.csv'}", "data.target=y")
+    first = trained(tmp_path / "run", *words)
+    folder = RunFolder(tmp_path / "run")
+    # As if it had been killed between the last epoch and the measuring.
+    (folder / "result.json").unlink()
+    again = trained(tmp_path / "run", *words)
+    assert again["metrics"] == first["metrics"]
+    assert again["epochs"] == first["epochs"]
+    saved = torch.load(next(folder.checkpoints.glob("recovery-*.ckpt")), weights_only=True)
+    assert again["seconds"] > saved["colonnade"]["seconds"] > 0
+
+    (folder / "result.json").unlink()
+    frame.reverse().write_csv(tmp_path / "t.csv")
+    with pytest.raises(RunFolderError, match=r"cannot be resumed: .*t.csv changed since it began"):
+        trained(tmp_path / "run", *words)
+
+
+def test_the_progress_bar_is_switched_off_by_lightnings_own_flag(tmp_path, capsys):
+    assert trained(tmp_path / "run", "data=wine", "trainer.enable_progress_bar=false")["status"] == "finished"
+    assert "epoch" not in capsys.readouterr().err
+
+
+def test_what_lightning_refuses_is_told_as_text(tmp_path):
+    with pytest.raises(ConfigError, match="trainer: .*enable_checkpointing=False"):
+        trained(tmp_path / "run", "data=wine", "trainer.enable_checkpointing=false")
+
+
+def test_torchruns_processes_keep_to_the_rules_of_the_folder(tmp_path, monkeypatch):
+    run_dir = tmp_path / "run"
+    result = trained(run_dir, "data=wine")
+    for name, value in {"LOCAL_RANK": "1", "RANK": "1", "WORLD_SIZE": "2"}.items():
+        monkeypatch.setenv(name, value)
+    assert trained(run_dir, "data=wine") == result
+    with pytest.raises(RunFolderError, match="holds a run of another configuration"):
+        trained(run_dir, "data=wine", "seed=1")
+    with pytest.raises(ConfigError, match=r"overwrite=true: not under torchrun"):
+        trained(run_dir, "data=wine", "overwrite=true")
+    assert json.loads((run_dir / "result.json").read_text()) == result

@@ -33,13 +33,32 @@ def test_another_configuration_is_refused(folder):
         folder.claim("hash-b", overwrite=False)
 
 
-def test_overwrite_empties_the_folder_but_for_the_log_and_the_lock(folder):
-    (folder / "train.log").write_text("started")
+@pytest.mark.parametrize("orphan", ["config.yaml", "checkpoints/manifest.json"])
+def test_what_nobody_knows_the_configuration_of_is_not_trained_on(folder, orphan):
+    (folder / orphan).write_text("{}")
+    (folder / "environment.json").unlink()
+    with pytest.raises(RunFolderError, match=r"but no environment.json; give overwrite=true"):
+        folder.claim("hash-a", overwrite=False)
+    folder.claim("hash-a", overwrite=True)
+
+
+def test_overwrite_empties_the_folder_but_for_the_lock(folder):
     (folder.checkpoints / "best.ckpt").write_text("weights")
-    folder.claim("hash-b", overwrite=True)
-    assert (folder / "train.log").exists()
+    with folder.locked():
+        folder.claim("hash-b", overwrite=True)
+        assert (folder / ".lock").exists()
     assert not (folder.checkpoints / "best.ckpt").exists()
     assert not (folder / "config.yaml").exists()
+
+
+def test_overwrite_empties_no_folder_but_that_of_a_run(tmp_path):
+    (tmp_path / "thesis.tex").write_text("years of work")
+    with pytest.raises(RunFolderError, match=r"is no run folder \(it holds thesis.tex\)"):
+        RunFolder(tmp_path).claim("hash", overwrite=True)
+    assert (tmp_path / "thesis.tex").exists()
+    # Ended before there was a record: nothing but what a run makes first.
+    (tmp_path / "begun" / "checkpoints").mkdir(parents=True)
+    RunFolder(tmp_path / "begun").claim("hash", overwrite=True)
 
 
 def test_two_processes_cannot_hold_one_folder(folder):
@@ -58,8 +77,10 @@ def test_two_processes_cannot_hold_one_folder(folder):
 
 def test_finish_lists_every_file_and_verify_finds_a_flipped_bit(folder):
     (folder / "network.safetensors").write_bytes(b"\x00\x01")
+    (folder.checkpoints / "manifest.json").write_text("{}")
     folder.finish({"status": "finished", "metrics": {"test": {"auroc": float("nan")}}})
     assert set(json.loads((folder / "manifest.json").read_text())) == {
+        "checkpoints/manifest.json",
         "config.yaml",
         "environment.json",
         "network.safetensors",

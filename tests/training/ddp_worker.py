@@ -8,6 +8,7 @@ import torch
 sys.path.insert(0, str(Path(__file__).parent))
 from kit import FakeData, Net, callbacks, module, trainer
 
+from colonnade.runs.launch import leave_group
 from colonnade.training.optim import OptimizerBuilder
 
 CASES = {
@@ -44,3 +45,4 @@ def train(folder: Path, world: int) -> None:
 if __name__ == "__main__":
     torch.set_num_threads(1)
     train(Path(sys.argv[1]), 2)
+    leave_group()

@@ -75,7 +75,7 @@ def test_failed_write_keeps_what_was_there(tmp_path, monkeypatch):
     def full(*args):
         raise OSError(errno.ENOSPC, "No space left on device")
 
-    monkeypatch.setattr("colonnade.training.manifest.os.fsync", full)
+    monkeypatch.setattr("colonnade.core.files.os.fsync", full)
     with pytest.raises(TrainingError, match=r"cannot write checkpoint '.*b.ckpt': the disk is full \(.* MB free\)"):
         save(tmp_path, "b.ckpt")
     monkeypatch.undo()

@@ -11,6 +11,7 @@ from omegaconf import DictConfig, OmegaConf, open_dict
 
 from colonnade.config.build import build
 from colonnade.config.locate import load_choice
+from colonnade.core.errors import ConfigError
 from colonnade.core.spec import BatchSpec
 
 if TYPE_CHECKING:
@@ -106,7 +107,14 @@ def build_network(cfg: DictConfig, spec: BatchSpec) -> Network:
 
 
 def build_trainer(cfg: DictConfig, run_dir: Path) -> Trainer:
-    """Build the trainer with the callbacks and loggers of the configuration, writing into ``run_dir``."""
+    """Build the trainer with the callbacks and loggers of the configuration, writing into ``run_dir``.
+
+    Raises:
+        ConfigError: Lightning refuses what it was asked for, such as devices that are not there.
+    """
+    from lightning.pytorch.callbacks import ProgressBar
+    from lightning.pytorch.utilities.exceptions import MisconfigurationException
+
     from colonnade.training.checkpoint_io import AtomicCheckpointIO
 
     # Its announcements are not for the people who train; its warnings are.
@@ -117,11 +125,17 @@ def build_trainer(cfg: DictConfig, run_dir: Path) -> Trainer:
     nodes: dict[str, list[Any]] = {}
     for group in ("callbacks", "logger"):
         nodes[group] = [build(node) for node in (cfg[group] or {}).values() if node is not None]
-    trainer: Trainer = build(
-        cfg.trainer,
-        callbacks=nodes["callbacks"],
-        logger=nodes["logger"] or False,
-        plugins=[AtomicCheckpointIO()],
-        default_root_dir=str(run_dir),
-    )
+    if not cfg.trainer.get("enable_progress_bar", True):
+        # Lightning would refuse the one among the callbacks.
+        nodes["callbacks"] = [c for c in nodes["callbacks"] if not isinstance(c, ProgressBar)]
+    try:
+        trainer: Trainer = build(
+            cfg.trainer,
+            callbacks=nodes["callbacks"],
+            logger=nodes["logger"] or False,
+            plugins=[AtomicCheckpointIO()],
+            default_root_dir=str(run_dir),
+        )
+    except MisconfigurationException as error:
+        raise ConfigError(f"trainer: {error}") from error
     return trainer

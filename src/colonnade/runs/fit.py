@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+import errno
 import logging
 import random
 import time
-from contextlib import nullcontext
+import warnings
+from contextlib import nullcontext, suppress
 from pathlib import Path
 from typing import Any
 
-from omegaconf import DictConfig, OmegaConf
+from omegaconf import DictConfig, OmegaConf, open_dict
 
 from colonnade.config.check import check
 from colonnade.config.record import config_hash, redact
@@ -18,9 +20,12 @@ from colonnade.runs.assemble import Parts, assemble, build_trainer
 from colonnade.runs.environment import environment
 from colonnade.runs.folder import RunFolder
 from colonnade.runs.illustrate import best_epoch, epochs
-from colonnade.runs.launch import is_first, is_worker, launch, processes
+from colonnade.runs.launch import is_first, is_worker, launch, leave_group, processes
 
 log = logging.getLogger(__name__)
+
+# The disk is full, a quota is used up, or a file would pass the system's limit.
+NO_ROOM = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 
 
 def fit(cfg: DictConfig, run_dir: Path | str) -> dict[str, Any]:
@@ -35,7 +40,7 @@ def fit(cfg: DictConfig, run_dir: Path | str) -> dict[str, Any]:
 
     Raises:
         ConfigError: the configuration has faults; all are named, before any data is read.
-        RunFolderError: the folder is locked, or holds another configuration.
+        RunFolderError: the folder is locked, holds another configuration, or the disk is full.
         DataError, TrainingError: see their texts; ``result.json`` then says ``failed``.
     """
     check(cfg)
@@ -55,9 +60,23 @@ def fit(cfg: DictConfig, run_dir: Path | str) -> dict[str, Any]:
             launch(cfg, folder.path, n)
             return folder.result or {}
         except ColonnadeError as error:
-            if is_first():
-                folder.finish({"status": "failed", "error": f"{type(error).__name__}: {error}"})
+            _failed(folder, error)
             raise
+        except OSError as error:
+            if error.errno not in NO_ROOM:
+                raise
+            fault = RunFolderError(
+                f"cannot write to '{folder.path}': {error}; make room, and run the same command again to finish"
+            )
+            _failed(folder, fault)
+            raise fault from error
+
+
+def _failed(folder: RunFolder, error: ColonnadeError) -> None:
+    """Write that the run failed; on a full disk this may fail too, and the error itself is what counts."""
+    if is_first():
+        with suppress(OSError):
+            folder.finish({"status": "failed", "error": f"{type(error).__name__}: {error}"})
 
 
 def train(cfg: DictConfig, folder: RunFolder) -> dict[str, Any]:
@@ -79,7 +98,11 @@ def train(cfg: DictConfig, folder: RunFolder) -> dict[str, Any]:
         _record(cfg, parts, folder)
         parts.datamodule.save(folder.path)
     trainer = build_trainer(parts.cfg, folder.path)
-    trainer.fit(parts.module, datamodule=parts.datamodule, ckpt_path=recovery, weights_only=True)
+    with warnings.catch_warnings():
+        # Lightning's own use of a class that torch has renamed.
+        warnings.filterwarnings("ignore", message=".*LeafSpec")
+        trainer.fit(parts.module, datamodule=parts.datamodule, ckpt_path=recovery, weights_only=True)
+    leave_group()
     if not trainer.is_global_zero:
         return {}
     from colonnade.runs.score import score
@@ -111,7 +134,8 @@ def _show(result: dict[str, Any], parts: Parts, folder: RunFolder) -> None:
     events = folder / "tensorboard"
     best = best_epoch(epochs(folder / "metrics.jsonl"), parts.task.monitor, parts.task.mode)
     shown = events if events.exists() else None
-    Console().print(summary(result, folder=folder.path, best_epoch=best, tensorboard=shown))
+    # Paths are to be copied from the screen: a line may be longer than the terminal is wide.
+    Console().print(summary(result, folder=folder.path, best_epoch=best, tensorboard=shown), crop=False)
 
 
 def _check_origin(parts: Parts, folder: RunFolder) -> None:
@@ -121,14 +145,18 @@ def _check_origin(parts: Parts, folder: RunFolder) -> None:
     changed = [new["file"] for old, new in zip(before, now) if old["sha256"] != new["sha256"]]
     if changed:
         raise RunFolderError(
-            f"'{folder.path}' cannot be resumed: {', '.join(changed)} changed since it began; overwrite=true starts over, "
-            "and another hydra.run.dir= leaves it alone"
+            f"'{folder.path}' cannot be resumed: {', '.join(changed)} changed since it began; overwrite=true starts "
+            "over, another hydra.run.dir= leaves it alone"
         )
 
 
 def _record(cfg: DictConfig, parts: Parts, folder: RunFolder) -> None:
-    """Write the configuration, the environment and what is to be known of the data; the hash is that of what the user asked for."""
-    config = OmegaConf.to_yaml(redact(parts.cfg))
+    """Write the configuration, the environment and the doubts; the hash is that of what the user asked for."""
+    stored = parts.cfg.copy()
+    with open_dict(stored):
+        # The folder may be moved: paths in its record begin where the record lies.
+        stored.run_dir = "."
+    config = OmegaConf.to_yaml(redact(stored))
     folder.record(
         config_hash(cfg),
         config,

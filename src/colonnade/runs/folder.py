@@ -23,7 +23,7 @@ LOCK = ".lock"
 WORKER_LOCK = ".worker.lock"
 LOCKS = {LOCK, WORKER_LOCK}
 # What a run makes before it is recorded; a folder that holds anything else and no record is not ours to empty.
-UNRECORDED = {*LOCKS, "checkpoints", "job.yaml", "job-error.json"}
+UNRECORDED = {*LOCKS, CONFIG, "checkpoints", "job.yaml", "job-error.json"}
 # Still written by others while the manifest is taken, or of no consequence for what the folder says.
 UNLISTED = {*LOCKS, MANIFEST, RESULT, "job.yaml"}
 UNLISTED_FOLDERS = {"tensorboard", "csv", "wandb", "mlruns"}
@@ -55,7 +55,7 @@ class RunFolder:
 
     @property
     def state(self) -> dict[str, Any] | None:
-        """Content of ``environment.json``: what the run was made on, from which data, and the hash of its configuration."""
+        """Content of ``environment.json``: machine, data and hash of the configuration; None before the run began."""
         path = self / STATE
         return json.loads(path.read_text(encoding="utf-8")) if path.exists() else None
 
@@ -106,8 +106,10 @@ class RunFolder:
                 f"'{self.path}' holds a run of another configuration (see its {CONFIG}); "
                 "give another hydra.run.dir=, or overwrite=true to discard that run"
             )
-        if not state and (self / CONFIG).exists():
-            raise RunFolderError(f"'{self.path}' holds a {CONFIG} but no {STATE}; give overwrite=true to start over")
+        orphans = [name for name in (CONFIG, "checkpoints/manifest.json") if not state and (self / name).exists()]
+        if orphans:
+            # Weights of which nobody knows the configuration must not be trained on.
+            raise RunFolderError(f"'{self.path}' holds {orphans[0]} but no {STATE}; give overwrite=true to start over")
         self.checkpoints.mkdir(parents=True, exist_ok=True)
 
     def record(self, config_hash: str, config: str, environment: dict[str, Any]) -> None:
@@ -151,8 +153,8 @@ class RunFolder:
         names = {path.name for path in self.path.iterdir()}
         if not names & {STATE, RESULT} and names - UNRECORDED:
             raise RunFolderError(
-                f"'{self.path}' is no run folder (it holds {', '.join(sorted(names - UNRECORDED)[:5])}): overwrite=true "
-                "empties run folders only; give another hydra.run.dir="
+                f"'{self.path}' is no run folder (it holds {', '.join(sorted(names - UNRECORDED)[:5])}), and "
+                "overwrite=true empties nothing else; give another hydra.run.dir="
             )
         for path in self.path.iterdir():
             if path.name in LOCKS:

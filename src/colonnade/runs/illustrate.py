@@ -16,6 +16,14 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 FIGURES = "figures"
+# Columns of TensorBoard's table, which shows the first five by the alphabet.
+COLUMNS = {
+    "batch_size": "loader.batch_size",
+    "data": "data.name",
+    "lr": "optim.lr",
+    "model": "choices.model",
+    "seed": "seed",
+}
 # Nodes that are choices of a person and may be compared between runs; paths and files are not.
 COMPARED = ("seed", "model", "optim", "loader", "pipeline", "split", "module", "choices")
 
@@ -66,11 +74,24 @@ def record_settings(cfg: DictConfig, metrics: Mapping[str, Mapping[str, float]],
     final = {f"{split}/{name}": value for split, values in metrics.items() for name, value in values.items()}
     for logger in trainer.loggers:
         if isinstance(logger, TensorBoardLogger):
-            # Under names of their own: the curves keep theirs.
-            logger.log_hyperparams(settings, {f"final/{name}": value for name, value in final.items()})
+            # Under a name of their own: the curve of an epoch keeps its.
+            named = {name.replace("val/", "val_best/"): value for name, value in final.items()}
+            logger.log_hyperparams(_columns(cfg), named)
         else:
             logger.log_hyperparams(settings)
         logger.save()
+
+
+def _columns(cfg: DictConfig) -> dict[str, Any]:
+    """Few enough for a table: what tells runs apart first, and what was typed. The text tab holds the rest."""
+    clean = redact(cfg)
+    columns = {name: OmegaConf.select(clean, key) for name, key in COLUMNS.items()}
+    for word in clean.get("overrides") or ():
+        key = word.lstrip("+~").partition("=")[0].partition("@")[0]
+        value = OmegaConf.select(clean, key)
+        if key not in COLUMNS.values() and isinstance(value, str | int | float | bool):
+            columns[key] = value
+    return {name: value for name, value in columns.items() if value is not None}
 
 
 def _settings(cfg: DictConfig) -> dict[str, Any]:

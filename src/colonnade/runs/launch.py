@@ -23,6 +23,7 @@ from colonnade.core.files import write_json
 
 JOB = "job.yaml"
 ERROR = "job-error.json"
+WORKER = "colonnade.runs.worker"
 
 
 def processes(cfg: DictConfig) -> int:
@@ -54,6 +55,17 @@ def is_first() -> bool:
     return not is_worker() or int(os.environ.get("RANK", "0")) == 0
 
 
+def leave_group() -> None:
+    """Part from the other processes, when all that is to be exchanged has been.
+
+    Gloo's threads that still live when the interpreter ends abort a process that has done all its work.
+    """
+    from torch import distributed
+
+    if distributed.is_available() and distributed.is_initialized():
+        distributed.destroy_process_group()
+
+
 def launch(cfg: DictConfig, run_dir: Path, n: int) -> None:
     """Train in ``n`` processes and wait for them.
 
@@ -66,14 +78,6 @@ def launch(cfg: DictConfig, run_dir: Path, n: int) -> None:
     (run_dir / ERROR).unlink(missing_ok=True)
     _write_job(run_dir / JOB, cfg)
     command = [sys.executable, "-m", "torch.distributed.run", "--standalone", f"--nproc-per-node={n}"]
-    child = subprocess.Popen(
-        [*command, "-m", "colonnade.runs.worker", str(run_dir)],
-        env=_environment(n),
-        # Nothing is ever written to it: its end tells the workers that this process is gone, however it went.
-        stdin=subprocess.PIPE,
-        # A terminal sends Ctrl-C to all of a session; the workers shall get one signal, from here.
-        start_new_session=True,
-    )
     told: int | None = None
 
     def forward(number: int, frame: FrameType | None) -> None:
@@ -83,13 +87,21 @@ def launch(cfg: DictConfig, run_dir: Path, n: int) -> None:
         told = number
         child.send_signal(signal.SIGTERM)
 
-    before = {number: signal.signal(number, forward) for number in (signal.SIGTERM, signal.SIGINT)}
-    try:
-        code = child.wait()
-    finally:
-        for number, handler in before.items():
-            signal.signal(number, handler)
-        (run_dir / JOB).unlink(missing_ok=True)
+    with subprocess.Popen(
+        [*command, "-m", WORKER, str(run_dir)],
+        env=_environment(n),
+        # Nothing is ever written to it: its end tells the workers that this process is gone, however it went.
+        stdin=subprocess.PIPE,
+        # A terminal sends Ctrl-C to all of a session; the workers shall get one signal, from here.
+        start_new_session=True,
+    ) as child:
+        before = {number: signal.signal(number, forward) for number in (signal.SIGTERM, signal.SIGINT)}
+        try:
+            code = child.wait()
+        finally:
+            for number, handler in before.items():
+                signal.signal(number, handler)
+            (run_dir / JOB).unlink(missing_ok=True)
     if code == 0:
         return
     if told is not None:

@@ -10,7 +10,7 @@ import polars as pl
 
 from colonnade.data.table import Table
 from colonnade.runs.load import LoadedRun, load_run
-from colonnade.runs.predictions import to_frame, write_frame
+from colonnade.runs.predictions import check_ending, to_frame, write_frame
 
 log = logging.getLogger(__name__)
 
@@ -31,6 +31,8 @@ def predict(run: Path | str, data_path: Path | str, out: Path | str | None = Non
         SchemaError: columns are missing or mistyped; the whole difference is printed.
         RunFolderError: see :func:`~colonnade.runs.load.load_run`.
     """
+    if out is not None:
+        check_ending(Path(out))
     loaded = load_run(run)
     table = loaded.dataset.read_new(data_path, loaded.schema, need_target=False)
     report_unknown(loaded, table)

@@ -12,6 +12,8 @@ from colonnade.core.errors import ConfigError
 from colonnade.core.schema import TargetKind
 from colonnade.core.spec import BatchSpec
 
+ENDINGS = (".csv", ".parquet", ".jsonl", ".arrow")
+
 
 def to_frame(prediction: dict[str, Tensor], spec: BatchSpec, row_id: np.ndarray) -> pl.DataFrame:
     """One row a prediction.
@@ -65,11 +67,22 @@ def truth_columns(truth: Tensor, spec: BatchSpec) -> list[pl.Series]:
     return [pl.Series(f"target/{name}", values[:, t]) for t, name in enumerate(spec.target_names)]
 
 
+def check_ending(out: Path) -> None:
+    """Refuse a file that :func:`write_frame` cannot write, before anything is computed for it.
+
+    Raises:
+        ConfigError: the ending is none of the known ones.
+    """
+    if out.suffix not in ENDINGS:
+        raise ConfigError(f"out='{out}': unknown ending '{out.suffix}'; use .csv, .parquet, .jsonl or .arrow")
+
+
 def write_frame(frame: pl.DataFrame, out: Path) -> None:
     """Write a table by the ending of its name: ``.csv``, ``.parquet``, ``.jsonl`` or ``.arrow``.
 
     In CSV, text that begins with ``= + - @`` is prefixed with an apostrophe: spreadsheets would run it as a formula.
     """
+    check_ending(out)
     out.parent.mkdir(parents=True, exist_ok=True)
     match out.suffix:
         case ".csv":
@@ -82,5 +95,5 @@ def write_frame(frame: pl.DataFrame, out: Path) -> None:
             frame.write_ndjson(out)
         case ".arrow":
             frame.write_ipc(out)
-        case other:
-            raise ConfigError(f"out='{out}': unknown ending '{other}'; use .csv, .parquet, .jsonl or .arrow")
+        case _:
+            raise AssertionError(f"check_ending lets {out.suffix} pass")

@@ -33,7 +33,8 @@ def main(run_dir: str) -> int:
 
 def stop_when_alone() -> None:
     """Stop, the state saved, when the process that launched this one is gone: its end of the standard input closes."""
-    sys.stdin.buffer.read()
+    # Not through sys.stdin, whose lock a thread may not hold while the interpreter ends.
+    os.read(0, 1)
     os.kill(os.getpid(), signal.SIGTERM)
 
 
