@@ -34,9 +34,9 @@ TARGETS = {
 
 
 NOTE = (
-    "Test metrics of the weights that were best on validation, mean and standard deviation over seeds, settings as shipped "
-    "but for the overrides in the command. Adult: official test file, accuracy. California: eight ratio features, "
-    "64/16/20, RMSE in 100k$. Seconds are those of the whole training on this machine."
+    "Test metrics of the weights that were best on validation, mean and standard deviation over seeds, settings as "
+    "shipped but for the overrides in the command. Adult: official test file, accuracy. California: eight ratio "
+    "features, 64/16/20, RMSE in 100k$. Seconds are those of the whole training on this machine."
 )
 
 

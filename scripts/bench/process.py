@@ -51,7 +51,8 @@ def main() -> None:
         "A short job as a whole process",
         "COLONNADE_DATA=... make bench BENCH=process",
         f"Adult from its files, MLP 3x256, {EPOCHS} epochs, import to test metrics; ours with early stopping, "
-        f"checkpoints, TensorBoard, figures and the whole run folder. {ROUNDS} pairs in turn; wall seconds. Target: 1.7.",
+        f"checkpoints, TensorBoard, figures and the whole run folder. {ROUNDS} pairs in turn; wall seconds. "
+        "Target: 1.7.",
     )
     row = [f"{statistics.median(bare):.2f}", f"{statistics.median(ours):.2f}", machine.ratio(ours, bare)]
     machine.write("process", text + "\n" + machine.table(["bare s", "ours s", "ratio"], [row]))

@@ -126,7 +126,7 @@ def test_faults_are_told(folder):
 
 def test_help(capsys):
     assert inspect([]) == 0
-    assert "colonnade inspect data.path=table.csv" in capsys.readouterr().out
+    assert "colonnade inspect table.csv" in capsys.readouterr().out
 
 
 def test_the_command_fits_where_the_file_lies(folder):
@@ -145,3 +145,10 @@ def test_titanic(folder, capsys):
     assert "  boat: leak\n" in text
     assert "  body: leak\n" in text
     assert "  home.dest: text\n" in text
+
+
+def test_a_file_alone_is_its_path_and_hides_no_shipped_data_set(folder, capsys):
+    (folder / "Sales 2024.csv").rename("table.csv")
+    inspect(["table.csv", "data.target=won"])
+    assert "colonnade train model=mlp data=my_table" in capsys.readouterr().out
+    assert compose(["data=my_table"]).data.path == "table.csv"

@@ -100,6 +100,12 @@ def test_a_sweep_runs_every_cell_in_its_own_folder(train, fitted, tmp_path):
     assert [os.path.relpath(folder, tmp_path / "here") for _, folder in fitted] == [f"sweep/{i}" for i in range(4)]
 
 
+def test_a_sweep_leaves_no_secret_behind(train, fitted, tmp_path):
+    assert train("-m", "seed=1,2", "data.password=hush", "hydra.sweep.dir=sweep") == 0
+    left = [path for path in (tmp_path / "here").rglob("*") if path.is_file() and "hush" in path.read_text()]
+    assert not left
+
+
 def test_a_sweep_names_an_unknown_choice_before_it_begins(train, fitted, capsys):
     assert train("-m", "model=net,nett") == 2
     assert "model=nett: there is no such model; did you mean 'net'" in capsys.readouterr().err

@@ -231,6 +231,12 @@ def test_read_new_derives_columns_unless_they_are_there(file, tmp_path):
     )
 
 
+def test_read_new_derives_columns_that_keep_their_name(file, tmp_path):
+    made = TableDataset(path=str(file), target="y", select={"age": "age * 2", "y": "y"})
+    schema = made.read().schema
+    assert made.read_new(file, schema, need_target=False).frame["age"].to_list() == [78, None, 100, 54]
+
+
 def test_every_row_is_kept_when_only_predicting(file):
     made = dataset(file, filter="age > 30", drop_missing_target=True)
     schema = made.read().schema

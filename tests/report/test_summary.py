@@ -36,7 +36,7 @@ def test_summary() -> None:
         "auroc (monitored) 0.91 undefined",
         "accuracy 0.85123 0.85",
         "f1_score undefined 0.7",
-        "epochs 17, best 12",
+        "epochs 17, best 12 (counted from 0)",
         "time 1 min 23 s",
         "parameters 1,234,567",
         "run folder runs/[a]",

@@ -21,10 +21,11 @@ if TYPE_CHECKING:
     from colonnade.data.leakage import Leak
     from colonnade.data.table import Table
 
-HELP = """colonnade inspect data.path=table.csv [data.target=y] [out=my.yaml] [key=value ...]
+HELP = """colonnade inspect table.csv [data.target=y] [out=my.yaml] [key=value ...]
 
 Reads a table, shows what its columns are and what is doubtful, and writes conf/data/<name>.yaml for `data=<name>`.
-out=FILE writes elsewhere, out=- prints. An existing file is never overwritten.
+`table.csv` is short for `data.path=table.csv`. out=FILE writes elsewhere, out=- prints.
+An existing file is never overwritten.
 """
 
 _NAME = 34
@@ -69,7 +70,7 @@ def inspect(words: list[str]) -> int:
     from colonnade.config.compose import compose
 
     outs = [word.removeprefix("out=") for word in words if word.startswith("out=")]
-    overrides = [word for word in words if not word.startswith("out=")]
+    overrides = [_spelled(word) for word in words if not word.startswith("out=")]
     cfg = compose(overrides)
     table = build(cfg.data).read()
     findings = look(table, tuple(cfg.data.get("waive") or ()))
@@ -238,7 +239,20 @@ def _target(table: Table, findings: Findings) -> str:
     return f"{text}, mean and deviation: {'; '.join(spread)}"
 
 
+def _spelled(word: str) -> str:
+    """The path of a file alone as an override."""
+    return f"data.path='{word}'" if "=" not in word and Path(word).is_file() else word
+
+
 def _name_of(cfg: DictConfig) -> str:
+    """Name of the YAML file: never one that would hide a shipped data set."""
+    from colonnade.config.locate import shipped
+
+    name = _stem(cfg)
+    return f"my_{name}" if (shipped() / "data" / f"{name}.yaml").exists() else name
+
+
+def _stem(cfg: DictConfig) -> str:
     path = cfg.data.get("path")
     if path is None:
         return str(cfg.data.get("name") or "table")

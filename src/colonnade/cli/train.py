@@ -6,9 +6,9 @@ import gc
 import logging
 import os
 import sys
-import warnings
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from pathlib import Path
 from typing import Any, cast
 
 import hydra
@@ -66,6 +66,9 @@ def job(cfg: DictConfig) -> dict[str, Any]:
         The content of ``result.json``.
     """
     settings = cast(DictConfig, HydraConfig.get())
+    if settings.mode is RunMode.MULTIRUN:
+        # Hydra's copy of all the settings, with their secrets; each run folder keeps its own record without.
+        (Path(settings.sweep.dir) / "multirun.yaml").unlink(missing_ok=True)
     with _contained():
         try:
             from colonnade.runs.fit import fit
@@ -106,10 +109,7 @@ def _contained() -> Iterator[None]:
     torch = sys.modules.get("torch")
     threads = torch.get_num_threads() if torch else None
     try:
-        with warnings.catch_warnings():
-            # Lightning's own use of a class that torch has renamed.
-            warnings.filterwarnings("ignore", message=".*LeafSpec")
-            yield
+        yield
     finally:
         os.environ.clear()
         os.environ.update(environment)

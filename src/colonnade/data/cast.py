@@ -300,7 +300,7 @@ class _Caster:
 def _written_number(values: pl.Series) -> pl.Series:
     """Numbers as people write them: a currency sign or per cent, and thousands in groups of three."""
     plain = values.str.replace_all(r"[$€£¥%\s]", "")
-    grouped = plain.str.contains(r"^[+-]?\d{1,3}(,\d{3})+(\.\d+)?$")
+    grouped = plain.str.contains(r"^[+-]?[1-9]\d{0,2}(,\d{3})+(\.\d+)?$")
     joined = plain.str.replace_all(",", "", literal=True)
     chosen = pl.select(pl.when(grouped).then(joined).otherwise(plain)).to_series()
     return chosen.cast(pl.Float64, strict=False).alias(values.name)

@@ -221,7 +221,8 @@ class TableDataset:
             SchemaError: the whole difference between its columns and the schema.
         """
         # A file that happens to hold numbers alone in a column of codes would lose how they are written: 1.50, 007.
-        codes = {c.name for c in schema.columns.values() if c.kind.is_category or c.kind is Kind.ID}
+        kinds = (Kind.CATEGORICAL, Kind.ORDINAL, Kind.TEXT, Kind.ID)
+        codes = {c.name for c in schema.columns.values() if c.kind in kinds}
         options = {**self._options, "as_text": self._as_text | codes}
         frame, first_line = read_file(path, Delimited(**options))  # type: ignore[arg-type]
         frame = replaced(frame, {c: pairs for c, pairs in self.replace.items() if c in frame.columns})

@@ -195,9 +195,7 @@ def check_target(frame: pl.DataFrame, schema: Schema, kind: TargetKind, *, row_i
         for name in names:
             dtype = frame.schema[name]
             if kind is TargetKind.REAL and not (dtype.is_numeric() or dtype == pl.Boolean):
-                faults.add(
-                    f"'{name}' is {schema.columns[name].kind}, but a regression task needs numbers: task=auto finds another"
-                )
+                faults.add(f"'{name}' is {schema.columns[name].kind}, but a regression task needs numbers: task=auto")
             if kind is TargetKind.CLASS and dtype.is_integer():
                 ignored = frame[name] == IGNORE_INDEX
                 if ignored.any():

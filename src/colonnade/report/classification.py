@@ -35,7 +35,8 @@ def confusion(label: np.ndarray, truth: np.ndarray, classes: Sequence[str]) -> F
     share = np.divide(counts, total, where=total > 0, out=np.zeros(counts.shape))
     title = "Confusion matrix" if len(shown) == n else f"Confusion matrix, {len(shown)} most frequent of {n} classes"
     size = len(shown)
-    fig, (ax,) = style.figure(title, height=min(4.2 + 0.22 * size, 8.0))
+    height = min(4.2 + 0.22 * size, 8.0)
+    fig, (ax,) = style.figure(title, height=height, width=min(style.WIDTH, height + 1.6))
     image = ax.imshow(share, cmap=_blues(), vmin=0, vmax=1)
     ax.grid(False)
     for spine in ax.spines.values():
@@ -91,8 +92,11 @@ def curves(probability: np.ndarray, truth: np.ndarray, positive: str) -> Figure:
     area = average_precision_score(truth, probability)
     style.label(right, x="recall", y="precision", title=f"Precision-recall, average precision {area:.3f}")
     marks = [_rates(probability >= threshold, truth == 1) for threshold in THRESHOLDS]
-    _mark(left, [(m[0], m[1]) for m in marks], offset=(8, -5))
-    _mark(right, [(m[1], m[2]) for m in marks], offset=(-6, -11))
+    _mark(left, [(m[0], m[1]) for m in marks], offset=(4, -11))
+    _mark(right, [(m[1], m[2]) for m in marks], offset=(-18, -11))
+    # Dots in a legend: what the numbers in the drawing are.
+    left.plot([], [], linestyle="none", marker="o", markersize=4.5, color=style.ORANGE, label="at this threshold")
+    style.legend(left, loc="lower right")
     for ax in (left, right):
         ax.set_xlim(-0.02, 1.02)
         ax.set_ylim(-0.02, 1.04)

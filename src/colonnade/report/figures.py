@@ -45,7 +45,7 @@ def draw(
     target_names: Sequence[str] = (),
     quantiles: Sequence[float] = (),
 ) -> dict[str, Figure]:
-    """The figures of a task. Each is 800 pixels wide and belongs to nobody else: close nothing, save with ``savefig``.
+    """The figures of a task. At most 800 pixels wide, and nobody else's: close nothing, save with ``savefig``.
 
     Args:
         task_name: ``task.name``.

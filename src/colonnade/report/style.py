@@ -25,20 +25,20 @@ SMALL, NORMAL, LARGE = 8.5, 9.5, 11.0
 
 
 def figure(
-    title: str, *, height: float, columns: int = 1, width_ratios: Sequence[float] | None = None
+    title: str, *, height: float, width: float = WIDTH, columns: int = 1, width_ratios: Sequence[float] | None = None
 ) -> tuple[Figure, list[Axes]]:
-    """A figure 800 pixels wide and its axes, side by side.
+    """A figure and its axes, side by side.
 
     Args:
         title: heading, shown at the left.
-        height: in inches of 100 pixels.
+        height, width: in inches of 100 pixels.
         columns: number of axes.
         width_ratios: their relative widths.
     """
     from matplotlib.backends.backend_agg import FigureCanvasAgg
     from matplotlib.figure import Figure
 
-    fig = Figure(figsize=(WIDTH, height), dpi=DPI, layout="constrained", facecolor="white")
+    fig = Figure(figsize=(width, height), dpi=DPI, layout="constrained", facecolor="white")
     FigureCanvasAgg(fig)
     heading = fig.suptitle(title, x=0.012, ha="left", fontsize=LARGE, fontweight="bold", color=INK)
     heading.set_parse_math(False)
@@ -67,7 +67,7 @@ def label(ax: Axes, *, x: str = "", y: str = "", title: str = "") -> None:
         ax.set_title(title, fontsize=NORMAL, color=INK, loc="left", parse_math=False)
 
 
-def legend(ax: Axes, loc: Literal["best", "upper left", "upper right"] = "best") -> None:
+def legend(ax: Axes, loc: Literal["best", "upper left", "upper right", "lower right"] = "best") -> None:
     """Legend without a frame, if anything has a label."""
     if not ax.get_legend_handles_labels()[1]:
         return

@@ -27,19 +27,22 @@ def summary(
         tensorboard: folder of the TensorBoard events, when they are written.
     """
     from rich.console import Group
-    from rich.table import Table
+    from rich.text import Text
 
-    facts = Table.grid(padding=(0, 2))
-    facts.add_column(style="dim", justify="right")
-    facts.add_column(overflow="fold")
-    epochs = f"{result['epochs']}" + ("" if best_epoch is None else f", best {best_epoch}")
-    facts.add_row("epochs", epochs)
-    facts.add_row("time", duration(result["seconds"]))
-    facts.add_row("parameters", f"{result['parameters']:,}")
-    facts.add_row("run folder", _plain(str(folder)))
+    best = "" if best_epoch is None else f", best {best_epoch} (counted from 0)"
+    facts = {
+        "epochs": f"{result['epochs']}{best}",
+        "time": duration(result["seconds"]),
+        "parameters": f"{result['parameters']:,}",
+        "run folder": _short(folder),
+    }
     if tensorboard is not None:
-        facts.add_row("TensorBoard", _plain(f"tensorboard --logdir {tensorboard}"))
-    return Group(metrics_table(result["metrics"], monitor=result["monitor"], task=result["task"]), facts)
+        facts["TensorBoard"] = f"tensorboard --logdir {_short(tensorboard)}"
+    width = max(map(len, facts))
+    lines = [Text.assemble((name.rjust(width), "dim"), "  ", fact) for name, fact in facts.items()]
+    # Not a grid, which would break a long path.
+    listing = Text("\n", no_wrap=True, overflow="ignore").join(lines)
+    return Group(metrics_table(result["metrics"], monitor=result["monitor"], task=result["task"]), listing)
 
 
 def metrics_table(metrics: Mapping[str, Mapping[str, float | None]], *, monitor: str, task: str) -> Table:
@@ -85,6 +88,12 @@ def duration(seconds: float) -> str:
         return f"{seconds:.1f} s"
     minutes, rest = divmod(round(seconds), 60)
     return f"{minutes} min {rest} s" if minutes < 60 else f"{minutes // 60} h {minutes % 60} min"
+
+
+def _short(path: Path) -> str:
+    """A path as one would type it here."""
+    absolute, here = path.absolute(), Path.cwd()
+    return str(absolute.relative_to(here) if absolute.is_relative_to(here) else path)
 
 
 def _plain(text: str) -> Text:

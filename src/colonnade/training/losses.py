@@ -83,11 +83,6 @@ class StepLosses:
                 raise TrainingError(describe(value, chunk.epoch, step, batch))
         self._sum(losses, norms)
 
-    def mean(self) -> float:
-        """Weighted mean loss of the epoch so far; NaN before the first step."""
-        self.flush()
-        return self._total / self._norm if self._norm else math.nan
-
     def sums(self) -> list[float]:
         """Sum of the losses times their norms, and of the norms: what a checkpoint keeps of a running epoch."""
         self.flush()

@@ -30,7 +30,7 @@ _RETRIES = 8
 _SHOWN = 5
 _REFUSED = re.compile(r"could not parse `(.*)` as dtype `(\w+)` at column '.*' \(column number (\d+)\)", re.DOTALL)
 _COMMA_NUMBER = r"^[+-]?(\d+|\d{1,3}(\.\d{3})+),\d+$"
-_THOUSANDS = r"^[+-]?\d{1,3}(,\d{3})+$"
+_THOUSANDS = r"^[+-]?[1-9]\d{0,2}(,\d{3})+$"
 
 
 @dataclass
