@@ -7,7 +7,7 @@ import logging
 import os
 import sys
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from pathlib import Path
 from typing import Any, cast
 
@@ -69,7 +69,7 @@ def job(cfg: DictConfig) -> dict[str, Any]:
     if settings.mode is RunMode.MULTIRUN:
         # Hydra's copy of all the settings, with their secrets; each run folder keeps its own record without.
         (Path(settings.sweep.dir) / "multirun.yaml").unlink(missing_ok=True)
-    with _contained():
+    with _contained() if settings.mode is RunMode.MULTIRUN else nullcontext():
         try:
             from colonnade.runs.fit import fit
 

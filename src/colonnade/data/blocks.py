@@ -22,8 +22,8 @@ def take(frame: pl.DataFrame, rows: np.ndarray | None, start: int, stop: int) ->
 
 
 @contextmanager
-def one_thread() -> Iterator[int]:
-    """Keep torch to one thread, and give how many it had.
+def one_thread() -> Iterator[None]:
+    """Keep torch to one thread.
 
     Its threads meet at the end of every operation. For the many small ones here that gains little, and on a busy
     machine it takes far longer than the work.
@@ -31,15 +31,16 @@ def one_thread() -> Iterator[int]:
     threads = torch.get_num_threads()
     torch.set_num_threads(1)
     try:
-        yield threads
+        yield
     finally:
         torch.set_num_threads(threads)
 
 
 def each_block(do: Callable[[int, int], None], n: int, size: int) -> None:
-    """Call ``do(start, stop)`` for blocks of ``size`` out of ``n`` rows, on as many threads as torch has."""
+    """Call ``do(start, stop)`` for blocks of ``size`` out of ``n`` rows, on as many threads as polars has."""
     bounds = [(start, min(start + size, n)) for start in range(0, n, size)]
-    with one_thread() as threads, ThreadPoolExecutor(threads) as pool:
+    threads = pl.thread_pool_size()
+    with one_thread(), ThreadPoolExecutor(threads) as pool:
         run = map if len(bounds) < 2 or threads == 1 else pool.map
         for _ in run(lambda bound: do(*bound), bounds):
             pass

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import logging
 import tempfile
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
@@ -103,13 +104,26 @@ class TableDataModule(LightningDataModule):
         table, schema = self.table, self.table.schema
         _check_features(schema)
         check_target(table.frame, schema, self._kind, row_ids=table.row_ids)
-        self.notes = list(table.notes)
-        self.notes += check_leaks(table.frame, schema, self._kind, waive=self._dataset.waive)
-        for note in self.notes:
-            log.info("%s", note)
-        self.split = self._splitter.split(table, self._kind, self._seed)
-        rows = self.split.parts()
-        self.notes += self._shared_rows(rows)
+        # What looks at the rows and changes nothing runs beside the work that goes on.
+        with ThreadPoolExecutor(1) as beside:
+            split = beside.submit(self._splitter.split, table, self._kind, self._seed)
+            leaks = check_leaks(table.frame, schema, self._kind, waive=self._dataset.waive)
+            self.notes = [*table.notes, *leaks]
+            for note in self.notes:
+                log.info("%s", note)
+            self.split = split.result()
+            rows = self.split.parts()
+            shared = beside.submit(duplicates, table.frame.select(schema.features), rows)
+            targets = self._fit(rows)
+            self.notes += [*_shared_rows(shared.result(), rows), *self.pipeline.log]
+        for line in self.pipeline.log:
+            log.info("%s", line)
+        self._stores = self._encode(rows, targets)
+        self.spec = self._spec(self._stores["train"])
+
+    def _fit(self, rows: dict[str, np.ndarray]) -> dict[str, Tensor]:
+        """Fit target coding and pipeline on the train rows; the coded targets of each part."""
+        table, schema = self.table, self.table.schema
         # Only the targets are copied: a part of a whole table may not fit twice.
         frame = table.frame.select(schema.targets)
         self.target = TargetCoder.fit(
@@ -124,11 +138,7 @@ class TableDataModule(LightningDataModule):
             for part, index in rows.items()
         }
         self.pipeline = self._unfitted.fit(table.frame, schema, targets["train"], rows["train"], self._seed)
-        self.notes += self.pipeline.log
-        for line in self.pipeline.log:
-            log.info("%s", line)
-        self._stores = self._encode(rows, targets)
-        self.spec = self._spec(self._stores["train"])
+        return targets
 
     def train_dataloader(self) -> ChunkLoader:
         """Shuffled chunks of this process's share of the train rows."""
@@ -165,24 +175,6 @@ class TableDataModule(LightningDataModule):
             (folder / f"{name}.json").write_text(
                 json.dumps(data.to_dict(), indent=1, ensure_ascii=False), encoding="utf-8"
             )
-
-    def _shared_rows(self, rows: dict[str, np.ndarray]) -> list[str]:
-        """Texts on rows that stand in more than one part.
-
-        No error: they flatter the scores where a file holds copies, but are natural where columns are few and coarse.
-        """
-        frame = self.table.frame.select(self.table.schema.features)
-        texts = []
-        for pair, n in duplicates(frame, rows).items():
-            if n:
-                later = pair.split(" in ")[0]
-                share = n / len(rows[later])
-                texts.append(
-                    f"{n:,} rows ({share:.1%}) of {later} have the same features as a row of {pair.split(' in ')[1]}"
-                )
-        for text in texts:
-            log.warning("%s; split.group_duplicates=true keeps such rows in one part", text)
-        return texts
 
     def _encode(self, rows: dict[str, np.ndarray], targets: dict[str, Tensor]) -> dict[str, Store]:
         """The store of each part; on disk when all of them together pass the memory limit."""
@@ -307,3 +299,19 @@ def _check_features(schema: Schema) -> None:
         f"no column is left as a feature: {reasons or 'there is the target alone'}; "
         "declare what a column is, such as data.columns.<name>=categorical"
     )
+
+
+def _shared_rows(counts: dict[str, int], rows: dict[str, np.ndarray]) -> list[str]:
+    """Texts on rows that stand in more than one part.
+
+    No error: they flatter the scores where a file holds copies, but are natural where columns are few and coarse.
+    """
+    texts = []
+    for pair, n in counts.items():
+        later, earlier = pair.split(" in ")
+        if n:
+            share = n / len(rows[later])
+            texts.append(f"{n:,} rows ({share:.1%}) of {later} have the same features as a row of {earlier}")
+    for text in texts:
+        log.warning("%s; split.group_duplicates=true keeps such rows in one part", text)
+    return texts

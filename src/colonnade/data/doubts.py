@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+import numpy as np
 import polars as pl
 
 from colonnade.core.schema import Kind, Schema, TargetKind
@@ -39,6 +40,15 @@ def quoted(key: str) -> str:
 def count_values(values: pl.Series) -> pl.DataFrame:
     """Distinct non-missing values, most frequent first, as ``value`` and ``count`` whatever the column is called."""
     return values.drop_nulls().alias("value").value_counts().sort("count", "value", descending=[True, False])
+
+
+def dense_ranks(values: pl.Series) -> np.ndarray:
+    """Codes ``(N,)`` int64 in the order of the values, equal for equal ones, from 1; 0 is missing."""
+    if values.dtype == pl.String:
+        # Hashed, where a rank would sort all rows.
+        levels = values.drop_nulls().unique().sort()
+        return (values.cast(pl.Enum(levels)).to_physical().cast(pl.Int64) + 1).fill_null(0).to_numpy()
+    return values.rank("dense").fill_null(0).cast(pl.Int64).to_numpy()
 
 
 def examine(frame: pl.DataFrame, schema: Schema, kind: TargetKind | None = None) -> list[Doubt]:

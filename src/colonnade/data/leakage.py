@@ -10,7 +10,7 @@ import polars as pl
 
 from colonnade.core.errors import Faults, LeakageError, closest
 from colonnade.core.schema import Kind, Schema, TargetKind
-from colonnade.data.doubts import quoted
+from colonnade.data.doubts import dense_ranks, quoted
 
 _SAMPLE = 20_000
 _STOP_CLASS, _STOP_REAL = 0.995, 0.9995
@@ -67,7 +67,7 @@ def find_leaks(frame: pl.DataFrame, schema: Schema, kind: TargetKind) -> list[Le
     worst: dict[str, Leak] = {}
     copies: list[str] = []
     for target in schema.targets:
-        y = _codes(sample[target]) if kind is not TargetKind.REAL else sample[target].cast(pl.Float64).to_numpy()
+        y = dense_ranks(sample[target]) if kind is not TargetKind.REAL else sample[target].cast(pl.Float64).to_numpy()
         judge = _Judge(y, learn, real=kind is TargetKind.REAL)
         for name in schema.features:
             leak = judge(sample[name], schema.columns[name].kind, target)
@@ -127,8 +127,9 @@ def duplicates(frame: pl.DataFrame, parts: Mapping[str, np.ndarray]) -> dict[str
     hashes = frame.hash_rows(seed=0)
     rows = {name: hashes.gather(pl.Series(index, dtype=pl.UInt32)) for name, index in parts.items()}
     names = list(parts)
+    known = {name: rows[name].unique().implode() for name in names[:-1]}
     return {
-        f"{later} in {earlier}": int(rows[later].is_in(rows[earlier].unique().implode()).sum())
+        f"{later} in {earlier}": int(rows[later].is_in(known[earlier]).sum())
         for i, later in enumerate(names)
         for earlier in names[:i]
     }
@@ -150,11 +151,6 @@ def _companions(sample: pl.DataFrame, schema: Schema, copies: list[str]) -> list
                 text = f"column '{name}' moves with '{source}', which leaks (rank correlation {r:.2f})"
                 found[name] = Leak(name, abs(r), text, stops=False)
     return list(found.values())
-
-
-def _codes(values: pl.Series) -> np.ndarray:
-    """Integers from 0 for the distinct values; null is one of them."""
-    return values.rank("dense").fill_null(0).to_numpy().astype(np.int64)
 
 
 class _Judge:
@@ -194,7 +190,7 @@ class _Judge:
 
     def _learn(self, column: pl.Series, kind: Kind, missing: np.ndarray) -> tuple[np.ndarray, np.ndarray, bool]:
         ordered = kind.is_number or kind is Kind.DATETIME
-        x = column.to_physical().cast(pl.Float64).fill_null(np.nan).to_numpy() if ordered else _codes(column)
+        x = column.to_physical().cast(pl.Float64).fill_null(np.nan).to_numpy() if ordered else dense_ranks(column)
         return x, missing, ordered
 
     def _score(self, x: np.ndarray, missing: np.ndarray, ordered: bool) -> float:

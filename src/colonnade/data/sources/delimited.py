@@ -116,6 +116,8 @@ def read_delimited(path: Path, options: Delimited) -> tuple[pl.DataFrame, int]:
     literal = [raw for raw, name in zip(plan.raw, plan.names) if name in options.literal]
     frame = _with_text(frame, plan, options, literal, "", {"null_values": None})
     frame = frame.with_columns(pl.col(pl.Int128).cast(pl.String))  # beyond 64 bits: codes, kept digit by digit
+    # Rows are taken out of it many times: three times as fast out of one piece.
+    frame = frame.rechunk()
     frame.columns = plan.names
     if options.decimal == ".":
         _check_decimal_comma(frame, path, plan.first_row)

@@ -9,7 +9,7 @@ import numpy as np
 
 from colonnade.core.errors import DataError, closest
 from colonnade.core.schema import TargetKind
-from colonnade.data.doubts import count_values
+from colonnade.data.doubts import count_values, dense_ranks
 from colonnade.data.split.allocate import allocate, allocate_sized, allocate_strata
 from colonnade.data.split.base import Divider, duplicate_units, need_units
 from colonnade.data.table import Table
@@ -78,8 +78,7 @@ class Stratified(Divider):
             raise DataError(f"a stratified split needs a class target, this one is {kind.value}: split=random")
         need_units(len(rows), shares, "rows")
         self._check_rare(table, len(rows))
-        # Dense ranks order equal classes alike in every subset, so that folds of the same rows are the same folds.
-        strata = table.frame[table.schema.targets[0]].rank("dense").fill_null(0).to_numpy().astype(np.int64)[rows]
+        strata = dense_ranks(table.frame[table.schema.targets[0]])[rows]
         if not self.group_duplicates:
             return allocate_strata(strata, shares, rng)
         units = duplicate_units(table, rows)
