@@ -34,6 +34,16 @@ def test_a_sound_configuration_passes_and_leaves_random_numbers_alone(mini):
         (["trainer.max_epochs=many"], "trainer.max_epochs: expected an integer or null, got text 'many'"),
         (["trainer.max_epochs=-5"], "trainer.max_epochs: must be at least -1, got -5"),
         (["+trainer.max_epoch=5"], "trainer.max_epoch: Trainer takes no 'max_epoch'; did you mean 'max_epochs'"),
+        (
+            ["trainer.gradient_clip_val=1.0"],
+            "configuration: trainer.gradient_clip_val: the module takes its steps itself; use optim.grad_clip",
+        ),
+        (
+            ["+trainer.accumulate_grad_batches=2"],
+            "trainer.accumulate_grad_batches: the module takes its steps itself; use a larger loader.batch_size, and "
+            "module.micro_batch if memory is short",
+        ),
+        (["trainer.accumulate_grad_batches=0"], "trainer.accumulate_grad_batches: must be at least 1, got 0"),
         (["seed=-1"], "seed: must be at least 0, got -1"),
         (["seed=abc"], "seed: expected an integer, got text 'abc'"),
         (["threads=0"], "threads: must be at least 1, got 0"),
@@ -64,6 +74,42 @@ def test_all_faults_are_told_at_once(mini):
     assert text.startswith("configuration (4):\n  - ")
     out_of_range = faults(mini, "optim.lr=0", "loader.batch_size=0")
     assert out_of_range.startswith("configuration (2):")
+
+
+@pytest.mark.parametrize(
+    ("words", "told"),
+    [
+        (
+            ["loader.batch_size=abc", "optim.lr=-5"],
+            ["loader.batch_size: expected", "optim: lr must be above 0, got -5"],
+        ),
+        (["model=nett", "optim.lr=-5"], ["model=nett: there is no such model", "optim: lr must be above 0, got -5"]),
+        (["sede=1", "seed=-1", "module.micro_batch=0"], ["sede: ", "seed: ", "module: micro_batch must be at least 1"]),
+        (["optim.lr=-5", "model.backbone.dropout=2"], ["optim: lr", "model: dropout must lie in [0, 1), got 2"]),
+        (["module.micro_batch=a", "model.backbone.dropout=2"], ["module.micro_batch: ", "model: dropout must lie"]),
+        (["callbacks=hollow", "optim.lr=0"], ["callbacks.watch: must be", "optim: lr"]),
+        (["~split", "optim.lr=0"], ["split: must be a node", "optim: lr"]),
+        (["~data", "optim.lr=0"], ["data: must be a node", "optim: lr"]),
+        # What is made from something faulty is not made.
+        (["optim.lr=abc", "module.micro_batch=0"], ["optim.lr: expected a number"]),
+        (["model.width=a", "module.micro_batch=0"], ["model.width: expected an integer"]),
+        (["task=later", "model.backbone.dropout=2"], ["task.monitor: must be given"]),
+    ],
+)
+def test_ranges_are_told_beside_names_and_types(mini, words, told):
+    text = faults(mini, *words)
+    assert max(1, text.count("\n  - ")) == len(told), text
+    for part in told:
+        assert part in text
+
+
+def test_a_backend_of_the_compiler_is_known():
+    words = ["data=breast_cancer", "optim.lr=-5"]
+    with pytest.raises(ConfigError) as error:
+        check(compose([*words, "module.compile=indctor"]))
+    assert "module.compile: there is no backend 'indctor'; did you mean 'inductor'?" in str(error.value)
+    assert "optim: lr must be above 0" in str(error.value)
+    check(compose(["data=breast_cancer", "module.compile=aot_eager"]))
 
 
 def test_what_refers_to_a_value_not_given_is_no_fault_of_its_own(mini):

@@ -76,6 +76,12 @@ def test_words():
         (["optim.lr=0.5"], False),
         (["trainer.max_epochs=4"], False),
         (["threads=1"], False),
+        (["trainer.enable_progress_bar=false"], True),
+        (["trainer.enable_model_summary=true"], True),
+        (["+callbacks.progress={_target_: smallparts.Any}"], True),
+        (["callbacks.watch=null"], False),
+        # A recovery checkpoint counts chunks.
+        (["loader.chunk=4"], False),
     ],
 )
 def test_the_hash_counts_what_decides_the_outcome(mini, words, same):

@@ -38,6 +38,13 @@ def test_ranges(argument, value, text):
     assert str(error.value) == text
 
 
+def test_nesterov_needs_momentum():
+    with pytest.raises(ValueError, match=r"^momentum must be above 0 with nesterov=true, not 0$"):
+        OptimizerBuilder(name="sgd", nesterov=True, momentum=0)
+    optimizer = OptimizerBuilder(name="sgd", nesterov=True, momentum=0.5).build(Net())
+    assert optimizer.param_groups[0]["nesterov"]
+
+
 @pytest.mark.parametrize(
     ("name", "kind"), [("adamw", torch.optim.AdamW), ("adam", torch.optim.Adam), ("sgd", torch.optim.SGD)]
 )

@@ -47,11 +47,9 @@ def faults_of(cfg: DictConfig) -> Faults:
     _top(tree, faults)
     for group in (*SINGLE, *NAMED):
         inspect_node(tree.get(group), group, faults)
-    if not len(faults):
-        # Constructors are only called with arguments that they take.
-        from colonnade.config.rehearse import rehearse
+    from colonnade.config.rehearse import rehearse
 
-        rehearse(tree, faults, auto=stand_in.task != cfg.task)
+    rehearse(tree, faults, auto=stand_in.task != cfg.task)
     return faults
 
 

@@ -34,6 +34,14 @@ LEAST = {
         "limit_train_batches": 0,
         "limit_val_batches": 0,
         "limit_test_batches": 0,
+        "accumulate_grad_batches": 1,
+    }
+}
+# It refuses these to a module that takes its steps itself, once all data is read: the most of each, and what to use.
+MOST = {
+    "lightning.pytorch.Trainer": {
+        "gradient_clip_val": (0, "optim.grad_clip"),
+        "accumulate_grad_batches": (1, "a larger loader.batch_size, and module.micro_batch if memory is short"),
     }
 }
 
@@ -117,15 +125,18 @@ def _bind(node: Mapping[str, Any], path: str, faults: Faults) -> None:
     for key, argument in taken.arguments.items():
         if argument.required and key not in given and key not in late:
             faults.add(f"{join(path, key)}: must be given, {name} requires it")
-    _least(given, target, path, faults)
+    _limits(given, target, path, faults)
 
 
-def _least(given: Mapping[str, Any], target: str, path: str, faults: Faults) -> None:
-    """Values below the least that a class of Lightning makes sense of."""
+def _limits(given: Mapping[str, Any], target: str, path: str, faults: Faults) -> None:
+    """Values out of the range that a class of Lightning makes sense of here."""
+    numbers = {key: value for key, value in given.items() if isinstance(value, (int, float))}
     for key, least in LEAST.get(target, {}).items():
-        value = given.get(key)
-        if isinstance(value, (int, float)) and value < least:
-            faults.add(f"{join(path, key)}: must be at least {least}, got {value}")
+        if key in numbers and numbers[key] < least:
+            faults.add(f"{join(path, key)}: must be at least {least}, got {numbers[key]}")
+    for key, (most, instead) in MOST.get(target, {}).items():
+        if key in numbers and numbers[key] > most:
+            faults.add(f"{join(path, key)}: the module takes its steps itself; use {instead}")
 
 
 def typed(node: Mapping[Any, Any]) -> dict[str, Argument]:

@@ -11,25 +11,41 @@ from typing import Any
 
 import yaml
 from omegaconf import DictConfig, OmegaConf
-from yaml.events import AliasEvent
+from yaml.events import AliasEvent, CollectionEndEvent, CollectionStartEvent
 
-from colonnade.config.build import guard
+from colonnade.config.build import guard, parts
 from colonnade.core.errors import ConfigError
 
 REDACTED = "***"
 # Names are taken apart at underscores and capitals: `api_key` and `apiKey` are secrets, `keyboard` is none.
 SECRET = re.compile(
-    r"(?:^|_)(password|passwd|pwd|passphrase|secret|token|api_?key|access_?key|private_?key|credentials?)(?:_|$)"
+    r"(password|passwd|passphrase|odbc_connect"
+    r"|(?:^|_)(pwd|secret|token|api_?key|access_?key|account_?key|private_?key|credentials?))(?:_|$)"
 )
-CREDENTIALS = re.compile(r"(?P<scheme>[a-zA-Z][\w+.-]*://[^\s/:@]*):[^\s/]+@")
-QUERY = re.compile(r"(?P<name>[?&;](?:password|passwd|pwd|token|secret|api_?key)=)[^&;\s]+", re.IGNORECASE)
+# Up to the last @ of the word: a password may hold / and @.
+CREDENTIALS = re.compile(r"(?P<scheme>[a-zA-Z][\w+.-]*://[^\s/:]*):\S+@")
+QUERY = re.compile(r"(?P<name>[?&;](?P<key>[\w.-]+)=)[^&;\s]+")
 ENVIRONMENT = re.compile(r"\$\{oc\.env:")
+# The interpolations that a stored configuration may hold; they give values of its own and of the environment only.
+REFERENCE = re.compile(r"\$\{(?:[\w.\[\]-]+|oc\.(?:env|decode):[^{}]*)\}")
+NESTED = 3
+ESCAPED = re.compile(r"(?<!\\)(?:\\\\)*\\\$\{")
 # Nothing that these say changes what is learned or measured.
-UNHASHED = ("overwrite", "debug", "logger", "run_dir", "choices", "overrides")
+UNHASHED = (
+    "overwrite",
+    "debug",
+    "logger",
+    "run_dir",
+    "choices",
+    "overrides",
+    "trainer.enable_progress_bar",
+    "trainer.enable_model_summary",
+    "callbacks.progress",
+)
 # Mappings whose keys are column names, of which one may be called "token".
 BY_COLUMN = ("columns", "levels", "exclude", "missing")
 MAX_BYTES = 1_000_000
-MAX_ALIASES = 100
+MAX_DEPTH = 50
 
 
 def redact(cfg: DictConfig) -> DictConfig:
@@ -68,12 +84,17 @@ def is_secret(key: str) -> bool:
 def config_hash(cfg: DictConfig) -> str:
     """SHA-256 of what decides the outcome of a run; an occupied run folder with another one is refused.
 
-    Everything counts but how the run is shown and started (``logger``, ``overwrite``, ``debug``, the run folder, the
-    wording of the command) and the secrets. ``trainer.max_epochs`` counts: schedules depend on it, so a longer run is
-    another run.
+    Everything counts but how the run is shown and started (``logger``, the progress bar, the model's summary,
+    ``overwrite``, ``debug``, the run folder, the wording of the command) and the secrets. ``trainer.max_epochs``
+    counts: schedules depend on it, so a longer run is another run. ``loader.chunk`` counts although no result depends
+    on it: a recovery checkpoint within an epoch says where it stands in chunks, and would resume at another row.
     """
-    plain = OmegaConf.to_container(redact(cfg), resolve=False)
-    counted = {key: value for key, value in plain.items() if key not in UNHASHED}  # type: ignore[union-attr]
+    counted: Any = OmegaConf.to_container(redact(cfg), resolve=False)
+    for path in UNHASHED:
+        parent, _, key = path.rpartition(".")
+        holder = counted.get(parent) if parent else counted
+        if isinstance(holder, dict):
+            holder.pop(key, None)
     return hashlib.sha256(json.dumps(counted, sort_keys=True, default=str).encode()).hexdigest()
 
 
@@ -81,7 +102,9 @@ def load_config(path: Path | str) -> DictConfig:
     """Read a stored configuration, which may have come from elsewhere with its run folder.
 
     Raises:
-        ConfigError: it is too large, is no mapping, holds a ``hydra`` node, or names a target that is not on the list.
+        ConfigError: it is too large or nested too deeply, has YAML aliases, is no mapping, holds a ``hydra`` node or an
+            interpolation other than ``${a.b}``, ``${oc.env:NAME}`` and ``${oc.decode:...}`` of these, or names a target
+            that is not on the list.
     """
     path = Path(path)
     size = path.stat().st_size
@@ -89,9 +112,7 @@ def load_config(path: Path | str) -> DictConfig:
         raise ConfigError(f"'{path}' has {size:,} bytes; a configuration has at most {MAX_BYTES:,}")
     text = path.read_text(encoding="utf-8")
     try:
-        aliases = sum(isinstance(event, AliasEvent) for event in yaml.parse(text, Loader=yaml.SafeLoader))
-        if aliases > MAX_ALIASES:
-            raise ConfigError(f"'{path}' has {aliases} YAML aliases; a configuration has at most {MAX_ALIASES}")
+        _check_structure(text, path)
         cfg = OmegaConf.create(text)
     except yaml.YAMLError as error:
         raise ConfigError(f"'{path}' is not YAML: {error}") from error
@@ -99,8 +120,36 @@ def load_config(path: Path | str) -> DictConfig:
         raise ConfigError(f"'{path}' is not a mapping")
     if "hydra" in cfg:
         raise ConfigError(f"'{path}' has a hydra node, which a stored configuration never has: it is not one of ours")
-    guard(cfg)
+    plain = OmegaConf.to_container(cfg, resolve=False)
+    _check_references(plain, path)
+    guard(plain)
     return cfg
+
+
+def _check_structure(text: str, path: Path) -> None:
+    """Refuse what a few bytes of YAML can blow up, before it is built."""
+    depth = 0
+    for event in yaml.parse(text, Loader=yaml.SafeLoader):
+        if isinstance(event, AliasEvent):
+            raise ConfigError(f"'{path}' has a YAML alias, which a stored configuration never has: it is not one of ours")
+        depth += isinstance(event, CollectionStartEvent) - isinstance(event, CollectionEndEvent)
+        if depth > MAX_DEPTH:
+            raise ConfigError(f"'{path}' is damaged: it is nested more than {MAX_DEPTH} levels deep")
+
+
+def _check_references(plain: Any, path: Path) -> None:
+    """Refuse interpolations that could make nodes, such as ``${oc.create:...}``."""
+    for part in parts(plain):
+        if not isinstance(part, str) or "${" not in part:
+            continue
+        left = ESCAPED.sub("", part)
+        for _ in range(NESTED):
+            left = REFERENCE.sub(" ", left)
+        if "${" in left:
+            raise ConfigError(
+                f"'{path}' holds '{part:.80}'; of interpolations, a stored configuration may only have ${{a.b}} and "
+                "${oc.env:NAME}"
+            )
 
 
 def _protect(node: Any, kept: list[str]) -> Any:
@@ -122,12 +171,18 @@ def _clean(node: Any, key: str, kept: Sequence[str]) -> Any:
     if isinstance(node, list):
         return [_clean(value, key, kept) for value in node]
     if isinstance(node, str) and "\ue000" in node:
-        return re.sub("\ue000(\\d+)\ue001", lambda match: kept[int(match[1])], node)
+        return re.sub("\ue000(\\d+)\ue001", lambda match: kept[int(match[1])], _escaped(node))
     if node is not None and not isinstance(node, bool) and is_secret(key):
         return REDACTED
-    return _without_credentials(node) if isinstance(node, str) else node
+    return _escaped(_without_credentials(node)) if isinstance(node, str) else node
+
+
+def _escaped(text: str) -> str:
+    """A resolved text as it is written, so that what looks like an interpolation in it stays text."""
+    return re.sub(r"(\\*)\$\{", lambda match: match[1] * 2 + r"\${", text)
 
 
 def _without_credentials(text: str) -> str:
-    """A text without the password of a URL in it."""
-    return QUERY.sub(rf"\g<name>{REDACTED}", CREDENTIALS.sub(rf"\g<scheme>:{REDACTED}@", text))
+    """A text without the passwords of a URL in it."""
+    text = CREDENTIALS.sub(rf"\g<scheme>:{REDACTED}@", text)
+    return QUERY.sub(lambda match: match["name"] + REDACTED if is_secret(match["key"]) else match[0], text)

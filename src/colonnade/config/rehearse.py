@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Any
 
 from colonnade.config.annotations import UNKNOWN
 from colonnade.config.build import construct
-from colonnade.config.nodes import join
-from colonnade.core.errors import ColonnadeError, Faults, MissingExtraError
+from colonnade.config.nodes import LATE, join
+from colonnade.core.errors import ColonnadeError, Faults, MissingExtraError, closest
 
 if TYPE_CHECKING:
     from colonnade.core.spec import BatchSpec
@@ -28,40 +28,51 @@ ROWS = 1024
 
 
 def rehearse(tree: Mapping[str, Any], faults: Faults, *, auto: bool) -> None:
-    """Call constructors, from the leaves up.
+    """Call constructors, from the leaves up, but those whose arguments have faults already.
 
     Args:
-        tree: plain data whose targets and arguments are known to be right.
-        faults: where what the constructors say is added, with the YAML key.
+        tree: plain data.
+        faults: what is wrong with names and types; what the constructors say is added, with the YAML key.
         auto: whether the task is a stand-in for one that is chosen from the target.
     """
-    well = {group: _probe(tree[group], group, faults) for group in CHEAP}
-    for name, node in (tree["logger"] or {}).items():
-        package, extra = NEEDS.get(str((node or {}).get("_target_")), (None, ""))
-        if package is not None and find_spec(package) is None:
-            faults.add(f"logger.{name}: {MissingExtraError(package, extra)}")
-    if well["data"]:
-        _data(tree["data"], faults)
-    if well["task"]:
-        task = construct(tree["task"])
-        if not auto:
-            _targets(task, tree["data"].get("target"), faults)
-        _network(tree, task, faults, with_module=well["optim"])
+    import torch
+
+    with torch.random.fork_rng(devices=[]):
+        well = {group: _probe(tree.get(group), group, faults) for group in (*CHEAP, "model", "module")}
+        for name, node in _mapping(tree.get("logger")).items():
+            package, extra = NEEDS.get(str(_mapping(node).get("_target_")), (None, ""))
+            if package is not None and find_spec(package) is None:
+                faults.add(f"logger.{name}: {MissingExtraError(package, extra)}")
+        _backend(_mapping(tree.get("module")).get("compile"), faults)
+        if well["data"]:
+            _data(tree["data"], faults)
+        if well["task"]:
+            task = construct(tree["task"])
+            if not auto:
+                _targets(task, _mapping(tree.get("data")).get("target"), faults)
+            if well["model"]:
+                _network(tree, task, faults, with_module=well["optim"] and well["module"])
+
+
+def _mapping(node: Any) -> Mapping[str, Any]:
+    """A node; empty where something else stands in its place."""
+    return node if isinstance(node, Mapping) else {}
 
 
 def _probe(node: Any, path: str, faults: Faults) -> bool:
-    """Call the constructors under ``node``; whether all went well."""
-    if isinstance(node, list):
-        items = [_probe(value, f"{path}[{i}]", faults) for i, value in enumerate(node)]
-        return all(items)
-    if not isinstance(node, Mapping):
-        return node is not UNKNOWN
+    """Call the constructors under ``node``; whether all is well there."""
     # Every child is visited, so that the faults of all of them are told.
-    children = [_probe(value, join(path, key), faults) for key, value in node.items()]
-    well = all(children)
-    target = str(node.get("_target_", ""))
-    ours = target and not target.startswith(THEIRS) and not node.get("_partial_")
-    return well and not (ours and _made(node, path, faults) is None)
+    children = []
+    if isinstance(node, list):
+        children = [_probe(value, f"{path}[{i}]", faults) for i, value in enumerate(node)]
+    elif isinstance(node, Mapping):
+        children = [_probe(value, join(path, key), faults) for key, value in node.items()]
+    found = any(fault.startswith((f"{path}:", f"{path}.", f"{path}[")) for fault in faults)
+    if node is UNKNOWN or found or not all(children):
+        return False
+    target = str(_mapping(node).get("_target_", ""))
+    ours = target and not target.startswith(THEIRS) and not node.get("_partial_") and path not in LATE
+    return not (ours and _made(node, path, faults) is None)
 
 
 def _made(node: Mapping[str, Any], path: str, faults: Faults, **late: Any) -> Any:
@@ -100,22 +111,30 @@ def _targets(task: Task, names: Any, faults: Faults) -> None:
         )
 
 
+def _backend(name: Any, faults: Faults) -> None:
+    """A backend of ``torch.compile``, which is looked up only when a network first runs."""
+    if not isinstance(name, str):
+        return
+    from torch._dynamo import list_backends
+
+    # Those for debugging are taken too, and not proposed.
+    if name not in list_backends(exclude_tags=()):
+        faults.add(f"module.compile: there is no backend '{name}'{closest(name, list_backends())}")
+
+
 def _network(tree: Mapping[str, Any], task: Task, faults: Faults, *, with_module: bool) -> None:
     """Build network and module for a made-up table."""
     from dataclasses import replace
 
-    import torch
-
-    with torch.random.fork_rng(devices=[]):
-        spec = made_up(task.name, str(task.target_kind))
-        task.setup(spec)
-        spec = replace(spec, out_shape=task.out_shape(spec))
-        network = _made(tree["model"], "model", faults, spec=spec)
-        if network is not None and with_module:
-            late = {"network": network, "task": task, "optim": construct(tree["optim"]), "spec": spec}
-            # Compiling is slow, and worth it for the real network only.
-            node = {key: value for key, value in tree["module"].items() if key != "compile"}
-            _made(node, "module", faults, **late)
+    spec = made_up(task.name, str(task.target_kind))
+    task.setup(spec)
+    spec = replace(spec, out_shape=task.out_shape(spec))
+    network = _made(tree["model"], "model", faults, spec=spec)
+    if network is not None and with_module:
+        late = {"network": network, "task": task, "optim": construct(tree["optim"]), "spec": spec}
+        # Compiling is slow, and worth it for the real network only.
+        node = {key: value for key, value in tree["module"].items() if key != "compile"}
+        _made(node, "module", faults, **late)
 
 
 def made_up(task: str, kind: str) -> BatchSpec:

@@ -11,7 +11,7 @@ from omegaconf import DictConfig, OmegaConf, open_dict
 
 from colonnade.config.build import build
 from colonnade.config.locate import load_choice
-from colonnade.core.errors import ConfigError
+from colonnade.core.errors import ConfigError, closest
 from colonnade.core.spec import BatchSpec
 
 if TYPE_CHECKING:
@@ -43,11 +43,17 @@ class Parts:
     module: SupervisedModule
 
 
-def assemble(cfg: DictConfig) -> Parts:
-    """Read and encode the data, then build task, network and module to fit it."""
-    from colonnade.data.datamodule import TableDataModule
+def assemble(cfg: DictConfig, frame: Any = None) -> Parts:
+    """Read and encode the data, then build task, network and module to fit it.
 
-    dataset = build(cfg.data)
+    Args:
+        cfg: the configuration.
+        frame: a polars or pandas frame that is taken as the data.
+    """
+    from colonnade.data.datamodule import TableDataModule
+    from colonnade.data.sources.frame import Frame
+
+    dataset = build(cfg.data) if frame is None else build(cfg.data, path=None, source=Frame(frame))
     table = None
     if cfg.task.name == AUTO:
         table = dataset.read()
@@ -106,6 +112,28 @@ def build_network(cfg: DictConfig, spec: BatchSpec) -> Network:
     return network
 
 
+def check_devices(cfg: DictConfig) -> None:
+    """Refuse an accelerator that is not there.
+
+    Apart from ``config.check``, which also passes configurations that are meant for another machine.
+
+    Raises:
+        ConfigError: ``trainer.accelerator`` is not the name of an accelerator, or this machine has none of the kind.
+    """
+    from lightning.pytorch.accelerators import AcceleratorRegistry
+
+    wanted = cfg.trainer.get("accelerator", "auto")
+    if not isinstance(wanted, str) or wanted == "auto":
+        return
+    names = ("cuda", "mps") if wanted == "gpu" else (wanted,)
+    kinds = [entry["accelerator"] for name, entry in AcceleratorRegistry.items() if name in names]
+    key = f"trainer.accelerator={wanted}"
+    if not kinds:
+        raise ConfigError(f"{key}: there is no such kind{closest(wanted, ('auto', 'gpu', *AcceleratorRegistry))}")
+    if not any(kind.is_available() for kind in kinds):
+        raise ConfigError(f"{key}: torch finds none on this machine; trainer=cpu, or trainer=auto for what there is")
+
+
 def build_trainer(cfg: DictConfig, run_dir: Path) -> Trainer:
     """Build the trainer with the callbacks and loggers of the configuration, writing into ``run_dir``.
 
@@ -117,6 +145,7 @@ def build_trainer(cfg: DictConfig, run_dir: Path) -> Trainer:
 
     from colonnade.training.checkpoint_io import AtomicCheckpointIO
 
+    check_devices(cfg)
     # Its announcements are not for the people who train; its warnings are.
     logging.getLogger("lightning.pytorch").setLevel(logging.WARNING)
     cfg = cfg.copy()

@@ -30,7 +30,7 @@ class OptimizerBuilder:
         betas: of ``adam`` and ``adamw``, each in [0, 1).
         eps: of adam and adamw, above 0.
         momentum: of sgd, in [0, 1).
-        nesterov: of sgd.
+        nesterov: of sgd, whose momentum is then above 0.
         fused: one kernel for all parameters; None: where it is implemented.
         grad_clip: largest norm of all gradients together; None: not clipped.
         schedule: ``constant``, ``cosine``, ``one_cycle``, ``coslog4``, ``step`` (times ``gamma`` every ``step_epochs``)
@@ -75,6 +75,8 @@ class OptimizerBuilder:
         _check("betas", betas, len(betas) == 2 and all(0 <= b < 1 for b in betas), "two numbers in [0, 1)")
         _check("eps", eps, eps > 0, "above 0")
         _check("momentum", momentum, 0 <= momentum < 1, "in [0, 1)")
+        unmoved = name == "sgd" and nesterov and momentum == 0
+        _check("momentum", momentum, not unmoved, "above 0 with nesterov=true")
         _check("grad_clip", grad_clip, grad_clip is None or grad_clip > 0, "above 0, or null")
         _check("schedule", schedule, schedule in SCHEDULES, " or ".join(SCHEDULES))
         _check(
