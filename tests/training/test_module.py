@@ -202,6 +202,20 @@ def test_plateau_lowers_the_rate(tmp_path):
     assert run.optimizers[0].param_groups[0]["lr"] == pytest.approx(1e-2 * 0.5**3)
 
 
+def test_plateau_counts_validations_not_epochs(tmp_path):
+    task = FakeTask(monitor="val/steady", extra=lambda n: {"steady": 1.0})
+    model = module(task=task, optim=OptimizerBuilder(lr=1.0e-2, schedule="plateau", patience=0, gamma=0.5))
+    run = fit(tmp_path, model, epochs=6, check_val_every_n_epoch=2)
+    assert run.optimizers[0].param_groups[0]["lr"] == pytest.approx(1e-2 * 0.5**2)
+
+
+def test_the_rate_that_is_logged_is_the_base_rate(tmp_path):
+    model = module(optim=OptimizerBuilder(lr=1.0e-2, lr_factors={"body": 0.1}))
+    run = fit(tmp_path, model, epochs=1)
+    assert run.callback_metrics["lr"].item() == pytest.approx(1e-2)
+    assert run.optimizers[0].param_groups[0]["lr"] == pytest.approx(1e-3)
+
+
 def test_all_rows_are_decoded_once_an_epoch(tmp_path):
     task = FakeTask()
     fit(tmp_path, module(task=task, eval_rows=10), epochs=2)

@@ -186,6 +186,11 @@ def full_precision(raw: Float[Tensor, "*shape"]) -> Float[Tensor, "*shape"]:
     return raw.to(torch.promote_types(raw.dtype, torch.float32))
 
 
+def over_members(loss: Float[Tensor, "b m"]) -> Float[Tensor, "b"]:
+    """Mean over the members; of a single one, its view: a node less for the backward pass of a small network."""
+    return loss.squeeze(1) if loss.shape[1] == 1 else loss.mean(1)
+
+
 def beside(constant: Shaped[Tensor, "*shape"], value: Float[Tensor, "*other"]) -> Shaped[Tensor, "*shape"]:
     """A constant on the device and in the type of ``value``, to be kept for the next call.
 

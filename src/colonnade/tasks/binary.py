@@ -10,7 +10,7 @@ from torch.nn import functional as F
 from colonnade.core.errors import ConfigError
 from colonnade.core.schema import TargetKind
 from colonnade.core.spec import BatchSpec
-from colonnade.tasks.base import Task, beside, full_precision
+from colonnade.tasks.base import Task, beside, full_precision, over_members
 from colonnade.tasks.classes import ClassWeight, check_classes, check_options, class_index, class_weights
 from colonnade.tasks.measures import labels, proper
 from colonnade.tasks.measures.rows import Measure
@@ -79,7 +79,7 @@ class Binary(Task):
         if self.label_smoothing:
             smooth = torch.lerp(smooth, smooth.new_full((), 0.5), self.label_smoothing)
         expected = smooth[:, None].expand_as(logit)
-        loss = F.binary_cross_entropy_with_logits(logit, expected, reduction="none").mean(1)
+        loss = over_members(F.binary_cross_entropy_with_logits(logit, expected, reduction="none"))
         if self._weights is None:
             return loss
         self._weights = beside(self._weights, loss)

@@ -9,7 +9,7 @@ from torch.nn import functional as F
 
 from colonnade.core.schema import TargetKind
 from colonnade.core.spec import BatchSpec
-from colonnade.tasks.base import Task, beside, full_precision
+from colonnade.tasks.base import Task, beside, full_precision, over_members
 from colonnade.tasks.classes import ClassWeight, check_classes, check_options, class_index, class_weights
 from colonnade.tasks.measures import labels, proper
 from colonnade.tasks.measures.rows import Measure
@@ -79,7 +79,7 @@ class Multiclass(Task):
             label_smoothing=self.label_smoothing,
             ignore_index=_IGNORE_NOTHING,
         )
-        loss = loss.view(rows, members).mean(1)
+        loss = over_members(loss.view(rows, members))
         if self._weights is None:
             return loss
         self._weights = beside(self._weights, loss)

@@ -10,7 +10,7 @@ from torch.nn import functional as F
 from colonnade.core.errors import DataError
 from colonnade.core.schema import TargetKind
 from colonnade.core.spec import BatchSpec
-from colonnade.tasks.base import Task, full_precision
+from colonnade.tasks.base import Task, full_precision, over_members
 from colonnade.tasks.measures import values
 from colonnade.tasks.measures.rows import Measure, refuse_rows
 
@@ -70,7 +70,7 @@ class Regression(Task):
                 loss = F.l1_loss(value, expected, reduction="none")
             case _:
                 loss = F.huber_loss(value, expected, reduction="none", delta=self.huber_delta)
-        return loss.flatten(1).mean(1)
+        return over_members(loss.flatten(1))
 
     def decoder(self, spec: BatchSpec) -> nn.Module:
         """See :class:`RegressionDecoder`."""

@@ -8,6 +8,7 @@ from typing import Any
 from torch import nn
 from torch.nn.modules.batchnorm import _BatchNorm
 from torch.nn.modules.instancenorm import _InstanceNorm
+from torch.optim import Optimizer
 
 from colonnade.core.errors import ConfigError, closest
 
@@ -32,7 +33,8 @@ def parameter_groups(
         lr_factors: factor of the learning rate of all parameters whose name begins with the key (the longest key wins).
 
     Returns:
-        At most two groups for each distinct factor, with ``params``, ``lr``, ``initial_lr``, ``weight_decay``.
+        At most two groups for each distinct factor, with ``params``, ``lr``, ``initial_lr``, ``factor`` and
+        ``weight_decay``.
 
     Raises:
         ConfigError: a key of ``lr_factors`` fits no parameter, or nothing is trainable.
@@ -57,9 +59,15 @@ def parameter_groups(
     if not groups:
         raise ConfigError("model: the network has no trainable parameters; choose a model that learns")
     return [
-        {"params": params, "lr": lr * factor, "initial_lr": lr * factor, "weight_decay": decay}
+        {"params": params, "lr": lr * factor, "initial_lr": lr * factor, "factor": factor, "weight_decay": decay}
         for (factor, decay), params in groups.items()
     ]
+
+
+def base_rate(optimizer: Optimizer) -> float:
+    """The learning rate that stands there now, without the factors of parts of the network."""
+    group = min(optimizer.param_groups, key=lambda group: abs(group["factor"] - 1))
+    return float(group["lr"] / group["factor"])
 
 
 def _undecayed(network: nn.Module) -> set[int]:

@@ -32,6 +32,7 @@ from colonnade.training.average import WeightAverage
 from colonnade.training.checkpoint_io import AtomicCheckpointIO
 from colonnade.training.collect import Collected, Collector, forward_raw, gather
 from colonnade.training.epoch_log import log_epoch
+from colonnade.training.groups import base_rate
 from colonnade.training.losses import StepLosses
 from colonnade.training.optim import OptimizerBuilder, Rate
 from colonnade.training.seeding import reseed, step_seed
@@ -121,6 +122,7 @@ class SupervisedModule(LightningModule):
         self._losses = StepLosses()
         self._collector = Collector(spec.out_shape)
         self._undefined: set[str] = set()
+        self._validated = False
         self._plain = False
         self._parameters_trained: list[Tensor] = []
         self._rate: Rate | None = None
@@ -198,12 +200,12 @@ class SupervisedModule(LightningModule):
         """Log the mean loss of the epoch, and let a plateau scheduler see the monitored metric."""
         total, norm = self._summed_over_processes()
         self._losses.reset()
-        lr = self._optimizer().param_groups[0]["lr"]
-        values = {"train/loss": total / norm if norm else math.nan, "lr": lr}
-        self._log(values)
+        self._log({"train/loss": total / norm if norm else math.nan, "lr": base_rate(self._optimizer())})
+        validated, self._validated = self._validated, False
         plateau = self.lr_schedulers()
         monitored = self.trainer.callback_metrics.get(self.task.monitor)
-        if isinstance(plateau, torch.optim.lr_scheduler.ReduceLROnPlateau) and monitored is not None:
+        # An epoch without validation has nothing to say, though the last metric still stands there.
+        if isinstance(plateau, torch.optim.lr_scheduler.ReduceLROnPlateau) and validated and monitored is not None:
             plateau.step(monitored.item())
 
     def _gradients(self, batch: Batch, shares: Tensor) -> Tensor:
@@ -286,6 +288,7 @@ class SupervisedModule(LightningModule):
         collected.refuse_non_finite("val")
         values = {"loss": self._mean_loss(collected)}
         values |= self.task.epoch_metrics(self.task.decode(collected.raw), collected.target, collected.weight)
+        self._validated = True
         self._log({f"val/{name}": value for name, value in values.items()})
 
     def collect(self, loader: Iterable[Batch]) -> Collected:
