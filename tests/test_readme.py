@@ -97,6 +97,15 @@ def test_the_commands_in_their_order(folder: Path) -> None:
     assert unnamed == set(), "in the run folder, but not in the README"
 
 
+@pytest.mark.slow
+def test_the_python_block(folder: Path) -> None:
+    (body,) = re.findall(r"^```python\n(.*?)^```$", TEXT, re.MULTILINE | re.DOTALL)
+    done = subprocess.run([sys.executable, "-c", body], cwd=folder, capture_output=True, text=True, timeout=300)
+    assert done.returncode == 0, done.stderr
+    assert "probability/yes" in done.stdout
+    assert "Warning" not in done.stderr
+
+
 def test_every_choice_has_a_file() -> None:
     groups = dict(GROUP.findall(section("What to type")))
     shipped = {path.name for path in (ROOT / "conf").iterdir() if path.is_dir() and path.name != "hydra"}

@@ -14,6 +14,7 @@ from colonnade.config.check import check
 from colonnade.config.compose import compose
 from colonnade.config.locate import shipped
 from colonnade.runs.assemble import Parts, assemble, build_trainer
+from colonnade.runs.fit import fit
 
 FOUND = {
     group: sorted(path.stem for path in (shipped() / group).rglob("*.yaml"))
@@ -123,6 +124,15 @@ def test_data_sets_are_sound(choice, tmp_path):
     if choice != "data=table":
         assert cfg.data.name == choice.partition("=")[2]
         assert cfg.data.get("licence"), "a data set says under which licence it may be used"
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", [name for name in FOUND["data"] if name != "table"])
+def test_every_data_set_trains(name, tmp_path, real_data):
+    quick = ["trainer=cpu", "trainer.max_epochs=1", "logger=none", "loader.batch_size=1024"]
+    result = fit(compose(["model=linear", f"data={name}", *quick]), tmp_path / "run")
+    assert result["status"] == "finished"
+    assert all(value is not None for value in result["metrics"]["test"].values())
 
 
 @pytest.mark.parametrize("choice", choices("callbacks", "logger", "trainer", "experiment"))

@@ -279,3 +279,50 @@ def test_torchruns_processes_keep_to_the_rules_of_the_folder(tmp_path, monkeypat
     with pytest.raises(ConfigError, match=r"overwrite=true: not under torchrun"):
         trained(run_dir, "data=wine", "overwrite=true")
     assert json.loads((run_dir / "result.json").read_text()) == result
+
+
+@pytest.mark.parametrize("precision", ["bf16-true", "64-true"])
+def test_what_is_measured_is_what_predicts_whatever_the_precision(tmp_path, precision):
+    rng = np.random.default_rng(0)
+    x = rng.normal(size=(200, 2))
+    frame = pl.DataFrame({"a": x[:, 0], "b": x[:, 1], "y": x @ [1.0, -1.0] + rng.normal(size=200)})
+    frame.write_csv(tmp_path / "t.csv")
+    words = (f"data.path={tmp_path / 't.csv'}", "data.target=y", f"trainer.precision={precision}")
+    assert trained(tmp_path / "run", *words)["status"] == "finished"
+    kept = pl.read_parquet(tmp_path / "run" / "predictions.parquet")
+    again = predict(tmp_path / "run", tmp_path / "t.csv")[kept["row_id"].to_list()]
+    np.testing.assert_allclose(kept["prediction"], again["prediction"], rtol=1e-5)
+
+
+@pytest.mark.parametrize("kind", ["polars", "pandas"])
+def test_a_frame_from_python(tmp_path, kind):
+    rng = np.random.default_rng(0)
+    x = rng.normal(size=(200, 2))
+    made = pl.DataFrame({"a": x[:, 0], "b": x[:, 1], "y": x @ [1.0, -1.0] + rng.normal(size=200)})
+    frame = made if kind == "polars" else made.to_pandas()
+    result = fit(compose([*QUICK, "data.target=y"]), tmp_path / "run", frame)
+    made.write_csv(tmp_path / "t.csv")
+    from_file = trained(tmp_path / "file", f"data.path={tmp_path / 't.csv'}", "data.target=y")
+    assert result["task"] == "regression"
+    assert result["metrics"] == from_file["metrics"]
+    with pytest.raises(ConfigError, match="a frame is given, and data.files too: data=table, without data.files="):
+        fit(compose([*QUICK, "data=adult"]), tmp_path / "both", frame)
+    with pytest.raises(ConfigError, match="trainer.devices asks for 2 processes, which read files"):
+        fit(compose([*QUICK, "data.target=y", "trainer.devices=2"]), tmp_path / "two", frame)
+
+
+def test_weights_reach_the_loss_and_the_metrics(tmp_path):
+    """Rows of weight zero are as good as absent; the accuracy on the test rows is that of the weights."""
+    rng = np.random.default_rng(0)
+    x = rng.normal(size=400)
+    y = np.where(x + rng.normal(size=400) > 0, "yes", "no")
+    weight = rng.integers(0, 4, 400).astype(float)
+    pl.DataFrame({"x": x, "y": y, "w": weight}).write_csv(tmp_path / "t.csv")
+    words = (f"data.path={tmp_path / 't.csv'}", "data.target=y")
+    weighted = trained(tmp_path / "weighted", *words, "data.weight=w")
+    kept = pl.read_parquet(tmp_path / "weighted" / "predictions.parquet").filter(pl.col("split") == "test")
+    right = (kept["prediction"] == kept["target"]).to_numpy()
+    w = weight[kept["row_id"].to_numpy()]
+    assert weighted["metrics"]["test"]["accuracy"] == pytest.approx((right * w).sum() / w.sum(), rel=1e-5)
+    plain = trained(tmp_path / "plain", *words, "data.exclude.w=none")
+    assert plain["metrics"]["val"]["log_loss"] != weighted["metrics"]["val"]["log_loss"]

@@ -16,7 +16,7 @@ from omegaconf import DictConfig, OmegaConf, open_dict
 from colonnade.config.check import check
 from colonnade.config.record import config_hash, redact
 from colonnade.core.errors import ColonnadeError, ConfigError, RunFolderError
-from colonnade.runs.assemble import Parts, assemble, build_trainer
+from colonnade.runs.assemble import Parts, assemble, build_trainer, check_devices
 from colonnade.runs.environment import environment
 from colonnade.runs.folder import RunFolder
 from colonnade.runs.illustrate import best_epoch, epochs
@@ -28,12 +28,13 @@ log = logging.getLogger(__name__)
 NO_ROOM = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 
 
-def fit(cfg: DictConfig, run_dir: Path | str) -> dict[str, Any]:
+def fit(cfg: DictConfig, run_dir: Path | str, frame: Any = None) -> dict[str, Any]:
     """Train ``cfg`` in ``run_dir``; resume what is unfinished there; leave alone what is finished.
 
     Args:
         cfg: a composed configuration.
         run_dir: the run folder.
+        frame: a polars or pandas frame to train on, instead of what ``data:`` would read.
 
     Returns:
         The content of ``result.json``.
@@ -43,7 +44,10 @@ def fit(cfg: DictConfig, run_dir: Path | str) -> dict[str, Any]:
         RunFolderError: the folder is locked, holds another configuration, or the disk is full.
         DataError, TrainingError: see their texts; ``result.json`` then says ``failed``.
     """
+    if frame is not None:
+        cfg = _framed(cfg)
     check(cfg)
+    check_devices(cfg)
     folder = RunFolder(run_dir)
     if is_worker() and cfg.overwrite:
         # One process would empty the folder while another already looks for what to resume.
@@ -56,11 +60,13 @@ def fit(cfg: DictConfig, run_dir: Path | str) -> dict[str, Any]:
         try:
             n = processes(cfg)
             if n == 1:
-                return train(cfg, folder)
+                return train(cfg, folder, frame)
+            if frame is not None:
+                raise ConfigError(f"trainer.devices asks for {n} processes, which read files: write the frame to one")
             launch(cfg, folder.path, n)
             return folder.result or {}
         except ColonnadeError as error:
-            _failed(folder, error)
+            _failed(cfg, folder, error)
             raise
         except OSError as error:
             if error.errno not in NO_ROOM:
@@ -68,18 +74,39 @@ def fit(cfg: DictConfig, run_dir: Path | str) -> dict[str, Any]:
             fault = RunFolderError(
                 f"cannot write to '{folder.path}': {error}; make room, and run the same command again to finish"
             )
-            _failed(folder, fault)
+            _failed(cfg, folder, fault)
             raise fault from error
 
 
-def _failed(folder: RunFolder, error: ColonnadeError) -> None:
+def _framed(cfg: DictConfig) -> DictConfig:
+    """The configuration that reads a frame from memory, which messages and the record call by this name."""
+    named = [key for key in ("path", "files", "sql", "source") if cfg.data.get(key) is not None]
+    if named:
+        raise ConfigError(f"a frame is given, and data.{named[0]} too: data=table, without data.{named[0]}=")
+    return OmegaConf.merge(cfg, {"data": {"path": "<frame>"}})  # type: ignore[return-value]
+
+
+def _failed(cfg: DictConfig, folder: RunFolder, error: ColonnadeError) -> None:
     """Write that the run failed; on a full disk this may fail too, and the error itself is what counts."""
-    if is_first():
-        with suppress(OSError):
-            folder.finish({"status": "failed", "error": f"{type(error).__name__}: {error}"})
+    if not is_first():
+        return
+    result = {
+        "status": "failed",
+        "task": cfg.task.get("name"),
+        "monitor": cfg.task.get("monitor"),
+        "metrics": {},
+        "seconds": None,
+        "epochs": None,
+        "parameters": None,
+        "checkpoint": None,
+        "overrides": list(cfg.get("overrides", [])),
+        "error": f"{type(error).__name__}: {error}",
+    }
+    with suppress(OSError):
+        folder.finish(result)
 
 
-def train(cfg: DictConfig, folder: RunFolder) -> dict[str, Any]:
+def train(cfg: DictConfig, folder: RunFolder, frame: Any = None) -> dict[str, Any]:
     """Train in this process, which may be one of several; the first of them measures and writes.
 
     Returns:
@@ -87,7 +114,7 @@ def train(cfg: DictConfig, folder: RunFolder) -> dict[str, Any]:
     """
     start = time.monotonic()
     _prepare_process(cfg)
-    parts = assemble(cfg)
+    parts = assemble(cfg, frame)
     from colonnade.training.checkpoint_io import latest_recovery
 
     recovery = latest_recovery(folder.checkpoints)
@@ -101,6 +128,8 @@ def train(cfg: DictConfig, folder: RunFolder) -> dict[str, Any]:
     with warnings.catch_warnings():
         # Lightning's own use of a class that torch has renamed.
         warnings.filterwarnings("ignore", message=".*LeafSpec")
+        # The progress bar may be left out of what is resumed.
+        warnings.filterwarnings("ignore", message="Be aware that when using `ckpt_path`, callbacks")
         trainer.fit(parts.module, datamodule=parts.datamodule, ckpt_path=recovery, weights_only=True)
     leave_group()
     if not trainer.is_global_zero:

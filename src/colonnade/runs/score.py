@@ -43,6 +43,8 @@ def score(parts: Parts, trainer: Trainer, folder: RunFolder, *, seconds: float) 
     checkpoint = best_checkpoint(folder.checkpoints)
     if checkpoint is not None:
         module.load_best(checkpoint)
+    # What is measured is what is kept and served, whatever the precision of the training.
+    module.float()
     save_file(module.network_state(), folder / NETWORK)
     metrics: dict[str, dict[str, float]] = {}
     frames: list[pl.DataFrame] = []
