@@ -74,6 +74,13 @@ def test_single_target_has_plain_names() -> None:
     png(figures["residuals"])
 
 
+def test_titles_say_which_rows() -> None:
+    value = torch.randn(50, 1).double()
+    (figure,) = draw("regression", {"value": value + 1}, value, target_names=["$y"], rows="test rows").values()
+    assert figure.get_suptitle().endswith(", test rows")
+    png(figure)
+
+
 def test_no_rows_no_figures() -> None:
     assert draw("regression", {"value": torch.zeros(0, 1)}, torch.zeros(0, 1), target_names=["y"]) == {}
 

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 from torch import Tensor
 
-from colonnade.report import classification, regression
+from colonnade.report import classification, regression, style
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -44,6 +44,7 @@ def draw(
     classes: Sequence[str] = (),
     target_names: Sequence[str] = (),
     quantiles: Sequence[float] = (),
+    rows: str = "",
 ) -> dict[str, Figure]:
     """The figures of a task. At most 800 pixels wide, and nobody else's: close nothing, save with ``savefig``.
 
@@ -54,6 +55,7 @@ def draw(
         classes: names of the classes, in order.
         target_names: names of the targets.
         quantiles: ``task.quantiles``.
+        rows: which rows these are, such as ``"test rows"``; added to the titles.
 
     Returns:
         Figures by name; nothing without rows. A figure of one of several targets has its position in the name, such as
@@ -73,7 +75,10 @@ def draw(
         target_names=tuple(target_names),
         quantiles=tuple(quantiles),
     )
-    return _FIGURES[task_name](scored)
+    figures = _FIGURES[task_name](scored)
+    for figure in figures.values() if rows else ():
+        style.head(figure, f"{figure.get_suptitle()}, {rows}")
+    return figures
 
 
 def _binary(s: Scored) -> dict[str, Figure]:

@@ -40,8 +40,7 @@ def figure(
 
     fig = Figure(figsize=(width, height), dpi=DPI, layout="constrained", facecolor="white")
     FigureCanvasAgg(fig)
-    heading = fig.suptitle(title, x=0.012, ha="left", fontsize=LARGE, fontweight="bold", color=INK)
-    heading.set_parse_math(False)
+    head(fig, title)
     fig.get_layout_engine().set(w_pad=0.08, h_pad=0.08, wspace=0.04, hspace=0.04)  # type: ignore[call-arg, union-attr]
     panels = fig.subplots(1, columns, squeeze=False, width_ratios=width_ratios)[0]
     return fig, [plain(ax) for ax in panels]
@@ -57,6 +56,12 @@ def plain(ax: Axes) -> Axes:
     ax.grid(True, color=GRID, linewidth=0.8)
     ax.set_axisbelow(True)
     return ax
+
+
+def head(fig: Figure, title: str) -> None:
+    """Heading of a figure, at the left."""
+    heading = fig.suptitle(title, x=0.012, ha="left", fontsize=LARGE, fontweight="bold", color=INK)
+    heading.set_parse_math(False)
 
 
 def label(ax: Axes, *, x: str = "", y: str = "", title: str = "") -> None:

@@ -49,14 +49,14 @@ def best_epoch(rows: Sequence[Mapping[str, float | None]], monitor: str, mode: s
 
 
 def publish(figures: Mapping[str, Figure], trainer: Trainer, folder: Path) -> None:
-    """Write each figure to ``figures/<name>.png`` and to TensorBoard, drawn once."""
+    """Write each figure, and those of the finders, to ``figures/<name>.png`` and to TensorBoard, drawn once."""
     import numpy as np
     from lightning.pytorch.loggers import TensorBoardLogger
     from matplotlib.backends.backend_agg import FigureCanvasAgg
     from PIL import Image
 
     (folder / FIGURES).mkdir(exist_ok=True)
-    for name, figure in figures.items():
+    for name, figure in {**figures, **_found(folder)}.items():
         canvas = FigureCanvasAgg(figure)
         canvas.draw()
         pixels = np.asarray(canvas.buffer_rgba())[..., :3]
@@ -64,6 +64,19 @@ def publish(figures: Mapping[str, Figure], trainer: Trainer, folder: Path) -> No
         for logger in trainer.loggers:
             if isinstance(logger, TensorBoardLogger):
                 logger.experiment.add_image(name, pixels, trainer.global_step, dataformats="HWC")
+
+
+def _found(folder: Path) -> dict[str, Figure]:
+    """What the finders wrote before the training, drawn."""
+    from colonnade.report import finders
+
+    drawings = {"lr_find": finders.learning_rate, "batch_size_find": finders.batch_size}
+    tables = {name: folder / f"{name}.json" for name in drawings}
+    return {
+        name: drawings[name](json.loads(path.read_text(encoding="utf-8")))
+        for name, path in tables.items()
+        if path.exists()
+    }
 
 
 def record_settings(cfg: DictConfig, metrics: Mapping[str, Mapping[str, float]], trainer: Trainer) -> None:

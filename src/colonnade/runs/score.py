@@ -91,6 +91,7 @@ def _figures(parts: Parts, prediction: Mapping[str, Tensor], truth: Tensor) -> d
         classes=spec.classes,
         target_names=spec.target_names,
         quantiles=task.quantiles,
+        rows=f"{SPLITS[-1]} rows",
     )
 
 

@@ -1,11 +1,12 @@
 import json
 import logging
+from types import SimpleNamespace
 
 import pytest
 import torch
 from kit import FakeData, FakeTask, Net, module, rows, same, trainer
 
-from colonnade.training.callbacks.batch_size_finder import BatchSizeFinder, repeated
+from colonnade.training.callbacks.batch_size_finder import WARM_UP, BatchSizeFinder, repeated
 from colonnade.training.callbacks.lr_finder import LearningRateFinder
 from colonnade.training.optim import OptimizerBuilder
 from colonnade.training.trial import Trial
@@ -28,7 +29,16 @@ def test_range_test_changes_nothing(tmp_path, caplog):
     written = json.loads((tmp_path / "lr_find.json").read_text())
     assert written["suggestion"] == finder.found
     assert len(written["lr"]) == len(written["loss"]) >= 10
-    assert (tmp_path / "lr_find.png").stat().st_size > 1000
+    assert sorted(p.name for p in tmp_path.glob("lr_find*")) == ["lr_find.json"]
+
+
+def test_a_loss_that_diverges_at_once_suggests_no_rate(tmp_path, caplog, monkeypatch):
+    monkeypatch.setattr(Trial, "step", lambda self, batch, norm, *, lr=None: float("nan"))
+    finder = LearningRateFinder(folder=str(tmp_path), apply=True)
+    _, run = fit(tmp_path, finder)
+    assert "the loss diverged within ten steps from lr=1e-06: no learning rate is suggested" in caplog.text
+    assert json.loads((tmp_path / "lr_find.json").read_text()) == {"suggestion": None, "lr": [], "loss": []}
+    assert [g["lr"] for g in run.optimizers[0].param_groups] == pytest.approx([1e-3, 5e-4])
 
 
 def test_range_test_can_be_applied(tmp_path):
@@ -46,7 +56,25 @@ def test_batch_sizes_are_timed(tmp_path, caplog):
     assert finder.found in (16, 32, 64)
     assert all(rate > 0 for rate in finder.rates.values())
     assert f"batch size found: loader.batch_size={finder.found}" in caplog.text
-    assert json.loads((tmp_path / "batch_size_find.json").read_text())["suggestion"] == finder.found
+    written = json.loads((tmp_path / "batch_size_find.json").read_text())
+    assert written == {"suggestion": finder.found, "rows_per_second": {str(n): r for n, r in finder.rates.items()}}
+
+
+def test_the_first_size_is_warmed_up_and_the_fastest_step_counts(tmp_path, monkeypatch):
+    now, steps = [0.0], []
+
+    def step(self, batch, norm, *, lr=None):
+        steps.append(len(batch))
+        # Twenty slow steps, and every third one slowed by something else.
+        now[0] += 9.0 if len(steps) <= WARM_UP or len(steps) % 3 == 0 else 0.5
+        return 0.0
+
+    monkeypatch.setattr(Trial, "step", step)
+    monkeypatch.setattr(f"{BatchSizeFinder.__module__}.time", SimpleNamespace(perf_counter=lambda: now[0]))
+    finder = BatchSizeFinder(folder=str(tmp_path), smallest=16, largest=32, steps=3)
+    fit(tmp_path, finder)
+    assert steps == [16] * (WARM_UP + 3) + [32] * (1 + 3)
+    assert finder.rates == {16: 32.0, 32: 64.0}
 
 
 def test_out_of_memory_ends_the_search(tmp_path, caplog, monkeypatch):
@@ -62,6 +90,16 @@ def test_out_of_memory_ends_the_search(tmp_path, caplog, monkeypatch):
     fit(tmp_path, finder)
     assert finder.found == 16
     assert "batches of 32 rows do not fit into memory" in caplog.text
+
+
+def test_no_size_that_fits_is_told(tmp_path, caplog, monkeypatch):
+    def step(self, batch, norm, *, lr=None):
+        raise torch.OutOfMemoryError("out of memory")
+
+    monkeypatch.setattr(Trial, "step", step)
+    fit(tmp_path, BatchSizeFinder(folder=str(tmp_path), smallest=16))
+    assert "no batch of 16 rows fits into memory: no batch size is suggested" in caplog.text
+    assert json.loads((tmp_path / "batch_size_find.json").read_text()) == {"suggestion": None, "rows_per_second": {}}
 
 
 def test_trial_takes_the_optimizers_steps():

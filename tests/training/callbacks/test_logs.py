@@ -3,12 +3,16 @@
 import io
 import json
 import logging
+from types import SimpleNamespace
 
 import pytest
-from kit import FakeData, callbacks, module, trainer
+from kit import FakeData, FakeTask, callbacks, module, trainer
+from lightning.pytorch import Callback
 from rich.console import Console
 
+from colonnade.training.callbacks.early_stopping import EarlyStopping
 from colonnade.training.callbacks.progress import Progress
+from colonnade.training.checkpoint_io import latest_recovery
 from colonnade.training.loggers import TensorBoard
 
 
@@ -89,6 +93,95 @@ def test_bar_on_a_terminal(tmp_path, monkeypatch):
     run.fit(module(), datamodule=FakeData())
     assert "epoch 2/2" in screen.getvalue()
     assert "val/loss" in screen.getvalue()
+
+
+@pytest.fixture
+def clock(monkeypatch):
+    """A clock that goes when it is told to."""
+    now = SimpleNamespace(seconds=0.0)
+    monkeypatch.setattr("colonnade.training.callbacks.progress.time", SimpleNamespace(monotonic=lambda: now.seconds))
+    return now
+
+
+def third_epoch(clock):
+    """A bar and its trainer in the third of 200 epochs of four chunks, each of 1000 rows and a second."""
+    bar = Progress(monitor="val/log_loss", mode="min")
+    bar.load_state_dict({"last": 0.32514, "best": 0.31089})
+    patience = EarlyStopping(monitor="val/log_loss", mode="min", patience=16)
+    run = SimpleNamespace(
+        max_epochs=200, current_epoch=0, num_training_batches=4, world_size=1, callbacks=[patience], callback_metrics={}
+    )
+    bar.on_train_start(run, None)
+    for turn in range(9):
+        run.current_epoch, chunk = divmod(turn, 4)
+        bar.on_train_batch_start(run, None, None, chunk)
+        clock.seconds += 1.0
+        bar.on_train_batch_end(run, None, None, SimpleNamespace(batch=range(1000)), chunk)
+    return bar, run
+
+
+@pytest.mark.parametrize(
+    ("width", "text"),
+    [
+        (None, "epoch 3/200 · val/log_loss 0.3251 (best 0.3109) · 1,000 rows/s · 01:03 to 13:11 left"),
+        (80, "epoch 3/200 · val/log_loss 0.3251 (best 0.3109) · 01:03 to 13:11 left"),
+        (60, "epoch 3/200 · val/log_loss 0.3251 · 01:03 to 13:11 left"),
+        (40, "val/log_loss 0.3251 · 01:03 to 13:11 left"),
+    ],
+)
+def test_metric_and_time_left_are_what_stays_of_the_line(clock, width, text):
+    bar, run = third_epoch(clock)
+    assert bar.text(run, width=width) == text
+
+
+def test_metric_time_left_and_a_bar_on_80_columns(clock, monkeypatch):
+    screen = io.StringIO()
+    monkeypatch.setattr("sys.stderr.isatty", lambda: True, raising=False)
+    monkeypatch.setattr(
+        "colonnade.training.callbacks.progress.Console",
+        lambda stderr: Console(file=screen, force_terminal=True, width=80, no_color=True),
+    )
+    bar, run = third_epoch(clock)
+    bar.on_train_end(run, None)
+    shown = [line for line in screen.getvalue().splitlines() if "epoch 3/200" in line][-1]
+    frame = shown[shown.rindex("\x1b[2K") + 4 :]
+    assert frame == "━━╸        epoch 3/200 · val/log_loss 0.3251 (best 0.3109) · 01:03 to 13:11 left"
+    assert len(frame) == 80
+
+
+def test_the_time_left_is_told_within_the_first_epoch(clock):
+    bar = Progress(monitor="val/loss", mode="min")
+    run = SimpleNamespace(max_epochs=2, current_epoch=0, num_training_batches=4, world_size=1, callbacks=[])
+    bar.on_train_start(run, None)
+    assert bar.text(run) == "epoch 1/2"
+    bar.on_train_batch_start(run, None, None, 0)
+    clock.seconds = 3600.0
+    bar.on_train_batch_end(run, None, None, SimpleNamespace(batch=range(18_000)), 0)
+    assert bar.text(run) == "epoch 1/2 · 5 rows/s · 7:00:00 left"
+
+
+def test_the_clock_leaves_out_what_happens_before_the_first_chunk(tmp_path, caplog, clock):
+    class RangeTest(Callback):
+        def on_train_start(self, trainer, pl_module):
+            clock.seconds += 600.0
+
+    bar = Progress(monitor="val/loss", mode="min")
+    run = trainer(tmp_path, epochs=2, callbacks=[bar, RangeTest()], enable_checkpointing=False)
+    with caplog.at_level(logging.INFO, logger="colonnade"):
+        run.fit(module(), datamodule=FakeData())
+    assert [r.message for r in caplog.records if r.message.startswith("epoch")][-1].endswith(" rows/s · in 00:00")
+
+
+def test_a_resumed_training_remembers_the_best(tmp_path):
+    def train(epochs, score, resume=None):
+        task = FakeTask(monitor="val/score", mode="max", extra=lambda n: {"score": score})
+        options = callbacks(tmp_path, monitor="val/score", mode="max", max_share=1.0)
+        run = trainer(tmp_path, epochs=epochs, callbacks=options)
+        run.fit(module(task=task), datamodule=FakeData(), ckpt_path=resume, weights_only=True)
+        return run.progress_bar_callback.text(run, ended=True)
+
+    assert "val/score 0.9 (best 0.9)" in train(2, 0.9)
+    assert "val/score 0.3 (best 0.9)" in train(3, 0.3, latest_recovery(tmp_path / "checkpoints"))
 
 
 @pytest.mark.parametrize(

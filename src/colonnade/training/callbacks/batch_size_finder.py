@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import logging
 import time
 from collections.abc import Iterable
@@ -15,10 +14,14 @@ from lightning.pytorch import Callback, LightningModule, Trainer
 from colonnade.core.batch import Batch
 from colonnade.core.chunk import Chunk
 from colonnade.core.errors import ConfigError
+from colonnade.training.callbacks.found import record
 from colonnade.training.module import SupervisedModule
 from colonnade.training.trial import Trial
 
 log = logging.getLogger(__name__)
+
+# Steps until a processor and its allocator are at their pace.
+WARM_UP = 20
 
 
 class BatchSizeFinder(Callback):
@@ -26,12 +29,12 @@ class BatchSizeFinder(Callback):
     little.
 
     It only advises: a larger batch takes fewer steps, and wants another learning rate. Writes ``batch_size_find.json``.
-    A resumed training is not tested again.
+    A resumed training is not tested again. Why it is not Lightning's tuner: ``docs/decisions/0006-finders.md``.
 
     Args:
         folder: where to write.
         smallest, largest: range of the batch sizes, ``1 < smallest <= largest``.
-        steps: steps timed for each size, after one untimed, at least 1.
+        steps: steps timed for each size, after an untimed one (the first size: twenty), at least 1.
         gain: least relative gain in rows per second that is worth doubling the batch, from 0.
 
     Raises:
@@ -79,18 +82,26 @@ class BatchSizeFinder(Callback):
                 break
             self.found = size
             size *= 2
-        log.info("batch size found: loader.batch_size=%s; rows/s: %s", self.found, self.rates)
-        self.folder.mkdir(parents=True, exist_ok=True)
         result = {"suggestion": self.found, "rows_per_second": self.rates}
-        (self.folder / "batch_size_find.json").write_text(json.dumps(result), encoding="utf-8")
+        record(trainer, self.folder, "batch_size_find", result, self._text())
+
+    def _text(self) -> str:
+        if self.found is None:
+            return f"no batch of {self.smallest} rows fits into memory: no batch size is suggested"
+        rates = ", ".join(f"{size}: {rate:,.0f}" for size, rate in self.rates.items())
+        return f"batch size found: loader.batch_size={self.found} (rows/s by size: {rates})"
 
     def _rate(self, trial: Trial, batch: Batch) -> float:
-        trial.step(batch, float(len(batch)))
-        start = time.perf_counter()
-        for _ in range(self.steps):
-            # The loss is read back, so each step has ended on the device.
+        for _ in range(1 if self.rates else WARM_UP):
             trial.step(batch, float(len(batch)))
-        return self.steps * len(batch) / (time.perf_counter() - start)
+        seconds = []
+        for _ in range(self.steps):
+            start = time.perf_counter()
+            # The loss is read back, so the step has ended on the device.
+            trial.step(batch, float(len(batch)))
+            seconds.append(time.perf_counter() - start)
+        # The fastest: what else a machine does can only slow it down.
+        return len(batch) / min(seconds)
 
 
 def repeated(batch: Batch, size: int) -> Batch:

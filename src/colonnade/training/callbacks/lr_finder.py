@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import json
-import logging
 from collections.abc import Iterable
 from pathlib import Path
 from typing import cast
@@ -12,17 +10,16 @@ from lightning.pytorch import Callback, LightningModule, Trainer
 
 from colonnade.core.chunk import Chunk
 from colonnade.core.errors import ConfigError
+from colonnade.training.callbacks.found import record
 from colonnade.training.module import SupervisedModule
 from colonnade.training.trial import Trial, range_test, suggestion
-
-log = logging.getLogger(__name__)
 
 
 class LearningRateFinder(Callback):
     """Raises the learning rate on a copy of the network until the loss diverges, and says which rate it would take.
 
-    Lightning's tuner moves the rate through a scheduler of its automatic optimisation, which does not run here. Writes
-    ``lr_find.json`` and ``lr_find.png``. A resumed training is not tested again.
+    Writes ``lr_find.json``. A resumed training is not tested again. Why it is not Lightning's tuner:
+    ``docs/decisions/0006-finders.md``.
 
     Args:
         folder: where to write.
@@ -68,28 +65,15 @@ class LearningRateFinder(Callback):
         )
         # One answer for all processes.
         self.found = trainer.strategy.broadcast(suggestion(rates, losses))
-        if self.found is None:
-            log.warning("the loss diverged within ten steps from lr=%g: no learning rate is suggested", self.lowest)
-        else:
-            log.info("learning rate found: optim.lr=%g", self.found)
         if trainer.is_global_zero:
-            self._write(rates, losses)
+            result = {"suggestion": self.found, "lr": rates, "loss": losses}
+            record(trainer, self.folder, "lr_find", result, self._text())
         if self.apply and self.found is not None:
             for group in trainer.optimizers[0].param_groups:
                 group["initial_lr"] *= self.found / pl_module.optim.lr
                 group["lr"] = group["initial_lr"]
 
-    def _write(self, rates: list[float], losses: list[float]) -> None:
-        from matplotlib.figure import Figure
-
-        self.folder.mkdir(parents=True, exist_ok=True)
-        result = {"suggestion": self.found, "lr": rates, "loss": losses}
-        (self.folder / "lr_find.json").write_text(json.dumps(result), encoding="utf-8")
-        figure = Figure(figsize=(6, 4), layout="constrained")
-        axes = figure.add_subplot()
-        axes.plot(rates, losses)
-        axes.set(xscale="log", xlabel="learning rate", ylabel="loss, smoothed")
-        if self.found is not None:
-            axes.axvline(self.found, linestyle="--", color="grey", label=f"suggestion {self.found:g}")
-            axes.legend()
-        figure.savefig(self.folder / "lr_find.png", dpi=120)
+    def _text(self) -> str:
+        if self.found is None:
+            return f"the loss diverged within ten steps from lr={self.lowest:g}: no learning rate is suggested"
+        return f"learning rate found: optim.lr={self.found:g}"

@@ -6,6 +6,7 @@ import logging
 import sys
 import time
 from datetime import timedelta
+from math import floor
 from typing import Any
 
 from lightning.pytorch import Callback, LightningModule, Trainer
@@ -13,17 +14,21 @@ from lightning.pytorch.callbacks import ProgressBar
 from rich.console import Console
 from rich.progress import BarColumn, TextColumn
 from rich.progress import Progress as RichProgress
+from rich.table import Column
 
 from colonnade.core.chunk import Chunk
 from colonnade.training.callbacks.early_stopping import EarlyStopping
 
 log = logging.getLogger(__name__)
 
+# Columns of the bar, which takes what the text beside it leaves.
+NARROW, WIDE = 8, 20
+
 
 class Progress(ProgressBar):
     """A bar on a terminal, plain lines elsewhere: epoch, monitored metric, rows per second, time left.
 
-    Nothing is formatted between two refreshments.
+    Nothing is formatted between two refreshments. A resumed training remembers its best value.
 
     Args:
         monitor: name of the metric, such as ``"val/log_loss"``.
@@ -54,7 +59,9 @@ class Progress(ProgressBar):
         self._rows = 0
         self._begun = 0.0
         self._shown = 0.0
-        self._first_epoch = 0
+        # Epochs, with their fractions: where the clock was started, and where the training is.
+        self._from = 0.0
+        self._at = 0.0
 
     def disable(self) -> None:
         """Show nothing, as in all processes but the first."""
@@ -65,25 +72,23 @@ class Progress(ProgressBar):
         self._enabled = True
 
     def on_train_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
-        """Open the bar if there is a terminal."""
-        self._begun = self._shown = time.monotonic()
-        self._rows, self._first_epoch = 0, trainer.current_epoch
-        if self._enabled and sys.stderr.isatty():
-            self._bar = RichProgress(
-                BarColumn(bar_width=20),
-                TextColumn("{task.description}"),
-                auto_refresh=False,
-                transient=True,
-                console=Console(stderr=True),
-            )
-            self._bar.add_task("", total=trainer.num_training_batches)
-            self._bar.start()
+        """Begin anew."""
+        self._rows = 0
+        self._start(trainer, 0)
+
+    def on_train_batch_start(self, trainer: Trainer, pl_module: LightningModule, batch: Chunk, batch_idx: int) -> None:
+        """Start the clock and open the bar at the first chunk, after whatever other callbacks did before it."""
+        if self._rows == 0:
+            self._start(trainer, batch_idx)
+            if self._enabled and self._bar is None and sys.stderr.isatty():
+                self._open(trainer)
 
     def on_train_batch_end(
         self, trainer: Trainer, pl_module: LightningModule, outputs: Any, batch: Chunk, batch_idx: int
     ) -> None:
         """Count, and refresh the bar when it is time."""
         self._rows += len(batch.batch)
+        self._at = trainer.current_epoch + (batch_idx + 1) / trainer.num_training_batches
         if self._bar is not None and time.monotonic() - self._shown >= self.interval:
             self._refresh(trainer, batch_idx + 1)
 
@@ -108,40 +113,74 @@ class Progress(ProgressBar):
         """Close the bar, so that the message stands on a line of its own."""
         self._close()
 
-    def text(self, trainer: Trainer, *, ended: bool = False) -> str:
-        """The line that is shown: the epoch at work, or the number of those done when it has ended."""
+    def state_dict(self) -> dict[str, Any]:
+        """The last and the best value."""
+        return {"last": self._last, "best": self._best}
+
+    def load_state_dict(self, state_dict: dict[str, Any]) -> None:
+        """Restore from :meth:`state_dict`."""
+        self._last = state_dict["last"]
+        self._best = state_dict["best"]
+
+    def text(self, trainer: Trainer, *, ended: bool = False, width: int | None = None) -> str:
+        """The line that is shown: the epoch at work, or the number of those done when it has ended.
+
+        Args:
+            trainer: the trainer.
+            ended: whether the training has.
+            width: characters that there are for it: what matters least is left out. None: any number.
+        """
         epochs = "" if trainer.max_epochs in (None, -1) else f"/{trainer.max_epochs}"
         number = trainer.current_epoch + (0 if ended else 1)
-        parts = [f"epoch {min(number, trainer.max_epochs or sys.maxsize)}{epochs}"]
-        if self._last is not None:
-            parts.append(f"{self.monitor} {self._last:.4g} (best {self._best:.4g})")
+        epoch = f"epoch {min(number, trainer.max_epochs or sys.maxsize)}{epochs}"
+        metric = "" if self._last is None else f"{self.monitor} {self._last:.4g}"
+        best = f"{metric} (best {self._best:.4g})" if metric else ""
         elapsed = time.monotonic() - self._begun
-        parts.append(f"{self._rows * trainer.world_size / max(elapsed, 1e-9):,.0f} rows/s")
-        if ended:
-            parts.append(f"{timedelta(seconds=round(elapsed))}")
-            return " · ".join(parts)
-        left = self._epochs_left(trainer)
-        done = trainer.current_epoch - self._first_epoch
-        if left is not None and done > 0:
-            soonest, latest = (timedelta(seconds=round(n * elapsed / done)) for n in left)
-            parts.append(f"{latest} left" if soonest == latest else f"{soonest} to {latest} left")
-        return " · ".join(parts)
+        speed = f"{self._rows * trainer.world_size / max(elapsed, 1e-9):,.0f} rows/s" if self._rows else ""
+        clock = f"in {_clock(elapsed)}" if ended else self._left(trainer, elapsed)
+        wordings = ((epoch, best, speed, clock), (epoch, best, clock), (epoch, metric, clock), (metric, clock))
+        lines = [" · ".join(part for part in parts if part) for parts in wordings]
+        return next((line for line in lines if width is None or len(line) <= width), lines[-1])
 
-    def _epochs_left(self, trainer: Trainer) -> tuple[int, int] | None:
-        """Fewest and most epochs until the end, by the patience and by ``max_epochs``."""
-        if trainer.max_epochs in (None, -1):
-            return None
-        most = max(0, trainer.max_epochs - trainer.current_epoch)
+    def _left(self, trainer: Trainer, elapsed: float) -> str:
+        """How long it will take until the end, at the earliest by the patience, at the latest by ``max_epochs``."""
+        done = self._at - self._from
+        if trainer.max_epochs in (None, -1) or done <= 0:
+            return ""
         callbacks: list[Callback] = trainer.callbacks  # type: ignore[attr-defined]
         patience = [c.patience - c.wait_count for c in callbacks if isinstance(c, EarlyStopping)]
-        return min([most, *patience]), most
+        latest = trainer.max_epochs
+        earliest = min([latest, *(floor(self._at) + epochs for epochs in patience)])
+        soon, late = (_clock(max(0.0, end - self._at) * elapsed / done) for end in (earliest, latest))
+        return f"{late} left" if soon == late else f"{soon} to {late} left"
+
+    def _start(self, trainer: Trainer, chunks: int) -> None:
+        self._begun = self._shown = time.monotonic()
+        self._from = self._at = trainer.current_epoch + chunks / max(1, trainer.num_training_batches)
+
+    def _open(self, trainer: Trainer) -> None:
+        self._bar = RichProgress(
+            BarColumn(bar_width=None, table_column=Column(max_width=WIDE)),
+            TextColumn("{task.description}"),
+            auto_refresh=False,
+            transient=True,
+            console=Console(stderr=True),
+        )
+        self._bar.add_task("", total=trainer.num_training_batches)
+        self._bar.start()
 
     def _refresh(self, trainer: Trainer, chunks: int) -> None:
         assert self._bar is not None
         self._shown = time.monotonic()
-        self._bar.update(self._bar.task_ids[0], completed=chunks, description=self.text(trainer), refresh=True)
+        text = self.text(trainer, width=self._bar.console.width - NARROW - 1)
+        self._bar.update(self._bar.task_ids[0], completed=chunks, description=text, refresh=True)
 
     def _close(self) -> None:
         if self._bar is not None:
             self._bar.stop()
             self._bar = None
+
+
+def _clock(seconds: float) -> str:
+    """``12:34``, with hours and days when there are any."""
+    return str(timedelta(seconds=round(seconds))).removeprefix("0:")
