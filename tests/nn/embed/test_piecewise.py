@@ -4,6 +4,7 @@ import pytest
 import rtdl_num_embeddings as published
 import torch
 
+from colonnade.nn.embed.bins import quantile_edges
 from colonnade.nn.embed.piecewise import PiecewiseLinearEmbedding, PiecewiseLinearEncoding
 from colonnade.testing.backbones import toy_spec
 
@@ -36,7 +37,7 @@ def place(weight, n_bins):
 def test_against_rtdl(version, activation, columns):
     whole = mixed_spec()
     spec = spec_of(*(whole.num_sample[:, i] for i in columns))
-    bins = published.compute_bins(spec.num_sample, 12)
+    bins = quantile_edges(spec.num_sample, spec.num_names, 12)
     theirs = published.PiecewiseLinearEmbeddings(bins, 3, activation=activation, version=version)
     torch.nn.init.normal_(theirs.linear.weight)
     ours = PiecewiseLinearEmbedding(spec=spec, d_embedding=3, n_bins=12, version=version, activation=activation)
