@@ -12,7 +12,7 @@ import pytest
 from colonnade.cli.inspect import command, inspect
 from colonnade.config.build import build
 from colonnade.config.compose import compose
-from colonnade.core.errors import ConfigError, SchemaError
+from colonnade.core.errors import ConfigError, DataError, SchemaError
 from colonnade.core.schema import Kind
 
 N = 120
@@ -68,9 +68,13 @@ def test_the_yaml_gives_the_same_schema_and_task(folder, capsys):
     assert after.schema == before.schema
     assert after.schema.columns["when"].format == "%d/%m/%Y"
     assert after.schema.columns["size"].missing == ("?",)
+    assert "Written" in capsys.readouterr().out
     # A second look at the same table changes nothing.
     inspect(["data=sales_2024"])
-    assert "Written" in capsys.readouterr().out
+    shown = capsys.readouterr().out
+    assert "Written" not in shown
+    assert "Kept    conf/data/sales_2024.yaml is there already; out=FILE writes another" in shown
+    assert "Train   colonnade train model=mlp data=sales_2024\n" in shown
 
 
 def test_an_existing_file_is_never_overwritten(folder):
@@ -148,7 +152,24 @@ def test_titanic(folder, capsys):
 
 
 def test_a_file_alone_is_its_path_and_hides_no_shipped_data_set(folder, capsys):
+    with pytest.raises(DataError, match="data.path=sales 2024.csv: no such file; did you mean 'Sales 2024.csv'"):
+        inspect(["sales 2024.csv", "data.target=won"])
+    with pytest.raises(DataError, match="data.path=sub/it's: no such file; there is no folder sub"):
+        inspect(["sub/it's"])
+    with pytest.raises(ConfigError, match="'data.target': expected key=value"):
+        inspect(["Sales 2024.csv", "data.target"])
     (folder / "Sales 2024.csv").rename("table.csv")
     inspect(["table.csv", "data.target=won"])
     assert "colonnade train model=mlp data=my_table" in capsys.readouterr().out
     assert compose(["data=my_table"]).data.path == "table.csv"
+
+
+def test_a_known_data_set_keeps_its_file(folder, capsys):
+    assert inspect(["data=wine"]) == 0
+    shown = capsys.readouterr().out
+    assert shown.startswith("wine  178 rows, 14 columns")
+    assert "data/wine.yaml is there already; out=FILE writes another" in shown
+    assert "Train   colonnade train model=mlp data=wine\n" in shown
+    assert not (folder / "conf").exists()
+    inspect(["data=wine", "out=mine.yaml"])
+    assert "name: my_wine" in Path("mine.yaml").read_text()

@@ -17,6 +17,7 @@ class Part:
     pass
 
 
+BOTH = "a number that is meant as text is typed with both quotes"
 NODE = {"_target_": "colonnade.nn.network.Network"}
 
 
@@ -59,6 +60,8 @@ def test_what_fits(value, annotation):
         (True, int, "an integer, got true"),
         (True, float, "a number, got true"),
         (False, str, "text, got false; YAML reads yes, no, on and off as true and false: put the text in quotes"),
+        (16, str | None, f"text or null, got 16; {BOTH}: \"'16'\""),
+        ([16], Sequence[str], f"a list of text, got [16]; {BOTH}: \"'16'\""),
         (1, bool, "true or false, got 1"),
         (None, int, "an integer, got null"),
         ("abc", int | None, "an integer or null, got text 'abc'"),

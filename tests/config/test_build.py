@@ -45,6 +45,22 @@ def test_a_refusal_names_the_key(mini):
         build(cfg.optim)
 
 
+def test_a_target_that_an_interpolation_brings_is_refused(tmp_path):
+    made = tmp_path / "made"
+    attack = f"${{oc.create:{{_target_:shutil.copyfile,_args_:[/etc/hostname,{made}]}}}}"
+    for cfg in (
+        {"optim": {"_target_": OPTIM, "lr": attack}},
+        {"a": attack, "optim": {"_target_": OPTIM, "lr": "${a}"}},
+    ):
+        with pytest.raises(ConfigError, match="'shutil.copyfile' is not among the targets"):
+            build(OmegaConf.create(cfg).optim)
+    # Escaped, it is text at first; Hydra would resolve it again.
+    for optim in ({"lr": "\\" + attack}, {"betas": ["\\" + attack]}):
+        with pytest.raises(ConfigError, match=r"^'\$\{oc.create:.*still holds an interpolation"):
+            build(OmegaConf.create({"optim": {"_target_": OPTIM, **optim}}).optim)
+    assert not made.exists()
+
+
 @pytest.mark.parametrize(
     "node", [{"_target_": "os.getcwd"}, {"_target_": OPTIM, "lr": {"_target_": "torch.load", "f": "x"}}]
 )

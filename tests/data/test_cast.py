@@ -56,6 +56,12 @@ def refusal(values: list | pl.Series, kind: str | Column, **options) -> str:
         ([20240102], "datetime", [datetime(2024, 1, 2)]),
         ([86_400], "datetime", [datetime(1970, 1, 2, tzinfo=UTC)]),
         ([1_700_000_000_000], "datetime", [datetime(2023, 11, 14, 22, 13, 20, tzinfo=UTC)]),
+        (["20240102", "NA", " 20240103"], "datetime", [datetime(2024, 1, 2), None, datetime(2024, 1, 3)]),
+        (
+            ["1700000000", "0"],
+            "datetime",
+            [datetime(2023, 11, 14, 22, 13, 20, tzinfo=UTC), datetime(1970, 1, 1, tzinfo=UTC)],
+        ),
         (["31/12/2023"], Column("x", Kind.DATETIME, format="%d/%m/%Y"), [datetime(2023, 12, 31)]),
         (["Mar-2018"], Column("x", Kind.DATETIME, format="%b-%Y"), [datetime(2018, 3, 1)]),
     ],
@@ -98,6 +104,11 @@ def test_refusals():
     )
     assert "in the format %d/%m/%Y" in refusal(["12/31/2023"], Column("x", Kind.DATETIME, format="%d/%m/%Y"))
     assert "no date yyyymmdd (row 0: 20241399)" in refusal([20241399], "datetime")
+    assert "2 values that are no date yyyymmdd (row 1: 'oops', row 2: '20241399')" in refusal(
+        ["20240102", "oops", "20241399"], "datetime"
+    )
+    assert "1 values that are no time since 1970 (row 1: 'oops')" in refusal(["1700000000", "oops"], "datetime")
+    assert "no date (2024-05-31 or 2024-05-31T13:45:00) (row 0: '2024')" in refusal(["2024"], "datetime")
     shown = refusal([str(i) for i in range(9)] + ["a", "b", "c", "d", "e", "f"], "numeric")
     assert "6 values that are no number" in shown
     assert shown.count("row ") == 5

@@ -130,6 +130,28 @@ def test_exclude():
         ({"delimiter": ",", "decimal": ","}, "delimiter and decimal are both ','"),
         ({"skip": -1}, "skip=-1: 0 or more lines"),
         ({"parts": {"dev": [0, 1]}}, "parts.dev: one of train, val, test"),
+        ({"parts": {"test": [0]}}, "parts.test=[0]: [start, stop] is expected"),
+        (
+            {"parts": {"train": [0, 110], "test": [100, 120]}},
+            "parts.train=[0, 110] and parts.test=[100, 120] share rows",
+        ),
+        (
+            {"parts": {"test": [100, None], "val": [None, 50], "train": [40, 101]}},
+            "parts.test=[100, None] and parts.train=[40, 101] share rows; "
+            "parts.val=[None, 50] and parts.train=[40, 101] share rows",
+        ),
+        ({"target": ["y", "z", "y"]}, "target names 'y' twice"),
+        ({"columns": {"c": "numerc"}}, "columns.c=numerc is no kind; did you mean 'numeric'?"),
+        (
+            {"timezone": "Europe/Berln", "encoding": "utf-9"},
+            "timezone=Europe/Berln is no IANA zone; did you mean 'Europe/Berlin'?; "
+            "encoding=utf-9 is no known encoding; did you mean 'utf-8' or 'utf-16'?",
+        ),
+        ({"filter": "x >"}, "filter=x >: not a SQL expression (unable to parse 'x >' as Expr)"),
+        (
+            {"select": {"a": "b", "c d": "(x"}},
+            "select.'c d'=(x: not a SQL expression (unable to parse '(x' as Expr)",
+        ),
         ({"sql": {"uri": "sqlite:///x.db"}}, "sql: query is not set: data.sql.query=..."),
         ({"sql": {"url": "x"}}, "sql: unknown key 'url'; did you mean 'uri'?"),
         ({"files": [{"file": "x", "sha": "0"}]}, "files: unknown key 'sha'; did you mean 'sha256'?"),
@@ -166,11 +188,57 @@ def test_values_that_do_not_fit_are_named_with_their_lines(tmp_path):
     text = refusal(SchemaError, TableDataset(path=str(path), target="y", columns={"a": "numeric"}).read)
     assert f"{path}: values that do not fit their columns (2):" in text
     assert "column 'a' has 1 values that are no number (line 42: 'x')" in text
-    assert "column 'b' has 1 infinite values (line 42: inf): correct them, or data.infinite=clip" in text
+    assert "column 'b' has 1 infinite values (line 42: 1e400): correct them, or data.infinite=clip" in text
     made = TableDataset(path=str(path), target="y", columns={"a": "categorical"}, infinite="clip")
     frame = made.read().frame
     assert frame["b"].max() == 3.5
     assert frame["a"].to_list()[-1] == "x"
+
+
+def test_lines_are_counted_as_an_editor_does(tmp_path):
+    path = tmp_path / "x.csv"
+    path.write_text('# by hand\na,b,y\n\n1,"two\nlines",0\n# more\n2,c,1\n\nx,d,1\n')
+    made = TableDataset(path=str(path), target="y", comment="#", columns={"a": "numeric"})
+    assert "no number (line 9: 'x')" in refusal(SchemaError, made.read)
+    schema = TableDataset(source=Frame(pl.DataFrame({"a": [0.5], "b": ["u"], "y": [0]})), target="y").read().schema
+    assert "no number (line 9: 'x')" in refusal(SchemaError, made.read_new, path, schema, need_target=True)
+
+
+@pytest.mark.parametrize("ending", ["csv", "parquet"])
+def test_categories_that_are_taken_for_missing_are_told(tmp_path, ending):
+    path = tmp_path / f"x.{ending}"
+    country, label = ["DE", "NA", "FR", "None"] * 30, ["no", "yes", "?"] * 40
+    frame = pl.DataFrame({"country": country, "n": [i % 7 / 2 for i in range(120)], "y": label})
+    getattr(frame, f"write_{ending}")(path)
+    table = TableDataset(path=str(path), target="y").read()
+    assert table.notes == [
+        "country: 'NA', 'None' read as missing (50.0% of rows); data.missing=[] keeps it as a level",
+        "y: '?' read as missing (33.3% of rows); data.missing=[] keeps it as a level",
+    ]
+    assert table.schema.columns["y"].note == "'?' read as missing (33.3% of rows); data.missing=[] keeps it as a level"
+    assert TableDataset(path=str(path), target="y", missing=[]).read().notes == []
+    derived = TableDataset(path=str(path), target="y", select={"country": "n", "y": "n"})
+    assert derived.read().notes == []
+
+
+def test_numbers_that_are_dates(tmp_path):
+    columns = {"day": "datetime", "seen": "datetime"}
+    frame = pl.DataFrame({"day": [20240102, 20240103], "seen": [1700000000, 1700000001], "y": [0, 1]})
+    frame.write_csv(tmp_path / "x.csv")
+    frame.write_parquet(tmp_path / "x.parquet")
+    tables = [
+        TableDataset(path=str(tmp_path / f"x.{e}"), target="y", columns=columns).read() for e in ("csv", "parquet")
+    ]
+    assert tables[0].frame.equals(tables[1].frame)
+    assert str(tables[0].frame["day"][0]) == "2024-01-02 00:00:00"
+
+
+def test_decimal_commas_and_dots_between_thousands(tmp_path):
+    path = tmp_path / "x.csv"
+    path.write_text("a;b;y\n" + "1.100,50;1.100;0\n2,5;12;1\n" * 20)
+    table = TableDataset(path=str(path), target="y", decimal="comma").read()
+    assert table.frame.head(2).rows() == [(1100.5, 1100, 0), (2.5, 12, 1)]
+    assert [c.kind for c in table.schema.columns.values()] == [Kind.NUMERIC, Kind.INTEGER, Kind.INTEGER]
 
 
 def test_characters_have_names_that_need_no_quoting(tmp_path):

@@ -250,6 +250,10 @@ def test_predefined_rows_follow_the_source():
         (lambda: Auto(val=0.5, test=0.5), "leave no rows to train on"),
         (lambda: Auto(rare="drop"), "split.rare='drop' must be 'error' or 'train'"),
         (lambda: KFold(folds=1), "split.folds=1 must be at least 2"),
+        (
+            lambda: KFold(inner=Predefined(column="c")),
+            "split.inner=Predefined cannot make folds: Random, Stratified, Group, Time or null",
+        ),
         (lambda: KFold(folds=5, fold=5), "split.fold=5 must be between 0 and 4"),
         (lambda: Predefined(), "either split.column or split.rows"),
         (lambda: Predefined(rows={"trian": [0, 1]}), "split.rows.trian is no part; did you mean 'train'"),

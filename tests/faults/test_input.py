@@ -49,7 +49,7 @@ BROKEN = {
     "infinite": (swapped(FIRST[:5], "inf"), r"t\.csv: .*column 'x' has 1 infinite values \(line 2: inf\).*=clip"),
     "too large": (
         swapped(FIRST[:5], "1e400"),
-        r"column 'x' has 1 infinite values \(line 2: inf\).*data.infinite=missing",
+        r"column 'x' has 1 infinite values \(line 2: 1e400\).*data.infinite=missing",
     ),
     "mixed types": (
         swapped(FIRST[:5], "oops"),
@@ -150,11 +150,6 @@ WRONG = {
         table(lambda i: f"{noise(3 * i)},2024-03-31T02:{i % 60:02d}:00,{label(i)}"),
         ["data.timezone=Europe/Berlin"],
         r"column 'c': 120 local times do not exist once in Europe/Berlin.*\(row 0 2024-03-31 02:00:00",
-    ),
-    "no such zone": (
-        ORDERED,
-        ["data.timezone=Europe/Berln"],
-        "data.timezone=Europe/Berln is no IANA zone, such as Europe/Berlin\n",
     ),
     "negative weight": (
         table(lambda i: f"{noise(3 * i)},{-1 if i == 4 else 1},{label(i)}"),
@@ -422,3 +417,35 @@ def test_words_that_lead_nowhere(run, trained, words, text):
 def test_inspect_refuses_as_train_does(run, content, words, text):
     refused(run("inspect", f"data.path={run.file(content)}", *words), text)
     assert not (run.folder / "conf").exists()
+
+
+def test_faults_of_the_data_node_are_told_before_data_is_read(run):
+    words = ["data.columns={x: numerc}", "data.timezone=Europe/Berln", "data.encoding=utf-9", "data.filter='x >'"]
+    texts = (
+        "columns.x=numerc is no kind; did you mean 'numeric'",
+        "timezone=Europe/Berln is no IANA zone; did you mean 'Europe/Berlin'",
+        "encoding=utf-9 is no known encoding; did you mean 'utf-8'",
+        "filter=x >: not a SQL expression",
+    )
+    told = run("train", "data.path=there-is-no-such.csv", "data.target=y", *words)
+    refused(told, *texts, status=2)
+    assert "no such file" not in told.text
+    words = ["data.target=[y,y]", "data.parts={train: [0, 110], test: [100, 120]}"]
+    told = run("train", "data.path=there-is-no-such.csv", *words)
+    refused(told, r"target names 'y' twice; parts.train=\[0, 110\] and parts.test=\[100, 120\] share rows", status=2)
+
+
+def test_inspect_tells_which_categories_were_taken_for_missing(run):
+    content = table(lambda i: f"{noise(3 * i)},{['DE', 'NA', 'FR', 'None'][i % 4]},{label(i)}")
+    told = run("inspect", f"data.path={run.file(content)}", "data.target=y", "out=-")
+    accepted(told)
+    assert "'NA', 'None' read as missing (50.0% of rows); data.missing=[]" in " ".join(told.out.split())
+
+
+def test_a_file_parted_by_blanks_is_told_so(run):
+    refused(run.train(GOOD.replace(",", " ")), f"{FILE}, line 1: .* as many blanks .*: data.delimiter=space")
+
+
+def test_a_label_that_was_read_as_missing_is_told_with_the_key(run):
+    told = run.train(table(lambda i: f"{noise(3 * i)},{'ab'[i % 2]},{('NA', 'B', 'C')[i * i % 7 % 3]}"))
+    refused(told, r"'y' is missing or infinite in \d+ of 120 rows .*'NA' read as missing .*data.missing=\[\]")

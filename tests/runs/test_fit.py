@@ -305,6 +305,9 @@ def test_a_frame_from_python(tmp_path, kind):
     from_file = trained(tmp_path / "file", f"data.path={tmp_path / 't.csv'}", "data.target=y")
     assert result["task"] == "regression"
     assert result["metrics"] == from_file["metrics"]
+    few, all_of_them = (predict(tmp_path / "run", rows)["prediction"] for rows in (frame.head(7), tmp_path / "t.csv"))
+    np.testing.assert_allclose(few, all_of_them[:7], rtol=1e-5)
+    assert evaluate(tmp_path / "run", frame)["rmse"] == pytest.approx(evaluate(tmp_path / "file", frame)["rmse"])
     with pytest.raises(ConfigError, match="a frame is given, and data.files too: data=table, without data.files="):
         fit(compose([*QUICK, "data=adult"]), tmp_path / "both", frame)
     with pytest.raises(ConfigError, match="trainer.devices asks for 2 processes, which read files"):

@@ -6,6 +6,7 @@ import torch
 from colonnade.core.errors import ConfigError
 from colonnade.core.schema import TargetKind
 from colonnade.core.spec import BatchSpec
+from colonnade.runs.predict import predict
 from colonnade.runs.predictions import to_frame, write_frame
 
 
@@ -26,6 +27,23 @@ def test_several_labels_give_two_columns_each():
     prediction = {"label": torch.tensor([[1, 0]]), "probability": torch.tensor([[0.7, 0.3]])}
     frame = to_frame(prediction, spec(TargetKind.MULTILABEL, ("calm", "sad")), np.array([0]))
     assert frame.columns == ["row_id", "calm", "probability/calm", "sad", "probability/sad"]
+
+
+def test_a_label_takes_the_name_of_no_other_column():
+    labels = ("row_id", "split", "probability/row_id")
+    prediction = {"label": torch.tensor([[1, 0, 1]]), "probability": torch.tensor([[0.75, 0.25, 0.5]])}
+    frame = to_frame(prediction, spec(TargetKind.MULTILABEL, labels), np.array([7]))
+    assert frame.to_dicts() == [
+        {
+            "row_id": 7,
+            "prediction/row_id": 1,
+            "probability/row_id": 0.75,
+            "prediction/split": 0,
+            "probability/split": 0.25,
+            "prediction/probability/row_id": 1,
+            "probability/probability/row_id": 0.5,
+        }
+    ]
 
 
 def test_quantiles_stand_beside_the_value():
@@ -53,6 +71,44 @@ def test_csv_cells_cannot_be_formulas(tmp_path):
     frame = pl.DataFrame({"prediction": ["=1+1", "@x", "fine", "-"], "p": [-0.5, 1.0, 2.0, 3.0]})
     write_frame(frame, tmp_path / "o.csv")
     assert (tmp_path / "o.csv").read_text().splitlines()[1:] == ["'=1+1,-0.5", "'@x,1.0", "fine,2.0", "'-,3.0"]
+
+
+def test_csv_keeps_numbers_and_guards_headers_tabs_and_returns(tmp_path):
+    frame = pl.DataFrame({"=cmd": ["-1", "+1.5e-3", "-.5", "-1-1"], "-2": ["\t=1", "\r=1", "\n=1", None]})
+    write_frame(frame, tmp_path / "o.csv")
+    again = pl.read_csv(tmp_path / "o.csv", infer_schema=False)
+    assert again.to_dict(as_series=False) == {
+        "'=cmd": ["-1", "+1.5e-3", "-.5", "'-1-1"],
+        "-2": ["'\t=1", "'\r=1", "'\n=1", None],
+    }
+
+
+def test_a_place_that_cannot_be_written_is_told_before_anything_is_read(tmp_path, monkeypatch):
+    (tmp_path / "file").touch()
+    (tmp_path / "folder.csv").mkdir()
+    for out, text in (
+        (tmp_path / "file" / "o.csv", f"'{tmp_path / 'file'}' is no folder"),
+        (tmp_path / "folder.csv", "is a folder: name a file in it"),
+        (tmp_path / "o.xls", "unknown ending '.xls'"),
+    ):
+        with pytest.raises(ConfigError) as refused:
+            predict(tmp_path / "no run", tmp_path / "no data.csv", out)
+        assert str(refused.value).startswith(f"out='{out}'")
+        assert text in str(refused.value)
+    # Root may write everywhere.
+    monkeypatch.setattr("os.access", lambda path, mode: False)
+    with pytest.raises(ConfigError, match=f"o.csv': '{tmp_path}' cannot be written; choose another place"):
+        predict(tmp_path / "no run", tmp_path / "no data.csv", tmp_path / "a" / "b" / "o.csv")
+    assert not (tmp_path / "a").exists()
+
+
+def test_a_write_that_fails_is_told(tmp_path, monkeypatch):
+    def full(frame, out):
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(pl.DataFrame, "write_csv", full)
+    with pytest.raises(ConfigError, match=r"out='.*o.csv' cannot be written: \[Errno 28\] No space left on device"):
+        write_frame(pl.DataFrame({"a": [1]}), tmp_path / "o.csv")
 
 
 def test_an_unknown_ending_is_named(tmp_path):

@@ -29,7 +29,7 @@ def data_yaml(
     """Text of ``conf/data/<name>.yaml``.
 
     Args:
-        schema: as inferred; every kind is written down, with the format of dates.
+        schema: as inferred; every kind is written down, with the format of dates, and the key that was found.
         given: what the user set below ``data``, such as ``path`` and ``delimiter``; it is kept as it was typed.
         name: of the data set.
         task: name of the task; None leaves it to the target.
@@ -57,6 +57,8 @@ def data_yaml(
     ]
     if schema.targets:
         blocks[1]["target"] = schema.targets[0] if len(schema.targets) == 1 else list(schema.targets)
+    if schema.row_id is not None:
+        blocks[1]["row_id"] = schema.row_id
     blocks += [{key: value} for key, value in (("columns", columns), ("levels", levels), ("exclude", exclude)) if value]
     text = "\n".join(yaml.safe_dump(b, sort_keys=False, allow_unicode=True, width=110) for b in blocks)
     return _HEADER + "\n" + text

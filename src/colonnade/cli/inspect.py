@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 import shlex
 import sys
@@ -25,10 +26,14 @@ HELP = """colonnade inspect table.csv [data.target=y] [out=my.yaml] [key=value .
 
 Reads a table, shows what its columns are and what is doubtful, and writes conf/data/<name>.yaml for `data=<name>`.
 `table.csv` is short for `data.path=table.csv`. out=FILE writes elsewhere, out=- prints.
-An existing file is never overwritten.
+An existing file is never overwritten, and for `data=<name>`, which has its file, none is written without out=FILE.
 """
 
 _NAME = 34
+_ENDING = r"\.(csv|tsv|txt|data|parquet|arrow|feather|ipc|jsonl|ndjson|json)"
+_PACKED = r"\.(gz|zst|bz2)"
+# Text without = that is meant as a file, whether or not there is one.
+_FILE = re.compile(rf"[^~].*(/.*|{_ENDING}|{_PACKED}|\.xlsx?|\.zip)|/.*", re.IGNORECASE)
 
 
 @dataclass
@@ -69,16 +74,21 @@ def inspect(words: list[str]) -> int:
     from colonnade.config.build import build
     from colonnade.config.compose import compose
 
-    outs = [word.removeprefix("out=") for word in words if word.startswith("out=")]
+    out = [word.removeprefix("out=") for word in words if word.startswith("out=")][-1:]
     overrides = [_spelled(word) for word in words if not word.startswith("out=")]
     cfg = compose(overrides)
     table = build(cfg.data).read()
     findings = look(table, tuple(cfg.data.get("waive") or ()))
     console = Console(file=sys.stdout, highlight=False)
     name = _name_of(cfg)
-    show(console, table, findings, title=str(cfg.data.get("path") or name))
+    show(console, table, findings, title=str(cfg.data.get("path") or _stem(cfg)))
 
-    suffix = (outs[-1] if outs else "") or f"conf/data/{name}.yaml"
+    there = None if out else _own_file(cfg, overrides)
+    if there is not None:
+        console.print(f"\n[bold]Kept   [/] {there} is there already; out=FILE writes another", soft_wrap=True)
+        console.print(f"[bold]Train  [/] colonnade train model=mlp data={cfg.choices.data}", soft_wrap=True)
+        return 0
+    suffix = "".join(out) or f"conf/data/{name}.yaml"
     text = data_yaml(table.schema, _given(cfg), name=name, task=findings.task, leaks=findings.leaks)
     if suffix == "-":
         console.rule("[bold]YAML", align="left")
@@ -93,7 +103,7 @@ def inspect(words: list[str]) -> int:
 
 def look(table: Table, waive: Sequence[str] = ()) -> Findings:
     """Everything that inference, the examination and the leakage test have to say."""
-    from colonnade.data.doubts import examine
+    from colonnade.data.doubts import examine, listed
     from colonnade.data.infer import target_doubt, target_kind
     from colonnade.data.leakage import find_leaks
 
@@ -113,7 +123,9 @@ def look(table: Table, waive: Sequence[str] = ()) -> Findings:
     doubts += [(d.column, d.text, False) for d in (*target_doubt(frame, schema), *examine(frame, schema, kind))]
     for leak in leaks:
         text = leak.text.removeprefix(f"column '{leak.column}' ")
-        fix = f"; excluded in the YAML, data.waive=[{leak.column}] if it is known beforehand" if leak.stops else ""
+        fix = (
+            f"; excluded in the YAML, data.waive={listed(leak.column)} if it is known beforehand" if leak.stops else ""
+        )
         doubts.append((leak.column, text + fix, leak.stops))
     order = {name: i for i, name in enumerate(schema.columns)}
     return Findings(kind, task, sorted(doubts, key=lambda d: (not d[2], order.get(d[0], len(order)))), leaks)
@@ -241,7 +253,20 @@ def _target(table: Table, findings: Findings) -> str:
 
 def _spelled(word: str) -> str:
     """The path of a file alone as an override."""
-    return f"data.path='{word}'" if "=" not in word and Path(word).is_file() else word
+    if "=" in word or not (Path(word).exists() or _FILE.fullmatch(word)):
+        return word
+    return "data.path='{}'".format(word.replace("'", r"\'"))
+
+
+def _own_file(cfg: DictConfig, overrides: Sequence[str]) -> Path | None:
+    """The file of a data set that was chosen by its name; None when the table is one of the user's own."""
+    from colonnade.config.locate import shipped, user
+
+    own = any(word.lstrip("+").startswith(("data.path=", "data.sql")) for word in overrides)
+    if own or cfg.choices.data == "table":
+        return None
+    files = [folder / "data" / f"{cfg.choices.data}.yaml" for folder in (user(), shipped()) if folder is not None]
+    return next((Path(os.path.relpath(file)) for file in files if file.is_file()), None)
 
 
 def _name_of(cfg: DictConfig) -> str:
@@ -256,9 +281,7 @@ def _stem(cfg: DictConfig) -> str:
     path = cfg.data.get("path")
     if path is None:
         return str(cfg.data.get("name") or "table")
-    stem = re.sub(
-        r"(\.(csv|tsv|txt|data|parquet|arrow|feather|jsonl|ndjson|json))?(\.(gz|zst|bz2))?$", "", Path(path).name
-    )
+    stem = re.sub(rf"({_ENDING})?({_PACKED})?$", "", Path(path).name)
     return re.sub(r"\W+", "_", stem).strip("_").lower() or "table"
 
 

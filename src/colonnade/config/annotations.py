@@ -127,6 +127,9 @@ def _hint(value: Any, annotation: Any) -> str:
         return "; YAML reads yes, no, on and off as true and false: put the text in quotes"
     if isinstance(value, float) and int in kinds and value.is_integer():
         return f"; write {int(value)}"
+    if str in kinds and not kinds & {int, float}:
+        numbers = [v for v in (value if isinstance(value, list) else [value]) if type(v) in (int, float)]
+        return f"; a number that is meant as text is typed with both quotes: \"'{numbers[0]}'\"" if numbers else ""
     return ""
 
 

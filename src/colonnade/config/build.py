@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from typing import Any
 
-from omegaconf import DictConfig, ListConfig, OmegaConf
+from omegaconf import DictConfig, OmegaConf
 
 from colonnade.config.targets import find
 from colonnade.core.errors import ColonnadeError, ConfigError
@@ -35,10 +35,15 @@ def construct(node: DictConfig | Mapping[str, Any], **late: Any) -> Any:
     from hydra.errors import InstantiationException
     from hydra.utils import instantiate
 
-    guard(node)
+    # Resolved first: what an interpolation gives may hold a target too.
+    plain = OmegaConf.to_container(node, resolve=True) if isinstance(node, DictConfig) else node
+    guard(plain)
+    for part in parts(plain):
+        if isinstance(part, str) and "${" in part:
+            raise ConfigError(f"'{part}' still holds an interpolation, which Hydra would resolve unguarded")
     try:
         # Completed outside of Hydra, which would take a dataclass among the late arguments for a configuration.
-        return instantiate(node, _partial_=True, _convert_="all")(**late)
+        return instantiate(plain, _partial_=True, _convert_="all")(**late)
     except InstantiationException as error:
         if isinstance(error.__cause__, (ColonnadeError, ValueError, TypeError)):
             raise error.__cause__ from None
@@ -46,18 +51,25 @@ def construct(node: DictConfig | Mapping[str, Any], **late: Any) -> Any:
 
 
 def guard(node: Any) -> None:
-    """Refuse a node with a target, at any depth, that a configuration may not name.
+    """Refuse a plain node with a target, at any depth, that a configuration may not name.
 
     Raises:
         ConfigError: see :func:`colonnade.config.targets.find`.
     """
-    if isinstance(node, (DictConfig, ListConfig)):
-        node = OmegaConf.to_container(node, resolve=False)
+    for part in parts(node):
+        if isinstance(part, Mapping) and "_target_" in part:
+            find(str(part["_target_"]))
+
+
+def parts(node: Any) -> Iterator[Any]:
+    """A plain node and all that is in it.
+
+    >>> list(parts({"a": [1, "b"]}))
+    [{'a': [1, 'b']}, [1, 'b'], 1, 'b']
+    """
+    yield node
     if isinstance(node, Mapping):
-        if "_target_" in node:
-            find(str(node["_target_"]))
-        for value in node.values():
-            guard(value)
-    elif isinstance(node, Sequence) and not isinstance(node, (str, bytes)):
+        node = list(node.values())
+    if isinstance(node, (list, tuple)):
         for value in node:
-            guard(value)
+            yield from parts(value)

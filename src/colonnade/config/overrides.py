@@ -2,13 +2,19 @@
 
 Hydra stops at the first word it cannot apply, and knows only keys that a YAML file spells out. Here every word is
 looked at, and a key that exists only as an argument in the signature of its node's target is added for the user.
+Names of columns may hold what Hydra's grammar does not: words such as ``data.exclude.'sp ace'=leak`` are read here.
 """
 
 from __future__ import annotations
 
+import json
 import re
+import shlex
 from collections.abc import Iterable, Mapping, Sequence
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
+
+import yaml
+from omegaconf import DictConfig, OmegaConf
 
 from colonnade.config.check import faults_of
 from colonnade.config.compose import Request, composed, refusals, session
@@ -19,6 +25,12 @@ if TYPE_CHECKING:
     from hydra.core.config_loader import ConfigLoader
     from hydra.core.override_parser.types import Override
 
+# Mappings by name of column, with the pattern of a value: a name that lost its quotes may hold "=" too.
+BY_COLUMN = {"columns": "[^=]*", "exclude": "[^=]*", "levels": r"\[.*\]", "replace": r"\{.*\}", "select": ".*"}
+# Values that are names of columns, or of a file.
+NAMES = ("target", "weight", "group", "time", "row_id", "waive", "path")
+QUOTED = r"(?:'[^']*'|\"[^\"]*\")+"
+PLAIN = re.compile(r"[A-Za-z_$][\w$-]*|0|[1-9][0-9]*", re.ASCII)
 QUOTING = "; quote a value that holds blanks, commas, = or brackets: 'key=\"a, b\"'"
 
 
@@ -31,13 +43,16 @@ def correct(words: Sequence[str], ask: Request, error: Exception) -> list[str]:
         error: what Hydra said.
 
     Returns:
-        The words, in order, with ``++`` before keys that only a signature knows.
+        The words, in order, with ``++`` before keys that only a signature knows, and names of columns as Hydra can
+        read them.
 
     Raises:
         ConfigError: with everything that is wrong with the words and with the configuration that the good ones give.
     """
     faults = Faults()
-    parsed = _parse(words, faults)
+    columns = _by_column(words)
+    spelled = {word: word if word in columns else _spelled(word) for word in words}
+    parsed = _parse([new for word, new in spelled.items() if word not in columns], faults)
     good, keys = _choices(parsed, ask, faults)
     try:
         base = composed(good, ask)
@@ -46,12 +61,14 @@ def correct(words: Sequence[str], ask: Request, error: Exception) -> list[str]:
         faults.raise_if_any(ConfigError, "configuration")
         raise
     mended = {word: resolve_key(word, override, base, faults) for word, override in keys.items()}
-    if not len(faults) and all(word == new for word, new in mended.items()):
-        raise ConfigError(hydra_text(error))
+    merged = _merged(columns, base)
     if len(faults):
-        _add_rest(good, [new for new in mended.values() if new], ask, faults)
+        _add_rest(good, [*(new for new in mended.values() if new), *merged.values()], ask, faults)
         faults.raise_if_any(ConfigError, "configuration")
-    return [mended.get(word) or word for word in words]
+    new = [merged.get(word) or mended.get(spelled[word]) or spelled[word] for word in words]
+    if new == list(words):
+        raise ConfigError(hydra_text(error))
+    return new
 
 
 def hydra_text(error: BaseException) -> str:
@@ -129,7 +146,8 @@ def _names(override: Override) -> list[str]:
 def _add_rest(good: Sequence[str], keys: Sequence[str], ask: Request, faults: Faults) -> None:
     """What else is wrong, with the words that could be applied."""
     try:
-        cfg = composed([*good, *(word for word in keys if not _sweeps(word))], ask)
+        known = ((word, _understood(word)) for word in keys)
+        cfg = composed([*good, *(word for word, parsed in known if parsed and not parsed.is_sweep_override())], ask)
     except refusals() as error:
         faults.add(hydra_text(error))
         return
@@ -140,7 +158,95 @@ def _add_rest(good: Sequence[str], keys: Sequence[str], ask: Request, faults: Fa
             faults.add(fault)
 
 
-def _sweeps(word: str) -> bool:
-    from hydra.core.override_parser.overrides_parser import OverridesParser
+def _by_column(words: Iterable[str]) -> dict[str, tuple[str, dict[str, Any]]]:
+    """Words on columns that Hydra does not understand, and the others on the same mapping.
 
-    return bool(OverridesParser.create().parse_override(word).is_sweep_override())
+    Returns:
+        For each word the mapping, such as ``exclude``, and its part of it, such as ``{"sp ace": "leak"}``.
+    """
+    found: dict[str, tuple[str, dict[str, Any]]] = {}
+    for word in words:
+        about = re.fullmatch(rf"\+{{0,2}}data\.({'|'.join(BY_COLUMN)})([.=])(.+)", word)
+        if about is not None:
+            key, sign, rest = about.groups()
+            part = _pairs(_value(rest)) if sign == "=" else _pair(rest, BY_COLUMN[key])
+            found |= {word: (key, part)} if part else {}
+    odd = {
+        key
+        for word, (key, part) in found.items()
+        if not all(PLAIN.fullmatch(name) and f"data.{key}.{name}=" in word for name in part)
+    }
+    return {word: (key, part) for word, (key, part) in found.items() if key in odd}
+
+
+def _pair(text: str, value: str) -> dict[str, Any]:
+    """``name=value``, with the name in quotes or without; nothing when it is neither."""
+    if found := re.fullmatch(rf"({QUOTED})=(.*)", text):
+        return {"".join(shlex.split(found[1])): _value(found[2])}
+    found = re.fullmatch(f"(.+?)=({value})", text)
+    return {found[1]: _value(found[2])} if found else {}
+
+
+def _pairs(value: Any) -> dict[str, Any]:
+    """A mapping, or the names of columns to leave out; nothing when it is neither."""
+    if isinstance(value, str) and value.startswith("{"):
+        try:
+            value = yaml.safe_load(value)
+        except yaml.YAMLError:
+            return {}
+    if isinstance(value, list):
+        value = dict.fromkeys(map(str, value), "excluded by the user")
+    return {str(name): what for name, what in value.items()} if isinstance(value, dict) else {}
+
+
+def _value(text: str) -> Any:
+    """A value as Hydra reads it; a list or a text where it cannot."""
+    override = _understood(f"value={text}")
+    if override is not None and not override.is_sweep_override():
+        return override.value()
+    if text.startswith("[") and text.endswith("]"):
+        return [part.strip().strip("'\"") for part in re.findall(rf"\s*{QUOTED}|[^,]+", text[1:-1])]
+    return text
+
+
+def _spelled(word: str) -> str:
+    """The word with a name of a column or file in quotes, if Hydra does not understand it otherwise."""
+    about = re.fullmatch(rf"(\+{{0,2}}data\.(?:{'|'.join(NAMES)}))=(.+)", word)
+    if about is None or _understood(word) is not None:
+        return word
+    from hydra.core.override_parser.types import Quote, QuotedString
+
+    value = _value(about[2])
+    texts = [QuotedString(v, Quote.single).with_quotes() for v in (value if isinstance(value, list) else [value])]
+    return f"{about[1]}={'[' + ','.join(texts) + ']' if isinstance(value, list) else texts[0]}"
+
+
+def _understood(word: str) -> Override | None:
+    """A word taken apart by Hydra's grammar; None when it refuses."""
+    from hydra.core.override_parser.overrides_parser import OverridesParser
+    from hydra.errors import HydraException
+
+    try:
+        return OverridesParser.create().parse_override(word)
+    except HydraException:
+        return None
+
+
+def _merged(columns: Mapping[str, tuple[str, dict[str, Any]]], base: DictConfig) -> dict[str, str]:
+    """For each word on columns one that sets its whole mapping: what the configuration holds, and all words add."""
+    whole: dict[str, dict[str, Any]] = {}
+    for key, part in columns.values():
+        if key not in whole:
+            before = OmegaConf.select(base, f"data.{key}")
+            whole[key] = _pairs(OmegaConf.to_container(before, resolve=True)) if OmegaConf.is_config(before) else {}
+        whole[key] |= part
+    # Hydra's own mappings do not take every name; YAML does.
+    yamls = {key: _within_quotes(json.dumps(mapping, ensure_ascii=False)) for key, mapping in whole.items()}
+    return {word: f"++data.{key}='${{oc.create:{yamls[key]}}}'" for word, (key, _) in columns.items()}
+
+
+def _within_quotes(text: str) -> str:
+    """JSON as a text within quotes within quotes; what could end either of them is told by its number."""
+    for special, number in (("\\\\", "005c"), ('\\"', "0022"), ("'", "0027"), ("$", "0024")):
+        text = text.replace(special, rf"\u{number}")
+    return '"' + text.replace('"', r"\"") + '"'

@@ -11,9 +11,10 @@ from typing import Any
 
 import yaml
 from omegaconf import DictConfig, OmegaConf
-from yaml.events import AliasEvent, CollectionEndEvent, CollectionStartEvent
+from omegaconf.errors import OmegaConfBaseException
+from yaml.events import AliasEvent, CollectionEndEvent, CollectionStartEvent, ScalarEvent
 
-from colonnade.config.build import guard, parts
+from colonnade.config.build import guard
 from colonnade.core.errors import ConfigError
 
 REDACTED = "***"
@@ -22,10 +23,13 @@ SECRET = re.compile(
     r"(password|passwd|passphrase|odbc_connect"
     r"|(?:^|_)(pwd|secret|token|api_?key|access_?key|account_?key|private_?key|credentials?))(?:_|$)"
 )
+# Stands for a reference to the environment while the rest is resolved.
+MARK = "\ue000(\\d+)\ue001"
 # Up to the last @ of the word: a password may hold / and @.
-CREDENTIALS = re.compile(r"(?P<scheme>[a-zA-Z][\w+.-]*://[^\s/:]*):\S+@")
-QUERY = re.compile(r"(?P<name>[?&;](?P<key>[\w.-]+)=)[^&;\s]+")
-ENVIRONMENT = re.compile(r"\$\{oc\.env:")
+CREDENTIALS = re.compile(rf"(?P<scheme>[a-zA-Z][\w+.-]*://[^\s/:]*):(?!{MARK}@)\S+@")
+QUERY = re.compile(rf"(?P<name>[?&;](?P<key>[\w.-]+)=)(?!{MARK}(?:[&;\s]|$))[^&;\s]+")
+ENVIRONMENT = re.compile(r"\$\{oc\.env:[^{}]*\}")
+WITHIN = re.compile("\\{[^}]*\ue000")
 # The interpolations that a stored configuration may hold; they give values of its own and of the environment only.
 REFERENCE = re.compile(r"\$\{(?:[\w.\[\]-]+|oc\.(?:env|decode):[^{}]*)\}")
 NESTED = 3
@@ -67,7 +71,7 @@ def redact_words(words: Sequence[str]) -> list[str]:
     clean = []
     for word in words:
         key, equals, value = word.partition("=")
-        secret = equals and not ENVIRONMENT.match(value) and is_secret(re.split(r"[.@/]", key)[-1])
+        secret = equals and not value.startswith("${oc.env:") and is_secret(re.split(r"[.@/]", key)[-1])
         clean.append(f"{key}={REDACTED}" if secret else _without_credentials(word))
     return clean
 
@@ -110,58 +114,68 @@ def load_config(path: Path | str) -> DictConfig:
     size = path.stat().st_size
     if size > MAX_BYTES:
         raise ConfigError(f"'{path}' has {size:,} bytes; a configuration has at most {MAX_BYTES:,}")
-    text = path.read_text(encoding="utf-8")
     try:
-        _check_structure(text, path)
+        text = path.read_text(encoding="utf-8")
+        _check(text, path)
         cfg = OmegaConf.create(text)
-    except yaml.YAMLError as error:
+    except (yaml.YAMLError, OmegaConfBaseException, ValueError) as error:
         raise ConfigError(f"'{path}' is not YAML: {error}") from error
     if not isinstance(cfg, DictConfig):
         raise ConfigError(f"'{path}' is not a mapping")
     if "hydra" in cfg:
         raise ConfigError(f"'{path}' has a hydra node, which a stored configuration never has: it is not one of ours")
-    plain = OmegaConf.to_container(cfg, resolve=False)
-    _check_references(plain, path)
-    guard(plain)
+    guard(OmegaConf.to_container(cfg, resolve=False))
     return cfg
 
 
-def _check_structure(text: str, path: Path) -> None:
-    """Refuse what a few bytes of YAML can blow up, before it is built."""
+def _check(text: str, path: Path) -> None:
+    """Refuse, before anything is built, what a few bytes can blow up, and interpolations that could make nodes."""
     depth = 0
     for event in yaml.parse(text, Loader=yaml.SafeLoader):
-        if isinstance(event, AliasEvent):
-            raise ConfigError(f"'{path}' has a YAML alias, which a stored configuration never has: it is not one of ours")
         depth += isinstance(event, CollectionStartEvent) - isinstance(event, CollectionEndEvent)
         if depth > MAX_DEPTH:
             raise ConfigError(f"'{path}' is damaged: it is nested more than {MAX_DEPTH} levels deep")
-
-
-def _check_references(plain: Any, path: Path) -> None:
-    """Refuse interpolations that could make nodes, such as ``${oc.create:...}``."""
-    for part in parts(plain):
-        if not isinstance(part, str) or "${" not in part:
-            continue
-        left = ESCAPED.sub("", part)
-        for _ in range(NESTED):
-            left = REFERENCE.sub(" ", left)
-        if "${" in left:
+        if isinstance(event, AliasEvent):
+            raise ConfigError(f"'{path}' has YAML aliases, which a stored configuration never has: it is none of ours")
+        if isinstance(event, ScalarEvent) and not _is_plain(event.value):
             raise ConfigError(
-                f"'{path}' holds '{part:.80}'; of interpolations, a stored configuration may only have ${{a.b}} and "
-                "${oc.env:NAME}"
+                f"'{path}' holds '{event.value:.80}'; of interpolations, a stored configuration may only have "
+                "${a.b} and ${oc.env:NAME}"
             )
 
 
+def _is_plain(text: str) -> bool:
+    """Whether the interpolations of a text are all harmless ones, innermost first.
+
+    >>> _is_plain("${a.b} ${oc.env:A,${oc.env:B}}"), _is_plain("${oc.create:{}}")
+    (True, False)
+    """
+    text = ESCAPED.sub("", text)
+    for _ in range(NESTED):
+        text = REFERENCE.sub(" ", text)
+    return "${" not in text
+
+
 def _protect(node: Any, kept: list[str]) -> Any:
-    """Put a mark in the place of every value that refers to the environment."""
+    """Put a mark in the place of every reference to the environment."""
     if isinstance(node, dict):
         return {key: _protect(value, kept) for key, value in node.items()}
     if isinstance(node, list):
         return [_protect(value, kept) for value in node]
-    if isinstance(node, str) and ENVIRONMENT.search(node):
-        kept.append(node)
-        return f"\ue000{len(kept) - 1}\ue001"
+    if isinstance(node, str):
+        before = len(kept)
+        marked = ENVIRONMENT.sub(lambda match: _mark(match[0], kept), node)
+        if not WITHIN.search(marked):
+            return marked
+        # Part of another interpolation, which is kept as a whole.
+        del kept[before:]
+        return _mark(node, kept)
     return node
+
+
+def _mark(text: str, kept: list[str]) -> str:
+    kept.append(text)
+    return f"\ue000{len(kept) - 1}\ue001"
 
 
 def _clean(node: Any, key: str, kept: Sequence[str]) -> Any:
@@ -170,16 +184,16 @@ def _clean(node: Any, key: str, kept: Sequence[str]) -> Any:
         return {k: _clean(value, key if key in BY_COLUMN else str(k), kept) for k, value in node.items()}
     if isinstance(node, list):
         return [_clean(value, key, kept) for value in node]
-    if isinstance(node, str) and "\ue000" in node:
-        return re.sub("\ue000(\\d+)\ue001", lambda match: kept[int(match[1])], _escaped(node))
-    if node is not None and not isinstance(node, bool) and is_secret(key):
+    if node is not None and not isinstance(node, bool) and is_secret(key) and not re.search(MARK, str(node)):
         return REDACTED
-    return _escaped(_without_credentials(node)) if isinstance(node, str) else node
+    if isinstance(node, str):
+        return re.sub(MARK, lambda match: kept[int(match[1])], _escaped(_without_credentials(node)))
+    return node
 
 
 def _escaped(text: str) -> str:
     """A resolved text as it is written, so that what looks like an interpolation in it stays text."""
-    return re.sub(r"(\\*)\$\{", lambda match: match[1] * 2 + r"\${", text)
+    return re.sub(r"(?<!\\)(\\*)\$\{", lambda match: match[1] * 2 + r"\${", text)
 
 
 def _without_credentials(text: str) -> str:

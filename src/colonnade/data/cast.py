@@ -10,6 +10,7 @@ from colonnade.core.errors import DataError, Faults, SchemaError
 from colonnade.core.schema import Column, Kind, Schema
 from colonnade.data import datetimes
 from colonnade.data.doubts import quoted
+from colonnade.data.sources.written import places
 
 DTYPES: dict[Kind, pl.DataType] = {
     Kind.NUMERIC: pl.Float64(),
@@ -23,6 +24,8 @@ DTYPES: dict[Kind, pl.DataType] = {
 """Type of a cast column of each kind; a datetime is ``Datetime("us")``, in UTC or without a zone."""
 
 TRUE, FALSE = ("true", "yes", "t", "y", "1"), ("false", "no", "f", "n", "0")
+# Text that holds such a number is a date yyyymmdd or a time since 1970, and no year.
+_LEAST_EPOCH = 1e7
 _EPOCH_UNITS = ((1e11, 1_000_000), (1e14, 1_000), (1e17, 1))
 _SHOWN = 5
 
@@ -48,7 +51,8 @@ def cast(
         where: file or query, for messages.
         timezone: IANA zone of local times; they become UTC.
         infinite: what becomes of inf: an error, the largest finite value of its sign, or missing.
-        first_line: line of the file that holds the first row; None: messages count rows from 0.
+        first_line: line of the file that holds the first row, best a
+            :class:`~colonnade.data.sources.written.Written`; None: messages count rows from 0.
 
     Returns:
         The columns of the schema, in its order.
@@ -244,12 +248,16 @@ class _Caster:
             except DataError as error:
                 raise DataError(f"column '{name}': {error}") from error
         if values.dtype.is_numeric():
-            return self._epoch(values)
+            return self._epoch(values, values)
         if values.dtype == pl.Null:
             return values.cast(pl.Datetime("us"))
         if values.dtype != pl.String:
             raise DataError(f"column '{name}' holds {values.dtype}, not dates: {self._fix()}")
         format = self.column.format
+        if format is None:
+            numbers = values.cast(pl.Float64, strict=False)
+            if float(numbers.max() or 0) >= _LEAST_EPOCH:  # type: ignore[arg-type]
+                return self._epoch(numbers, values)
         try:
             parsed = datetimes.parse(values, format, self.timezone)
         except DataError as error:
@@ -258,17 +266,19 @@ class _Caster:
         self._check(values, parsed, f"date ({like})")
         return parsed
 
-    def _epoch(self, values: pl.Series) -> pl.Series:
-        """Whole numbers declared as dates: ``yyyymmdd``, or seconds, milli- or microseconds since 1970."""
-        largest = float(values.abs().max() or 0)  # type: ignore[arg-type]
+    def _epoch(self, numbers: pl.Series, values: pl.Series) -> pl.Series:
+        """Whole numbers declared as dates, ``yyyymmdd`` or seconds, milli- or microseconds since 1970, and the values
+        that they were read from."""
+        largest = float(numbers.abs().max() or 0)  # type: ignore[arg-type]
         if 19000101 <= largest <= 22001231:
-            parsed = values.cast(pl.Int64).cast(pl.String).str.to_datetime("%Y%m%d", time_unit="us", strict=False)
+            parsed = numbers.cast(pl.Int64).cast(pl.String).str.to_datetime("%Y%m%d", time_unit="us", strict=False)
             self._check(values, parsed, "date yyyymmdd")
             return parsed
         scale = next((s for limit, s in _EPOCH_UNITS if largest < limit), None)
         if scale is None:
             raise DataError(f"column '{values.name}' is beyond microseconds since 1970: {self._fix()}")
-        micros = (values * scale).cast(pl.Int64).cast(pl.Datetime("us"))
+        self._check(values, numbers, "time since 1970")
+        micros = (numbers * scale).cast(pl.Int64).cast(pl.Datetime("us"))
         return micros.dt.replace_time_zone("UTC")
 
     def _check(self, before: pl.Series, after: pl.Series, wanted: str) -> None:
@@ -291,10 +301,14 @@ class _Caster:
         return fix
 
     def _lines(self, bad: pl.Series, values: pl.Series) -> str:
-        start, word = (0, "row") if self.first_line is None else (self.first_line, "line")
-        rows = bad.arg_true().to_list()
-        shown = ", ".join(f"{word} {start + r}: {values[r]!r}" for r in rows[:_SHOWN])
-        return shown + (", ..." if len(rows) > _SHOWN else "")
+        word = "row" if self.first_line is None else "line"
+        rows = bad.arg_true().head(_SHOWN).to_list()
+        found = []
+        for row, (at, written) in zip(rows, places(self.first_line, rows, values.name), strict=True):
+            # A number as it was read is not always what the file says: 1e400 is inf.
+            as_read = written is None or values.dtype == pl.String
+            found.append(f"{word} {at}: {values[row]!r}" if as_read else f"{word} {at}: {written}")
+        return ", ".join(found) + (", ..." if bad.sum() > _SHOWN else "")
 
 
 def _written_number(values: pl.Series) -> pl.Series:

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+import codecs
+from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from itertools import combinations
 from pathlib import Path
 from typing import Any, Protocol
+from zoneinfo import available_timezones
 
 import polars as pl
 
@@ -15,12 +18,16 @@ from colonnade.core.schema import DEFAULT_MISSING, Kind, Schema
 from colonnade.data.cast import Infinite, cast
 from colonnade.data.catalog import PARTS, CatalogFile, locate
 from colonnade.data.conform import conform
+from colonnade.data.datetimes import is_zone
+from colonnade.data.doubts import quoted
 from colonnade.data.infer import infer_schema
 from colonnade.data.shape import inputs, replaced, selected, where_true
 from colonnade.data.sources.delimited import Delimited
 from colonnade.data.sources.files import find, read_file
+from colonnade.data.sources.frame import Frame
 from colonnade.data.sources.sql import Sql
-from colonnade.data.sources.text import NAMED
+from colonnade.data.sources.text import ENCODINGS, NAMED
+from colonnade.data.sources.written import Written
 from colonnade.data.table import Table
 
 _CHARACTERS = {name: character for character, name in NAMED.items()} | {"point": ".", "\\t": "\t"}
@@ -43,7 +50,7 @@ class TableDataset:
 
     Args:
         name: of the data set.
-        path: CSV, TSV (also .gz), Parquet, Arrow, Feather or JSON lines.
+        path: CSV, TSV (also .gz), Parquet, Arrow, Feather, or JSON: objects one a line or in an array.
         target: column or columns to predict.
         files: files of the catalogue, see :class:`~colonnade.data.catalog.CatalogFile`.
         sql: ``uri``, ``query`` and ``engine`` of :class:`~colonnade.data.sources.sql.Sql`.
@@ -74,7 +81,7 @@ class TableDataset:
         homepage, licence, citation: of a published set.
 
     Raises:
-        ValueError: several origins; or an argument out of range.
+        ValueError: several origins; or arguments out of range, all of them.
     """
 
     def __init__(
@@ -134,12 +141,19 @@ class TableDataset:
             raise ValueError(f"delimiter and decimal are both {decimal!r}")
         if skip < 0:
             raise ValueError(f"skip={skip}: 0 or more lines")
-        for part in parts or ():
-            if part not in PARTS:
-                raise ValueError(f"parts.{part}: one of {', '.join(PARTS)}")
+        target = [target] if isinstance(target, str) else list(target or ())
+        expressions = {f"select.{quoted(column)}": sql for column, sql in (select or {}).items()}
+        faults = [
+            *(f"target names '{column}' twice" for column in dict.fromkeys(target) if target.count(column) > 1),
+            *_faulty_names(columns or {}, timezone, encoding),
+            *_faulty_sql(expressions if filter is None else {**expressions, "filter": filter}),
+            *_faulty_parts(parts or {}),
+        ]
+        if faults:
+            raise ValueError("; ".join(faults))
         self.name = name
         self.path = path
-        self.target = [target] if isinstance(target, str) else list(target or ())
+        self.target = target
         self.files = None if files is None else [CatalogFile.from_dict(entry) for entry in files]
         self.source = source if sql is None else _sql(sql)
         self.missing = tuple(DEFAULT_MISSING if missing is None else missing)
@@ -202,17 +216,20 @@ class TableDataset:
             time=self.time,
             row_id=self.row_id,
             exclude=self.exclude,
+            # Of derived columns the file holds nothing.
+            gaps=first_line.gaps if isinstance(first_line, Written) and self.select is None else None,
         )
         _keep_declared_tokens(schema, self.levels)
         frame = cast(frame, schema, where=where, timezone=self.timezone, infinite=self.infinite, first_line=first_line)
         table = Table(frame, schema, parts=parts, origin=origin, notes=[str(doubt) for doubt in doubts])
         return self._without_rows(table, where)
 
-    def read_new(self, path: Path | str, schema: Schema, *, need_target: bool) -> Table:
-        """Read a further file as the training file was read, and conform it by name to a stored schema.
+    def read_new(self, data: Any, schema: Schema, *, need_target: bool) -> Table:
+        """Read further rows as the training file was read, and conform them by name to a stored schema.
 
         Args:
-            path: of any of the known formats; the options of delimited text hold for it too.
+            data: path of a file of any of the known formats, for which the options of delimited text hold too; or a
+                polars or pandas frame.
             schema: of the table that the model was trained on.
             need_target: the rows are to be measured. Then ``filter`` and ``drop_missing_target`` hold as in training;
                 rows that are only predicted are all kept.
@@ -225,7 +242,13 @@ class TableDataset:
         kinds = (Kind.CATEGORICAL, Kind.ORDINAL, Kind.TEXT, Kind.ID)
         codes = {c.name for c in schema.columns.values() if c.kind in kinds}
         options = {**self._options, "as_text": self._as_text | codes}
-        frame, first_line = read_file(path, Delimited(**options))  # type: ignore[arg-type]
+        first_line: int | None = None
+        if isinstance(data, str | Path):
+            frame, first_line = read_file(data, Delimited(**options))  # type: ignore[arg-type]
+            where, origin = str(data), [{"file": str(data), "sha256": sha256(find(data))}]
+        else:
+            source = Frame(data)
+            frame, where, origin = source.read(), "the frame", source.origin
         frame = replaced(frame, {c: pairs for c, pairs in self.replace.items() if c in frame.columns})
         if self.select is not None:
             wanted = [c for c in self.select if need_target or c not in schema.targets]
@@ -237,16 +260,15 @@ class TableDataset:
             frame,
             schema,
             need_target=need_target,
-            where=str(path),
+            where=where,
             timezone=self.timezone,
             infinite=self.infinite,
             first_line=first_line,
         )
-        origin = [{"file": str(path), "sha256": sha256(find(path))}]
         table = Table(frame, schema, origin=origin)
-        return self._without_rows(table, str(path)) if need_target else table
+        return self._without_rows(table, where) if need_target else table
 
-    def _gather(self) -> tuple[pl.DataFrame, dict[str, tuple[int, int]], list[dict[str, str]], int | None]:
+    def _gather(self) -> tuple[pl.DataFrame, dict[str, tuple[int, int]], list[dict[str, str]], Written | None]:
         """Rows as read, official parts, origin, and the line of the first row where it is known."""
         if self.files is not None:
             return self._read_catalogue(self.files)
@@ -265,7 +287,7 @@ class TableDataset:
 
     def _read_catalogue(
         self, entries: Sequence[CatalogFile]
-    ) -> tuple[pl.DataFrame, dict[str, tuple[int, int]], list[dict[str, str]], int | None]:
+    ) -> tuple[pl.DataFrame, dict[str, tuple[int, int]], list[dict[str, str]], None]:
         frames: list[pl.DataFrame] = []
         origin: list[dict[str, str]] = []
         parts: dict[str, tuple[int, int]] = {}
@@ -309,6 +331,44 @@ class TableDataset:
         if len(table) == 0:
             raise DataError(f"{where}: no rows are left: {', '.join(steps)}")
         return table
+
+
+def _faulty_names(columns: Mapping[str, str], timezone: str | None, encoding: str) -> Iterator[str]:
+    """Kinds, zones and encodings that there are not."""
+    for column, spec in columns.items():
+        kind = str(spec).partition(":")[0]
+        if kind not in list(Kind):
+            yield f"columns.{quoted(column)}={spec} is no kind{closest(kind, [k.value for k in Kind])}"
+    if timezone is not None and not is_zone(timezone):
+        near = closest(timezone, available_timezones(), n=1) or ", such as Europe/Berlin"
+        yield f"timezone={timezone} is no IANA zone{near}"
+    try:
+        codecs.lookup(encoding)
+    except LookupError:
+        yield f"encoding={encoding} is no known encoding{closest(encoding, ENCODINGS)}"
+
+
+def _faulty_sql(expressions: Mapping[str, str]) -> Iterator[str]:
+    for key, sql in expressions.items():
+        try:
+            pl.sql_expr(sql)
+        except (pl.exceptions.SQLInterfaceError, pl.exceptions.SQLSyntaxError) as error:
+            yield f"{key}={sql}: not a SQL expression ({error})"
+
+
+def _faulty_parts(parts: Mapping[str, Sequence[int | None]]) -> Iterator[str]:
+    """Parts that there are not, or that share rows."""
+    ranges: dict[str, tuple[float, float]] = {}
+    for part, given in parts.items():
+        if part not in PARTS:
+            yield f"parts.{part}: one of {', '.join(PARTS)}"
+        elif len(given) != 2:
+            yield f"parts.{part}={list(given)}: [start, stop] is expected"
+        else:
+            ranges[part] = (given[0] or 0, float("inf") if given[1] is None else given[1])
+    for (one, a), (other, b) in combinations(ranges.items(), 2):
+        if max(a[0], b[0]) < min(a[1], b[1]):
+            yield f"parts.{one}={list(parts[one])} and parts.{other}={list(parts[other])} share rows"
 
 
 def _sql(given: Mapping[str, Any]) -> Sql:

@@ -102,6 +102,15 @@ def parse(values: pl.Series, format: str | None = None, timezone: str | None = N
     return parsed if timezone is None else localise(parsed, timezone)
 
 
+def is_zone(name: str) -> bool:
+    """Whether polars knows a time zone."""
+    try:
+        pl.Series([], dtype=pl.Datetime("us")).dt.replace_time_zone(name)
+    except pl.exceptions.ComputeError:
+        return False
+    return True
+
+
 def localise(values: pl.Series, timezone: str) -> pl.Series:
     """Instants in UTC of local times in a zone.
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from dataclasses import dataclass
 
 import numpy as np
@@ -9,7 +10,6 @@ import polars as pl
 
 from colonnade.core.schema import Kind, Schema, TargetKind
 
-MANY_LEVELS = 1000
 _SENTINELS = (-99.0, -999.0, -9999.0, -99999.0, 999.0, 9999.0, 99999.0)
 _UNKNOWN = ("unknown", "unk", "not available", "missing", "none", "n.a.", "-", ".", "--")
 
@@ -32,9 +32,24 @@ class Doubt:
         return f"{self.column}: {self.text}" if self.column else self.text
 
 
-def quoted(key: str) -> str:
-    """``data.columns.<name>`` as typed on a command line: quoted when the name is no plain word."""
-    return key if key.isidentifier() else f"'{key}'"
+def quoted(name: str) -> str:
+    """The last part of ``data.columns.<name>`` as typed in a shell: quoted when the name is no plain word.
+
+    The shell takes the quotes away; ``config/overrides.py`` understands the word with them and without.
+    """
+    if _is_word(name):
+        return name
+    return "'" + name.replace("'", "'\"'\"'") + "'"
+
+
+def listed(name: str) -> str:
+    """The list of one name in ``data.waive=[<name>]`` as typed in a shell; quotes stay that mark it as text."""
+    return f"[{name}]" if _is_word(name) else shlex.quote('["' + name.replace('"', '\\"') + '"]')
+
+
+def _is_word(name: str) -> bool:
+    """Whether Hydra reads a name as it stands, and as text."""
+    return name.isascii() and name.isidentifier() and name.lower() not in ("true", "false", "null", "nan", "inf")
 
 
 def count_values(values: pl.Series) -> pl.DataFrame:
@@ -84,10 +99,6 @@ def _look_at_feature(column: pl.Series, kind: Kind) -> list[Doubt]:
         return [Doubt(name, "constant", f"one value ({only!r}) or missing: only its absence tells")]
     found = []
     if kind.is_category and kind is not Kind.BOOLEAN:
-        if levels > MANY_LEVELS or (levels > 50 and levels > 0.5 * present):
-            found.append(
-                Doubt(name, "cardinality", f"{levels:,} levels in {present:,} rows: few rows to learn each from")
-            )
         found += _look_at_levels(column)
     if kind.is_number:
         found += _look_at_numbers(column, levels)

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
 import polars as pl
 
 from colonnade.core.errors import DataError, Faults, SchemaError, closest
 from colonnade.core.schema import DEFAULT_MISSING, Column, Kind, Schema, TargetKind
-from colonnade.data.cast import cast
+from colonnade.data.cast import cast, strip_and_blank
 from colonnade.data.datetimes import ISO
 from colonnade.data.doubts import Doubt, count_values, quoted
 from colonnade.data.probe import Probe
@@ -17,6 +18,7 @@ from colonnade.data.probe import Probe
 __all__ = ["Doubt", "cast", "infer_schema", "target_kind"]
 
 _SAMPLE = 20_000
+_MANY_LEVELS = 1000
 MAX_CLASSES = 20
 """An integer target with more distinct values than this is a number."""
 ROWS_PER_CLASS = 10
@@ -35,6 +37,7 @@ def infer_schema(
     time: str | None = None,
     row_id: str | None = None,
     exclude: Mapping[str, str] | None = None,
+    gaps: Mapping[str, pl.Series] | None = None,
 ) -> tuple[Schema, list[Doubt]]:
     """Find the kind of every column that is not declared.
 
@@ -46,7 +49,9 @@ def infer_schema(
       not fit 64 bits: those are codes. Dates are found in ISO 8601 and the common formats.
     * A different integer in every row (consecutive, or named like a key) and a different word in every row are ids; a
       repeated integer named like a key is categorical.
-    * Text of three or more words, a fifth of it distinct, is text; other text is categorical.
+    * Text of three or more words, a fifth of it distinct, is text; three or more words of a known scale, such as low,
+      medium and high, are ordinal; other text is categorical.
+    * The only id becomes the row id, unless another column is.
     * A target is never an id, and its labels stay as written.
 
     Args:
@@ -57,6 +62,7 @@ def infer_schema(
         missing: tokens that mean missing.
         weight, group, time, row_id: column with that role.
         exclude: columns that are no features, with the reason.
+        gaps: what a file holds, in its first rows, where a column of text is null already.
 
     Returns:
         The schema, and the doubts about it in column order.
@@ -68,6 +74,7 @@ def infer_schema(
     targets = (target,) if isinstance(target, str) else tuple(target or ())
     roles = {"weight": weight, "group": group, "time": time, "row_id": row_id}
     tokens = tuple(missing)
+    others = {*targets, *roles.values(), *exclude}
     faults = Faults()
     if frame.height == 0:
         faults.add("the table has columns but no rows")
@@ -95,18 +102,26 @@ def infer_schema(
         else:
             probe = Probe(series, sample[name], tokens, target=name in targets)
             column.kind = probe.kind()
-            if probe.format is not None:
-                column.format = probe.format
+            column.format, column.levels = probe.format, probe.levels
             if name in (group, time) and column.kind is Kind.ID:
                 column.kind = Kind.INTEGER if series.dtype.is_integer() else Kind.CATEGORICAL
                 probe.doubts = [d for d in probe.doubts if d.kind != "id"]
-            doubts += probe.doubts + _missing_tokens(sample[name], column, len(frame))
-            column.note = probe.doubts[0].text if probe.doubts else ""
-        _check_levels(column, series, faults)
+            found = probe.doubts + _missing_tokens(sample[name], column, (gaps or {}).get(name), series)
+            doubts += found
+            column.note = found[0].text if found else ""
+        if name in levels:
+            _check_levels(column, series, faults)
+        if name not in others:
+            doubts += _many_levels(sample[name], column, series)
         columns[name] = column
     if time in columns and columns[time].kind not in (Kind.DATETIME, Kind.INTEGER, Kind.NUMERIC):
         faults.add(f"data.time={time} is {columns[time].kind}, not a time: data.columns.{quoted(time)}=datetime")
     faults.raise_if_any(SchemaError, "the schema does not fit the table")
+    keys = [n for n, c in columns.items() if c.kind is Kind.ID and n not in others]
+    if row_id is None and len(keys) == 1:
+        roles["row_id"] = keys[0]
+        said = "; predict hands it on, as data.row_id"
+        doubts = [replace(d, text=d.text + said) if (d.column, d.kind) == (keys[0], "id") else d for d in doubts]
     schema = Schema(columns, targets, exclude=exclude, **roles)
     return schema, doubts
 
@@ -249,18 +264,33 @@ def _check_levels(column: Column, series: pl.Series, faults: Faults) -> None:
         faults.add(f"data.levels.{quoted(column.name)} lacks {len(outside)} values of the column: {shown}")
 
 
-def _missing_tokens(sample: pl.Series, column: Column, height: int) -> list[Doubt]:
-    """Which tokens were read as missing; a category may be called NA."""
+def _many_levels(sample: pl.Series, column: Column, whole: pl.Series) -> list[Doubt]:
+    """Whether there are few rows to learn each category from; all rows are counted where the sample suggests it."""
+    found = sample.n_unique()
+    if not column.kind.is_category or found <= 50 or found <= min(_MANY_LEVELS, len(sample) - sample.null_count()) / 2:
+        return []
+    values = (strip_and_blank(whole, column.missing) if whole.dtype == pl.String else whole).drop_nulls()
+    levels = values.n_unique()
+    if levels <= 50 or levels <= min(_MANY_LEVELS, len(values) / 2):
+        return []
+    text = f"{levels:,} levels in {len(values):,} rows: few rows to learn each from"
+    return [Doubt(column.name, "cardinality", f"{text}; data.exclude.{quoted(column.name)}=key leaves it out")]
+
+
+def _missing_tokens(sample: pl.Series, column: Column, gap: pl.Series | None, whole: pl.Series) -> list[Doubt]:
+    """Which tokens were read as missing, by the cast or before; a category may be called NA."""
     if sample.dtype != pl.String:
         return []
     tokens = [t for t in column.missing if t]
-    stripped = sample.str.strip_chars()
-    hits = count_values(stripped.filter(stripped.is_in(tokens)))
-    if len(hits) == 0:
+    shares: dict[str, float] = {}
+    for values, part in ((sample.str.strip_chars(), 1.0), (gap, whole.null_count() / max(1, len(whole)))):
+        if values is not None:
+            for token, count in count_values(values.filter(values.is_in(tokens))).rows():
+                shares[token] = shares.get(token, 0.0) + part * count / len(values)
+    if not shares:
         return []
-    shown = ", ".join(repr(t) for t in hits["value"].to_list())
-    share = int(hits["count"].sum()) / max(1, len(sample))
-    text = f"{shown} read as missing ({share:.1%} of rows)"
+    shown = ", ".join(repr(t) for t in sorted(shares, key=lambda t: (-shares[t], t)))
+    text = f"{shown} read as missing ({sum(shares.values()):.1%} of rows)"
     if column.kind.is_category:
         text += "; data.missing=[] keeps it as a level"
     return [Doubt(column.name, "missing", text)]

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from math import lgamma, log
 
 import numpy as np
 import polars as pl
 
 from colonnade.core.errors import Faults, LeakageError, closest
 from colonnade.core.schema import Kind, Schema, TargetKind
-from colonnade.data.doubts import dense_ranks, quoted
+from colonnade.data.doubts import dense_ranks, listed, quoted
 
 _SAMPLE = 20_000
 _STOP_CLASS, _STOP_REAL = 0.995, 0.9995
@@ -18,6 +19,12 @@ _SUSPECT_CLASS, _SUSPECT_REAL = 0.85, 0.97
 _MANY_ROWS = 1000
 """With fewer rows a legitimate threshold may part the classes by chance; only a copy of the target stops a run then."""
 _MIN_ROWS = 40
+"""With fewer rows nothing can be learned from one half and told of the other; only what holds in every row counts."""
+_LEAST_ROWS = 10
+_GLANCE = 500
+"""Rows that rule most columns out before all rows are looked at."""
+_CHANCE = 2e-5
+"""A column that fits the target in every row is a leak where shuffled rows would fit less often than this."""
 _COMPANION = 0.6
 
 
@@ -41,14 +48,20 @@ class Leak:
 
 
 def find_leaks(frame: pl.DataFrame, schema: Schema, kind: TargetKind) -> list[Leak]:
-    """Measure what each feature alone says about the target, on rows that it was not learned from.
+    """Measure what each feature alone says about the target.
 
-    Half of some 20,000 rows give the table "value -> majority class" (or mean), the other half is predicted by the same
-    value, or for numbers and times by the nearest (classes) or by interpolation (numbers). A key that differs in every
-    row therefore predicts nothing and is no leak, while a copy, a recoding or a monotone function of the target scores
-    1. Whether a value is present at all is measured too: a field that is filled in after the outcome tells it by being
-    there. Numbers that move with such a leak are suspects. Columns that leak only together (two summands of a target)
-    are beyond this test.
+    First exactly, on some 20,000 rows. Classes leak when each value of a column, of which there are at most twice as
+    many as classes, goes with one class in every row, or its presence does. Numbers leak when they stand in the same or
+    the opposite order as the column in every row, as copies, other units and monotone functions do; a time is let pass,
+    since much grows with it. Either may happen by chance in few rows: that is weighed as the number of ways to fit over
+    the number of orders that the values of the target can take.
+
+    Then on rows that it was not learned from. Half of the rows give the table "value -> majority class" (or mean), the
+    other half is predicted by the same value, or for numbers and times by the nearest (classes) or by interpolation
+    (numbers). A key that differs in every row therefore predicts nothing and is no leak, while a copy, a recoding or a
+    monotone function of the target scores 1. Whether a value is present at all is measured too: a field that is filled
+    in after the outcome tells it by being there. Numbers that move with such a leak are suspects. Columns that leak
+    only together (two summands of a target) are beyond this test.
 
     Args:
         frame: typed by the schema.
@@ -60,7 +73,7 @@ def find_leaks(frame: pl.DataFrame, schema: Schema, kind: TargetKind) -> list[Le
     """
     labelled = pl.all_horizontal(pl.col(schema.targets).is_not_null())
     sample = frame.gather_every(max(1, frame.height // _SAMPLE)).filter(labelled)
-    if sample.height < _MIN_ROWS:
+    if sample.height < _LEAST_ROWS:
         return []
     sample = sample.sample(fraction=1.0, shuffle=True, seed=0)
     learn = np.arange(sample.height) % 2 == 0
@@ -70,7 +83,8 @@ def find_leaks(frame: pl.DataFrame, schema: Schema, kind: TargetKind) -> list[Le
         y = dense_ranks(sample[target]) if kind is not TargetKind.REAL else sample[target].cast(pl.Float64).to_numpy()
         judge = _Judge(y, learn, real=kind is TargetKind.REAL)
         for name in schema.features:
-            leak = judge(sample[name], schema.columns[name].kind, target)
+            kind_of = Kind.DATETIME if name == schema.time else schema.columns[name].kind
+            leak = judge(sample[name], kind_of, target)
             if leak is not None and (name not in worst or leak.score > worst[name].score):
                 worst[name] = leak
                 copies += [name] if leak.copies else []
@@ -102,10 +116,8 @@ def check_leaks(frame: pl.DataFrame, schema: Schema, kind: TargetKind, *, waive:
         if leak.column in waive:
             notes.append(f"{leak.text} (waived)")
         elif leak.stops:
-            key = quoted(leak.column)
-            faults.add(
-                f"{leak.text}; data.exclude.{key}=leak leaves it out, data.waive=[{key}] if it is known beforehand"
-            )
+            out = f"data.exclude.{quoted(leak.column)}=leak leaves it out"
+            faults.add(f"{leak.text}; {out}, data.waive={listed(leak.column)} if it is known beforehand")
         else:
             notes.append(leak.text)
     faults.raise_if_any(LeakageError, "the target leaks into the features")
@@ -162,6 +174,7 @@ class _Judge:
         if not real:
             y = np.unique(y, return_inverse=True)[1]
         self.y = y
+        self.classes = 0 if real else int(y.max()) + 1
         self.seen, self.unseen = y[learn], y[~learn]
         if real:
             self.guess = float(self.seen.mean())
@@ -171,16 +184,21 @@ class _Judge:
             self.base = float((self.unseen != self.guess).mean())
 
     def __call__(self, column: pl.Series, kind: Kind, target: str) -> Leak | None:
-        if self.base == 0 or (not self.real and self.base * len(self.unseen) < 10):
-            return None
         missing = column.is_null().to_numpy()
         if missing.all():
             return None
-        score = self._score(*self._learn(column, kind, missing))
-        copy = column.n_unique() <= 2 * (int(self.y.max()) + 1) if not self.real else False
+        name, values = column.name, 0 if self.real else column.n_unique()
+        ordered = kind.is_number or kind is Kind.DATETIME
+        x = column.to_physical().cast(pl.Float64).fill_null(np.nan).to_numpy() if ordered else dense_ranks(column)
+        exactly = self._same_order(x, missing, kind) if self.real else self._same_classes(x, missing, values)
+        if exactly:
+            return Leak(name, 1.0, f"column '{name}' alone foretells the target '{target}': {exactly}", stops=True)
+        if len(self.y) < _MIN_ROWS or self.base == 0 or (not self.real and self.base * len(self.unseen) < 10):
+            return None
+        score = self._score(x, missing, ordered)
+        copy = values <= 2 * self.classes if not self.real else False
         enough = len(self.y) >= _MANY_ROWS or copy or self.real
         stop, suspect = (_STOP_REAL, _SUSPECT_REAL) if self.real else (_STOP_CLASS, _SUSPECT_CLASS)
-        name = column.name
         stops = score >= stop and enough
         text = f"column '{name}' alone foretells the target '{target}': {self._phrase(score)}"
         leak = Leak(name, score, text, stops, copies=stops)
@@ -188,10 +206,44 @@ class _Judge:
             return leak
         return self._presence(name, missing, target) or (leak if score >= suspect else None)
 
-    def _learn(self, column: pl.Series, kind: Kind, missing: np.ndarray) -> tuple[np.ndarray, np.ndarray, bool]:
-        ordered = kind.is_number or kind is Kind.DATETIME
-        x = column.to_physical().cast(pl.Float64).fill_null(np.nan).to_numpy() if ordered else dense_ranks(column)
-        return x, missing, ordered
+    def _same_classes(self, x: np.ndarray, missing: np.ndarray, values: int) -> str:
+        """How the classes follow from the column in every row, in words; empty when they do not."""
+        there = np.flatnonzero(~missing)
+        values -= len(there) < len(x)
+        if values <= 2 * self.classes and self._follows(x[there], self.y[there]):
+            return f"each of its {values} values goes with one class, in all {len(there):,} rows looked at"
+        if len(there) < len(x) and self._follows(missing, self.y):
+            return f"it is filled in for one class and empty for the other, in all {len(x):,} rows looked at"
+        return ""
+
+    def _follows(self, x: np.ndarray, y: np.ndarray) -> bool:
+        """Whether each value goes with one class, and not by chance."""
+        for rows in (slice(_GLANCE), slice(None)):
+            values, code = np.unique(x[rows], return_inverse=True)
+            met = np.zeros((len(values), self.classes), dtype=bool)
+            met[code, y[rows]] = True
+            if met.sum() > len(values):
+                return False
+        n, k = len(values), int(met.any(axis=0).sum())
+        return _is_no_chance(y, lgamma(n + 1) if n == k else n * log(k))
+
+    def _same_order(self, x: np.ndarray, missing: np.ndarray, kind: Kind) -> str:
+        """How numbers rise with the target, or fall, in every row, in words; empty when they do not."""
+        if not (kind.is_number or kind is Kind.BOOLEAN):
+            return ""
+        there = np.flatnonzero(~missing)
+        for rows in (there[:_GLANCE], there):
+            order = np.argsort(x[rows])
+            rises, moves = np.diff(x[rows][order]) > 0, np.diff(self.y[rows][order])
+            # Ties of the one must be ties of the other.
+            up, down = np.array_equal(rises, np.sign(moves)), np.array_equal(rises, -np.sign(moves))
+            if not (up or down):
+                return ""
+        if not _is_no_chance(self.y[there], log(2)):
+            return ""
+        equal = np.array_equal(x[there], self.y[there])
+        how = "the two are equal" if equal else "the two rise together" if up else "one falls as the other rises"
+        return f"{how}, in all {len(there):,} rows looked at"
 
     def _score(self, x: np.ndarray, missing: np.ndarray, ordered: bool) -> float:
         """Share of the error of guessing that is removed on the unseen half."""
@@ -214,8 +266,8 @@ class _Judge:
         """Mean, or most frequent class, of each distinct value."""
         if self.real:
             return np.bincount(value, y, minlength=n) / np.bincount(value, minlength=n)
-        pairs, counts = np.unique(value * (int(self.y.max()) + 1) + y, return_counts=True)
-        at, label = np.divmod(pairs, int(self.y.max()) + 1)
+        pairs, counts = np.unique(value * self.classes + y, return_counts=True)
+        at, label = np.divmod(pairs, self.classes)
         order = np.lexsort((counts, at))
         answers = np.empty(n)
         answers[at[order]] = label[order]  # of a value's classes, the most frequent is written last
@@ -258,3 +310,9 @@ class _Judge:
             return f"R2 {score:.4f} on rows it was not learned from"
         right, guess = 1 - (1 - score) * self.base, 1 - self.base
         return f"{right:.2%} of unseen rows are right, guessing gives {guess:.0%}"
+
+
+def _is_no_chance(y: np.ndarray, ways: float) -> bool:
+    """Whether rows in another order would hardly ever fit; ``ways`` to fit as a logarithm."""
+    counts = np.unique(y, return_counts=True)[1].tolist()
+    return ways + sum(lgamma(n + 1) for n in counts) - lgamma(len(y) + 1) < log(_CHANCE)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import shlex
 
 import polars as pl
 
@@ -16,6 +17,23 @@ KEY_NAME = re.compile(
 )
 _TIME_NAME = re.compile(r"year|month|week|day|hour|date|time|step|period|quarter|age$", re.I)
 _PAIRS = ({"true", "false"}, {"yes", "no"}, {"y", "n"}, {"t", "f"})
+_SCALES = tuple(
+    words.split(",")
+    for words in (
+        "very low,low,medium,high,very high",
+        "low,moderate,high",
+        "xs,s,m,l,xl,xxl",
+        "very small,small,medium,large,very large",
+        "never,rarely,sometimes,often,always",
+        "very poor,poor,fair,good,very good,excellent",
+        "poor,average,good,excellent",
+        "none,mild,moderate,severe",
+        "strongly disagree,disagree,neutral,agree,strongly agree",
+        "very dissatisfied,dissatisfied,neutral,satisfied,very satisfied",
+        "first,second,third,fourth,fifth",
+    )
+)
+"""Words that have an order, whatever their case and whether blanks, hyphens or underscores part them."""
 _LIKE_NUMBERS = 0.95
 _MIN_ROWS = 20
 """Fewer rows than this say nothing about a column being a key."""
@@ -38,9 +56,13 @@ class Probe:
         self.target = target
         self.doubts: list[Doubt] = []
         self.format: str | None = None
+        self.levels: tuple[str, ...] | None = None
 
     def kind(self) -> Kind:
-        """The kind that the values suggest; remarks are left in ``doubts``, the format of dates in ``format``."""
+        """The kind that the values suggest.
+
+        Remarks are left in ``doubts``, the format of dates in ``format``, the order of known words in ``levels``.
+        """
         dtype = self.whole.dtype
         if dtype == pl.Boolean:
             return Kind.BOOLEAN
@@ -181,6 +203,8 @@ class Probe:
     def _words(self, present: pl.Series, values: pl.Series) -> Kind:
         if self.target:
             return Kind.CATEGORICAL
+        if len(values) <= 6 and self._has_order(values):
+            return Kind.ORDINAL
         spaces = int(values.str.count_matches(r"\s").sum()) / len(values)
         if len(values) == len(present) >= _MIN_ROWS and spaces < 0.5 and self._is_unique():
             self._doubt(
@@ -193,11 +217,35 @@ class Probe:
             return Kind.TEXT
         return Kind.CATEGORICAL
 
+    def _has_order(self, values: pl.Series) -> bool:
+        """Whether the words are those of a scale; settled on every row, and left in ``levels``."""
+        if _ordered(values) is not None:
+            self.levels = _ordered(strip_and_blank(self.whole, self.missing).drop_nulls().unique())
+        if self.levels is None:
+            return False
+        listed = f"[{','.join(self.levels)}]"
+        listed = shlex.quote(listed) if " " in listed else listed
+        self._doubt(
+            "order",
+            f"words of a known scale: taken for data.levels.{quoted(self.whole.name)}={listed}; "
+            f"{self._key()}=categorical if they have no order",
+        )
+        return True
+
     def _is_unique(self) -> bool:
         if self.sample.n_unique() < len(self.sample) and self.sample.null_count() <= 1:
             return False
         present = self.whole.drop_nulls()
         return present.n_unique() == len(present)
+
+
+def _ordered(words: pl.Series) -> tuple[str, ...] | None:
+    """Three or more words in the order of the scale that holds them all; two ways to write one of them are no scale."""
+    by_name = {re.sub(r"[\s_-]+", " ", word).lower(): word for word in words.to_list()}
+    if not 3 <= len(by_name) == len(words):
+        return None
+    scale = next((names for names in _SCALES if by_name.keys() <= set(names)), None)
+    return None if scale is None else tuple(by_name[name] for name in scale if name in by_name)
 
 
 def _are_whole(values: pl.Series, written_with_point: bool = False) -> bool:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -190,7 +190,7 @@ def check_target(frame: pl.DataFrame, schema: Schema, kind: TargetKind, *, row_i
         raise DataError("no target column is named: set data.target=<column>")
     if kind is TargetKind.CLASS and len(names) > 1:
         raise DataError(f"a class target is one column, but data.target names {len(names)}: {', '.join(names)}")
-    _check_present(frame, names, row_ids)
+    _check_present(frame, names, row_ids, notes={name: schema.columns[name].note for name in names})
     with collect(DataError, "target") as faults:
         for name in names:
             dtype = frame.schema[name]
@@ -205,7 +205,14 @@ def check_target(frame: pl.DataFrame, schema: Schema, kind: TargetKind, *, row_i
                     )
 
 
-def _check_present(frame: pl.DataFrame, names: Sequence[str], row_ids: np.ndarray | None, *, new: bool = False) -> None:
+def _check_present(
+    frame: pl.DataFrame,
+    names: Sequence[str],
+    row_ids: np.ndarray | None,
+    *,
+    new: bool = False,
+    notes: Mapping[str, str] | None = None,
+) -> None:
     fix = "leave those rows out" if new else "leave those rows out with data.drop_missing_target=true"
     with collect(DataError, "target") as faults:
         for name in names:
@@ -214,7 +221,11 @@ def _check_present(frame: pl.DataFrame, names: Sequence[str], row_ids: np.ndarra
             if column.dtype.is_float():
                 absent |= ~column.is_finite().fill_null(True)
             if absent.any():
-                faults.add(f"'{name}' is missing or infinite in {_rows(absent, row_ids)}; mend the data, or {fix}")
+                # Such as: NA was read as missing.
+                note = f" ({notes[name]})" if notes and notes[name] else ""
+                faults.add(
+                    f"'{name}' is missing or infinite in {_rows(absent, row_ids)}{note}; mend the data, or {fix}"
+                )
 
 
 def _rows(mask: pl.Series, row_ids: np.ndarray | None) -> str:

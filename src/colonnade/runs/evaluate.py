@@ -3,36 +3,43 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 from colonnade.core.files import write_json
 from colonnade.data.store import sample_weight
 from colonnade.runs.load import load_run
 from colonnade.runs.predict import report_unknown, row_ids
+from colonnade.runs.predictions import check_out
 
 
-def evaluate(run: Path | str, data_path: Path | str, out: Path | str | None = None) -> dict[str, float]:
-    """Metrics of a finished run on the rows of a file.
+def evaluate(run: Path | str, data: Any, out: Path | str | None = None) -> dict[str, float]:
+    """Metrics of a finished run on new labelled rows.
 
     Args:
         run: folder of a finished run.
-        data_path: a file with the columns of the training data, the target among them; a weight column, if the run had
-            one, weighs the metrics.
+        data: path of a file, or a polars or pandas frame, with the columns of the training data, the target among them;
+            a weight column, if the run had one, weighs the metrics.
         out: a JSON file to write the metrics to; None: nowhere.
 
     Returns:
         The metrics of the task by name; NaN where one is undefined on these rows.
 
     Raises:
+        ConfigError: ``out`` is no JSON file, or cannot be written.
         SchemaError: columns are missing or mistyped; the whole difference is printed.
         DataError: targets are missing, or of a class that training did not see.
     """
+    if out is not None:
+        check_out(Path(out), (".json",))
     loaded = load_run(run)
-    table = loaded.dataset.read_new(data_path, loaded.schema, need_target=True)
+    table = loaded.dataset.read_new(data, loaded.schema, need_target=True)
     report_unknown(loaded, table)
-    target = loaded.coder.encode(table.frame, row_ids=row_ids(table), where=f"rows of {data_path}", new=True)
+    where = table.origin[0]["file"]
+    target = loaded.coder.encode(table.frame, row_ids=row_ids(table), where=f"rows of {where}", new=True)
     name = loaded.schema.weight
     weight = None if name is None else sample_weight(table.frame, name, row_ids=row_ids(table))
     metrics = loaded.task.metrics(loaded.predict(table), target, weight)
     if out is not None:
-        write_json(Path(out), {"run": str(run), "data": str(data_path), "rows": table.frame.height, "metrics": metrics})
+        Path(out).parent.mkdir(parents=True, exist_ok=True)
+        write_json(Path(out), {"run": str(run), "data": where, "rows": table.frame.height, "metrics": metrics})
     return metrics

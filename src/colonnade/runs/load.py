@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import torch
-from omegaconf import DictConfig
+from omegaconf import DictConfig, open_dict
 from torch import Tensor
 
 from colonnade.config.build import build
@@ -27,6 +27,8 @@ from colonnade.tasks.measures.rows import refuse_rows
 from colonnade.training.predictor import Predictor
 
 NETWORK = "network.safetensors"
+# Where the training data came from: not needed to read a new file, and perhaps not to be had here.
+ORIGIN = ("path", "files", "sql", "source")
 NEEDED = ("config.yaml", "schema.json", "spec.json", "target.json", "pipeline.json", "pipeline.safetensors", NETWORK)
 
 
@@ -96,7 +98,7 @@ def load_run(run: Path | str) -> LoadedRun:
     pipeline = FittedPipeline.load(folder.path)
     return LoadedRun(
         cfg=cfg,
-        dataset=build(cfg.data),
+        dataset=_dataset(cfg),
         schema=Schema.load(folder / "schema.json"),
         spec=spec,
         pipeline=pipeline,
@@ -104,3 +106,12 @@ def load_run(run: Path | str) -> LoadedRun:
         task=task,
         predictor=Predictor(pipeline=pipeline.module, network=network, decoder=task.decoder(spec)),
     )
+
+
+def _dataset(cfg: DictConfig) -> TableDataset:
+    """The data node as a reader of further files, without the training data's origin."""
+    cfg = cfg.copy()
+    with open_dict(cfg):
+        cfg.data.update({key: None for key in ORIGIN if key in cfg.data})
+    dataset: TableDataset = build(cfg.data)
+    return dataset

@@ -4,23 +4,25 @@ from __future__ import annotations
 
 import logging
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import polars as pl
 
 from colonnade.data.table import Table
 from colonnade.runs.load import LoadedRun, load_run
-from colonnade.runs.predictions import check_ending, to_frame, write_frame
+from colonnade.runs.predictions import check_out, to_frame, write_frame
 
 log = logging.getLogger(__name__)
 
 
-def predict(run: Path | str, data_path: Path | str, out: Path | str | None = None) -> pl.DataFrame:
-    """Predict the rows of a file, and write them.
+def predict(run: Path | str, data: Any, out: Path | str | None = None) -> pl.DataFrame:
+    """Predict rows, and write what was predicted.
 
     Args:
         run: folder of a finished run.
-        data_path: a file with the columns of the training data; the target may be absent.
+        data: path of a file, or a polars or pandas frame, with the columns of the training data; the target may be
+            absent.
         out: where to write, by its ending ``.csv``, ``.parquet``, ``.jsonl`` or ``.arrow``; None: nowhere.
 
     Returns:
@@ -30,11 +32,12 @@ def predict(run: Path | str, data_path: Path | str, out: Path | str | None = Non
     Raises:
         SchemaError: columns are missing or mistyped; the whole difference is printed.
         RunFolderError: see :func:`~colonnade.runs.load.load_run`.
+        ConfigError: ``out`` cannot be written; told before anything is computed.
     """
     if out is not None:
-        check_ending(Path(out))
+        check_out(Path(out))
     loaded = load_run(run)
-    table = loaded.dataset.read_new(data_path, loaded.schema, need_target=False)
+    table = loaded.dataset.read_new(data, loaded.schema, need_target=False)
     report_unknown(loaded, table)
     frame = to_frame(loaded.predict(table), loaded.spec, row_ids(table))
     key = loaded.schema.row_id

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import os
+import re
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
@@ -13,6 +16,11 @@ from colonnade.core.schema import TargetKind
 from colonnade.core.spec import BatchSpec
 
 ENDINGS = (".csv", ".parquet", ".jsonl", ".arrow")
+# Names of columns that have another meaning here, whatever a label is called.
+RESERVED = re.compile(r"(row_id|split|target)$|(prediction|probability|target|key)/")
+# What a spreadsheet would run as a formula; a number is none.
+FORMULA = r"^[=+\-@\t\r\n]"
+NUMBER = r"^[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?$"
 
 
 def to_frame(prediction: dict[str, Tensor], spec: BatchSpec, row_id: np.ndarray) -> pl.DataFrame:
@@ -25,7 +33,8 @@ def to_frame(prediction: dict[str, Tensor], spec: BatchSpec, row_id: np.ndarray)
 
     Returns:
         ``row_id``; for classes ``prediction`` and ``probability/<class>``; for several labels ``<label>`` and
-        ``probability/<label>``; for real targets ``prediction`` (``prediction/<target>`` when several) and
+        ``probability/<label>`` (``prediction/<label>`` where the label is called ``row_id`` or like another column of
+        such a table); for real targets ``prediction`` (``prediction/<target>`` when several) and
         ``quantile/<i>`` columns where the task predicts quantiles.
     """
     columns: dict[str, np.ndarray | pl.Series] = {"row_id": np.asarray(row_id)}
@@ -38,7 +47,7 @@ def to_frame(prediction: dict[str, Tensor], spec: BatchSpec, row_id: np.ndarray)
     several = len(spec.target_names) > 1
     for t, name in enumerate(spec.target_names):
         if spec.target_kind == TargetKind.MULTILABEL:
-            columns[name] = values["label"][:, t]
+            columns[f"prediction/{name}" if RESERVED.match(name) else name] = values["label"][:, t]
             columns[f"probability/{name}"] = values["probability"][:, t]
             continue
         suffix = f"/{name}" if several else ""
@@ -67,28 +76,50 @@ def truth_columns(truth: Tensor, spec: BatchSpec) -> list[pl.Series]:
     return [pl.Series(f"target/{name}", values[:, t]) for t, name in enumerate(spec.target_names)]
 
 
-def check_ending(out: Path) -> None:
-    """Refuse a file that :func:`write_frame` cannot write, before anything is computed for it.
+def check_out(out: Path, endings: Sequence[str] = ENDINGS) -> None:
+    """Refuse a file that cannot be written, before anything is computed for it.
+
+    Args:
+        out: the file.
+        endings: those that it may have.
 
     Raises:
-        ConfigError: the ending is none of the known ones.
+        ConfigError: the ending is none of the known ones, or the file or its folder cannot be made.
     """
-    if out.suffix not in ENDINGS:
-        raise ConfigError(f"out='{out}': unknown ending '{out.suffix}'; use .csv, .parquet, .jsonl or .arrow")
+    if out.suffix not in endings:
+        known = " or ".join(part for part in (", ".join(endings[:-1]), endings[-1]) if part)
+        raise ConfigError(f"out='{out}': unknown ending '{out.suffix}'; use {known}")
+    if os.path.isdir(out):
+        raise ConfigError(f"out='{out}' is a folder: name a file in it")
+    # The functions of os.path, unlike the methods of a path, are false for what may not be looked at.
+    there = next(path for path in (out, *out.absolute().parents) if os.path.exists(path))
+    if there != out and not os.path.isdir(there):
+        raise ConfigError(f"out='{out}': '{there}' is no folder")
+    if not os.access(there, os.W_OK):
+        raise ConfigError(f"out='{out}': '{there}' cannot be written; choose another place")
 
 
 def write_frame(frame: pl.DataFrame, out: Path) -> None:
     """Write a table by the ending of its name: ``.csv``, ``.parquet``, ``.jsonl`` or ``.arrow``.
 
-    In CSV, text that begins with ``= + - @`` is prefixed with an apostrophe: spreadsheets would run it as a formula.
+    In CSV, text that begins with ``= + - @``, a tab or the end of a line, and is no number, is prefixed with an
+    apostrophe, in the header too: spreadsheets would run it as a formula.
+
+    Raises:
+        ConfigError: see :func:`check_out`; or the file cannot be written after all, for example on a full disk.
     """
-    check_ending(out)
-    out.parent.mkdir(parents=True, exist_ok=True)
+    check_out(out)
+    try:
+        out.parent.mkdir(parents=True, exist_ok=True)
+        _write(frame, out)
+    except OSError as error:
+        raise ConfigError(f"out='{out}' cannot be written: {error}") from error
+
+
+def _write(frame: pl.DataFrame, out: Path) -> None:
     match out.suffix:
         case ".csv":
-            text = pl.selectors.string()
-            risky = text.str.contains(r"^[=+\-@]")
-            frame.with_columns(pl.when(risky).then("'" + text).otherwise(text).name.keep()).write_csv(out)
+            _without_formulas(frame).write_csv(out)
         case ".parquet":
             frame.write_parquet(out)
         case ".jsonl":
@@ -96,4 +127,11 @@ def write_frame(frame: pl.DataFrame, out: Path) -> None:
         case ".arrow":
             frame.write_ipc(out)
         case _:
-            raise AssertionError(f"check_ending lets {out.suffix} pass")
+            raise AssertionError(f"check_out lets {out.suffix} pass")
+
+
+def _without_formulas(frame: pl.DataFrame) -> pl.DataFrame:
+    text = pl.selectors.string()
+    risky = text.str.contains(FORMULA) & ~text.str.contains(NUMBER)
+    names = {name: f"'{name}" for name in frame.columns if re.match(FORMULA, name) and not re.fullmatch(NUMBER, name)}
+    return frame.with_columns(pl.when(risky).then("'" + text).otherwise(text).name.keep()).rename(names)

@@ -16,6 +16,7 @@ from hypothesis import strategies as st
 from colonnade.core.errors import DataError
 from colonnade.data.sources import delimited
 from colonnade.data.sources.delimited import Delimited, read_delimited
+from colonnade.data.sources.written import Written
 
 
 @pytest.fixture
@@ -41,7 +42,11 @@ def refusal(file: Path, content: bytes, **options) -> str:
         (b"a,b\n1,NA\n?,y\n", {}, {"a": [1, None], "b": [None, "y"]}),
         (b"a,b\n1,-\n2,y\n", {"missing": ["-"]}, {"a": [1, 2], "b": [None, "y"]}),
         (b"a;b\n1,5;x\n2;y\n", {"decimal": ","}, {"a": [1.5, 2.0], "b": ["x", "y"]}),
+        (b"a;b\n1,5;x\n", {"as_text": frozenset({"a"})}, {"a": ["1,5"], "b": ["x"]}),
         (b"a\tb\n1\tx y\n", {}, {"a": [1], "b": ["x y"]}),
+        (b"a b\n1 x\n2 y\n", {"delimiter": " "}, {"a": [1, 2], "b": ["x", "y"]}),
+        (b"two words\nx y\nu v\n", {"delimiter": ","}, {"two words": ["x y", "u v"]}),
+        (b"some words\nx y\nu\n", {}, {"some words": ["x y", "u"]}),
         (b"a|b\n1|x\n", {}, {"a": [1], "b": ["x"]}),
         (b'a,b\n1,"x, y"\n2,"he said ""no"""\n', {}, {"a": [1, 2], "b": ["x, y", 'he said "no"']}),
         (b'a,b\n1,"two\nlines"\n', {}, {"a": [1], "b": ["two\nlines"]}),
@@ -186,6 +191,42 @@ def test_infinite_numbers_reach_the_cast(file):
             "(data.encoding=utf-16-le)?",
         ),
         (
+            "a,b\n1,2\n".encode("utf-16-be"),
+            {},
+            "x.csv, byte offset 0: NUL byte in a text file: is it binary, or UTF-16 without a byte order mark "
+            "(data.encoding=utf-16-be)?",
+        ),
+        (
+            b"ab,c\n1,2\n3,45\n",
+            {"encoding": "utf-16-le"},
+            "x.csv, byte offset 0: not utf-16-le: read so, it begins with '\u6261\u632c\u310a\u322c\u330a\u342c' and "
+            "has no ASCII character: data.encoding=utf-8",
+        ),
+        (
+            "a,b\n1,2\n".encode("utf-16-le"),
+            {"encoding": "utf-16-be"},
+            "x.csv, byte offset 0: not utf-16-be: read so, it begins with '\u6100\u2c00\u6200\\u0a00\\u3100\u2c00' and "
+            "has no ASCII character: data.encoding=utf-16-le",
+        ),
+        (
+            b"x c y\n1 a no\n2 b yes\n",
+            {},
+            "x.csv, line 1: one column when split at the comma, but it holds as many blanks as the lines below: "
+            "data.delimiter=space, or data.delimiter=comma if it is one column",
+        ),
+        (
+            b"x  c  y\n1  a no\n22 b yes\n",
+            {},
+            "x.csv, line 1: one column when split at the comma, but it holds 3 words, as the lines below do: write one "
+            "delimiter between the columns, or data.delimiter=comma if it is one column",
+        ),
+        (
+            b"a;b\nx;1\n" + b"y;2\n" * 200 + b"z;3,5\n",
+            {},
+            "x.csv: column 'b' holds numbers with a decimal comma (such as '3,5', from line 203 on): "
+            "data.decimal=comma, or data.columns.b=categorical if they are none",
+        ),
+        (
             b"a;b\n1;2\n",
             {"delimiter": ","},
             "x.csv, line 1: one column when split at the comma, but it holds semicolons: data.delimiter=semicolon",
@@ -198,7 +239,8 @@ def test_infinite_numbers_reach_the_cast(file):
         (
             b"a;b\nx;1,5\ny;2\n",
             {},
-            "x.csv: column 'b' holds numbers with a decimal comma (such as '1,5', from line 2 on): data.decimal=comma",
+            "x.csv: column 'b' holds numbers with a decimal comma (such as '1,5', from line 2 on): data.decimal=comma, "
+            "or data.columns.b=categorical if they are none",
         ),
         (
             b'a,b\n1,"x\n2,y\n3,z\n',
@@ -238,6 +280,59 @@ def test_damaged_gzip(file):
 
 def test_thousands_are_no_decimal_commas(file):
     assert read(file, b"a;b\nx;1,500\ny;2,250\n")["b"] == ["1,500", "2,250"]
+
+
+def test_dots_between_thousands(file):
+    """Text that can be cast, also where polars takes 1.100 for 1.1."""
+    comma = {"decimal": ","}
+    assert read(file, b"a;b\n1.100,50;1.100\n-2,5;12\n", **comma) == {"a": ["1100.50", "-2.5"], "b": ["1100", "12"]}
+    late = b"a;b\n" + b"1,5;7\n" * (delimited._SAMPLE + 1)
+    assert read(file, late + b"1.100;8\n", **comma)["a"][-1] == "1100"
+    frame = read(file, late + b"oops;1.234.567\n", **comma)
+    assert (frame["a"][0], frame["a"][-1], frame["b"][-1]) == ("1.5", "oops", "1234567")
+    assert read(file, b"v;d\n1.100;01.02.2024\n", as_text=frozenset({"v"}), **comma)["v"] == ["1.100"]
+    assert read(file, b"v;d\n1,5;01.02.2024\n", **comma) == {"v": [1.5], "d": ["01.02.2024"]}
+    assert read(file, b'a,b\n1,"3,5"\n', **comma) == {"a": [1], "b": [3.5]}
+
+
+def written(file: Path, content: bytes, **options) -> Written:
+    file.write_bytes(content)
+    return read_delimited(file, Delimited(**options))[1]
+
+
+def test_what_stands_where_text_is_missing(file):
+    gaps = written(file, b"n,c,d,t\nNA,NA,,x\n2,,,y\n3,None,z,z\n\n").gaps
+    assert {name: values.to_list() for name, values in gaps.items()} == {"c": ["NA", None, "None"], "d": [None, None]}
+    late = written(file, b",c\n" + b"1,DE\n" * 3 * delimited._GAPS + b"1,NA\n" + b"1,\n" * 2 * delimited._GAPS)
+    assert late.gaps["c"].to_list() == ["NA"] + [None] * (delimited._GAPS - 1)
+    assert written(file, b"c,n\n,1\n", missing=[""]).gaps == {}
+
+
+def test_lines_and_fields_as_written(file):
+    content = b'# c\nx, "two\nlines" ,y\n\n1e400,"a\n\nb",0\n# z\n"2.50",b,1\n\n\n3,c,0\n'
+    found = written(file, content.replace(b'"two\nlines" ', b"c"), comment="#")
+    assert found == 4
+    assert found.places([0, 1, 2], "x") == [(4, "1e400"), (8, "2.50"), (11, "3")]
+    assert found.places([0], "c") == [(4, "a\n\nb")]
+    assert found.places([2], "derived") == [(11, None)]
+    packed = written(file, gzip.compress(b"t\n\n1 x;2\n\n3 y;4\n", mtime=0), header=["a", "b"], skip=1)
+    assert packed.places([0, 1], "a") == [(3, "1 x"), (5, "3 y")]
+
+
+@settings(max_examples=100, deadline=None)
+@given(
+    st.lists(st.tuples(st.sampled_from(["", "\n", "# c\n", "\n# d\n\n"]), st.text("ab,\n ", max_size=4)), min_size=1)
+)
+def test_every_row_is_found_where_it_was_written(tmp_path_factory, rows):
+    file = tmp_path_factory.mktemp("csv") / "x.csv"
+    content, lines = "k,x\n", []
+    for between, cell in rows:
+        content += between
+        lines.append(content.count("\n") + 1)
+        content += f'{len(lines)},"{cell}"\n'
+    found = written(file, content.encode(), comment="#")
+    places = [(line, str(i)) for i, line in enumerate(lines, 1)]
+    assert found.places(range(len(rows)), "k") == places
 
 
 def test_short_rows_hide_in_no_gap(file):

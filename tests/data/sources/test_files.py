@@ -44,6 +44,19 @@ def test_keys_that_come_late_in_json_lines(tmp_path):
     assert read_file(path, Delimited())[0]["b"].to_list()[-1] == "x"
 
 
+def test_json_in_lines_or_in_an_array(tmp_path):
+    path = tmp_path / "x.json"
+    path.write_text('[{"a": 1, "b": "x"},\n {"b": "y"}]')
+    frame, line = read_file(path, Delimited())
+    assert (frame.rows(), line) == ([(1, "x"), (None, "y")], None)
+    path.write_bytes(b'\xef\xbb\xbf\n{"a": 1}\n\n{"a": 2}\n')
+    frame, line = read_file(path, Delimited())
+    assert frame["a"].to_list() == [1, 2]
+    assert line == 2
+    assert line.places([0, 1], "a") == [(2, None), (4, None)]
+    assert line.gaps == {}
+
+
 def test_names_for_columns_without(tmp_path):
     path = tmp_path / "x.parquet"
     pl.DataFrame({"0": [1], "1": [2]}).write_parquet(path)
@@ -75,6 +88,26 @@ def test_broken_files(tmp_path):
             "x.jsonl, line 3: not JSON (Expecting value at column 7)",
         ),
         ("x.jsonl", b'{"a": 1}\n[1]\n', 'x.jsonl, line 2: expected an object like {"age": 39}, found [1]'),
+        (
+            "x.jsonl",
+            b'{"a": 1}\n\n{"a": NaN, "b": "NaN"}\n{"a": -1e400}\n',
+            "x.jsonl: 2 values are no finite numbers (line 3: NaN, line 4: -1e400): correct them, or write null where "
+            "they are missing",
+        ),
+        ("x.json", b'[{"a": 1},\n{"a": Infinity}]', "x.json: 1 values are no finite numbers (line 2: Infinity): "),
+        ("x.json", b'[{"a": 1},\n 7]', 'x.json, item 1: expected an object like {"age": 39}, found 7'),
+        (
+            "x.json",
+            b'[{"a": 1}\n {"a": 2}]',
+            "x.json, line 2: not JSON (Expecting ',' delimiter at column 2): an object",
+        ),
+        (
+            "x.json",
+            b'{\n"a": [1, 2]}\n',
+            "x.json, line 1: not JSON (Expecting property name enclosed in double quotes at column 2): an object on "
+            "each line is expected, or an array of objects",
+        ),
+        ("x.json", b"[]", "x.json: 0 rows (0 columns)"),
         ("x.jsonl", b'{"a": "caf\xe9"}\n', "x.jsonl, byte offset 10 (line 1): byte 0xe9 is not UTF-8: data.encoding="),
     ):
         (tmp_path / name).write_bytes(content)

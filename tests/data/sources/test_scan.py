@@ -23,6 +23,9 @@ def test_sees_each_thing():
     assert scan(b"00,1\n", ",", '"').leading_zeros
     assert not scan(b"0,0.1\n10,100\n", ",", '"').leading_zeros
     assert not scan(b"a,b\n1,01\n", ",", '"', zeros=False).leading_zeros
+    assert scan(b"a,b\n1,0.1\n", ",", '"', dots=True).dots
+    assert not scan(b"a,b\n1,0.1\n", ",", '"').dots
+    assert not scan(b"a,b\n1,01\n", ",", '"', dots=True).dots
 
 
 @given(text, st.integers(3, 9))
@@ -61,6 +64,7 @@ def test_records_leave_out_blank_and_comment_lines():
     found = records(b"# c\na,b\n\r\n\n1,2,3\n", ",", '"', "#")
     assert found.lines.tolist() == [2, 5]
     assert found.fields.tolist() == [2, 3]
+    assert [found.text(i) for i in range(2)] == ["a,b", "1,2,3"]
 
 
 def test_records_find_the_open_quote():

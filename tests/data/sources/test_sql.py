@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import sqlite3
 from contextlib import closing
 from pathlib import Path
@@ -41,7 +42,8 @@ def test_sqlite(sqlite, engine):
     source = Sql(uri=sqlite, query="SELECT * FROM t", engine=engine)
     frame = source.read()
     assert frame.with_columns(pl.col("n").cast(pl.Int64)).equals(EXPECTED)
-    assert source.origin[0]["file"] == f"{sqlite}: SELECT * FROM t"
+    digest = hashlib.sha256(b"SELECT * FROM t").hexdigest()
+    assert source.origin[0]["file"] == f"{sqlite}: query {digest}", "the query may hold a secret"
     assert len(source.origin[0]["sha256"]) == 64
 
 
@@ -60,13 +62,32 @@ def refusal(**options) -> str:
 def test_refuses_on_sqlite(sqlite, engine):
     assert "no such table: u" in refusal(uri=sqlite, query="SELECT * FROM u", engine=engine)
     assert refusal(uri=sqlite, query="SELECT * FROM t WHERE n > 5", engine=engine).endswith(
-        "shop.db: 0 rows from the query: SELECT * FROM t WHERE n > 5"
+        "shop.db: 0 rows from data.sql.query"
     )
     assert "duplicate column names in the query" in refusal(uri=sqlite, query="SELECT n, n FROM t", engine=engine)
     assert refusal(uri="sqlite:///no.db", query="SELECT 1", engine=engine) == (
         "data.sql.uri=sqlite:///no.db: no such database file"
     )
     assert not Path("no.db").exists()
+
+
+@pytest.mark.parametrize("engine", ["sqlalchemy", "adbc"])
+def test_sqlite_is_only_read(sqlite, engine, tmp_path):
+    for command in ("drop table t", "DELETE FROM t", "INSERT INTO t VALUES (9, 9, 'z') RETURNING n"):
+        text = refusal(uri=sqlite, query=command, engine=engine)
+        assert "readonly" in text or "data.sql.query gives no table; it must be a SELECT" in text
+    assert refusal(uri=sqlite, query="pragma foreign_keys=on", engine=engine) == (
+        f"{sqlite}: data.sql.query gives no table; it must be a SELECT"
+    )
+    assert Sql(uri=sqlite, query="SELECT * FROM t", engine=engine).read().height == 3
+    (tmp_path / "shop.db").rename(tmp_path / "a b?#%41.db")
+    odd = f"sqlite:///{tmp_path}/a b?#%41.db"
+    assert Sql(uri=odd, query="SELECT * FROM t", engine=engine).read().height == 3
+
+
+def test_duckdb_is_only_read(duck):
+    assert "read-only mode" in refusal(uri=duck, query="drop table t")
+    assert refusal(uri=duck, query="DROP TABLE t").endswith("data.sql.query gives no table; it must be a SELECT")
 
 
 def test_refuses_on_duckdb(duck):
@@ -80,6 +101,36 @@ def test_passwords_are_not_shown():
     assert "secret" not in text
     assert text.startswith("nosuch://anna:***@host/shop: ")
     assert "secret" not in str(Sql(uri="postgresql://anna:secret@host/shop", query="SELECT 1").origin)
+
+
+@pytest.mark.parametrize(
+    ("uri", "shown"),
+    [
+        ("nosuch://h/db?user=u&password=hunter2", "nosuch://h/db?***"),
+        ("nosuch://u:p%40ss/hunter2@h/x", "nosuch://u:***@h/x"),
+        ("nosuch://u:p@ss/hunter2@h/x", "nosuch://u:***@h/x"),
+        ("duckdb:///md:x?motherduck_token=hunter2", "duckdb:///md:x?***"),
+        ("sqlite:///no.db?key=hunter2", "sqlite:///no.db?***"),
+    ],
+)
+def test_secrets_are_shown_nowhere(uri, shown):
+    source = Sql(uri=uri, query="SELECT 'hunter2'")
+    assert shown in str(source.origin)
+    assert "hunter2" not in str(source.origin)
+    with pytest.raises(DataError) as refused:
+        source.read()
+    assert shown in str(refused.value)
+    assert "hunter2" not in str(refused.value)
+
+
+def test_what_a_driver_repeats_is_hidden():
+    source = Sql(uri="x://u:a%2Fsecret@h/d?token=t0ken&mode=a", query="SELECT f('literal')")
+    error = ValueError("cannot find a/secret or a%2Fsecret, t0ken, near 'literal', mode a\n[SQL: SELECT ...]")
+    assert str(source._failed(error)) == "x://u:***@h/d?***: cannot find *** or ***, ***, near '***', mode a"
+    wrong = Sql(uri="x://u:p@ss@h/d", query="SELECT 1")
+    assert str(wrong._failed(ValueError("no host ss@h"))) == (
+        "x://u:***@h/d: the password in data.sql.uri holds '@', which must be written %40"
+    )
 
 
 def test_arguments():

@@ -12,6 +12,7 @@ import logging
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -19,8 +20,9 @@ import polars as pl
 
 from colonnade.core.errors import DataError
 from colonnade.core.schema import DEFAULT_MISSING
-from colonnade.data.sources import text
+from colonnade.data.sources import decimals, header, text
 from colonnade.data.sources.scan import Scan, records, scan
+from colonnade.data.sources.written import Place, Written
 
 log = logging.getLogger(__name__)
 
@@ -28,9 +30,9 @@ log = logging.getLogger(__name__)
 _SAMPLE = 1_000
 _RETRIES = 8
 _SHOWN = 5
+# Rows, from the first null of a text column on, in which is looked for what was read as null.
+_GAPS = 10_000
 _REFUSED = re.compile(r"could not parse `(.*)` as dtype `(\w+)` at column '.*' \(column number (\d+)\)", re.DOTALL)
-_COMMA_NUMBER = r"^[+-]?(\d+|\d{1,3}(\.\d{3})+),\d+$"
-_THOUSANDS = r"^[+-]?[1-9]\d{0,2}(,\d{3})+$"
 
 
 @dataclass
@@ -77,10 +79,11 @@ class _Plan:
     names: list[str]
     first_row: int
     skip: int
+    kept: frozenset[str]
     overrides: dict[str, type[pl.DataType]] = field(default_factory=dict)
 
 
-def read_delimited(path: Path, options: Delimited) -> tuple[pl.DataFrame, int]:
+def read_delimited(path: Path, options: Delimited) -> tuple[pl.DataFrame, Written]:
     """Read a delimited text.
 
     Args:
@@ -88,8 +91,8 @@ def read_delimited(path: Path, options: Delimited) -> tuple[pl.DataFrame, int]:
         options: how it is written.
 
     Returns:
-        The frame (numbers and true/false in native types, all else as text, missing tokens as null) and the line of
-        the file that holds its first row.
+        The frame (numbers and true/false in native types, all else as text, missing tokens as null; of numbers with
+        dots between thousands text that can be cast) and the line of the file that holds its first row.
 
     Raises:
         DataError: each fault of the file with its line or byte offset, what was expected, and the key that changes it.
@@ -108,20 +111,27 @@ def read_delimited(path: Path, options: Delimited) -> tuple[pl.DataFrame, int]:
         raise DataError(f"{path}: 0 rows: the file has a header ({len(plan.names)} columns) and nothing below it")
     integers = [n for n, dtype in frame.schema.items() if dtype.is_integer()]
     gaps = frame.to_series(frame.width - 1).null_count() > 0
-    seen = scan(plan.source, plan.delimiter, options.quote, zeros=bool(integers), separators=gaps)
+    comma = options.decimal == ","
+    seen = scan(plan.source, plan.delimiter, options.quote, zeros=bool(integers), separators=gaps, dots=comma)
     _check_nul(seen, path)
     _check_fields(frame, plan, path, options, seen, gaps)
     if seen.leading_zeros:
         frame = _with_text(frame, plan, options, integers, r"^[+-]?0\d", {})
+    if seen.dots:
+        floats = [n for n, dtype in frame.schema.items() if dtype.is_float()]
+        frame = _with_text(frame, plan, options, floats, decimals.GROUPED, {})
     literal = [raw for raw, name in zip(plan.raw, plan.names) if name in options.literal]
     frame = _with_text(frame, plan, options, literal, "", {"null_values": None})
+    if comma:
+        frame = decimals.with_points(frame, kept=plan.kept)
     frame = frame.with_columns(pl.col(pl.Int128).cast(pl.String))  # beyond 64 bits: codes, kept digit by digit
-    # Rows are taken out of it many times: three times as fast out of one piece.
-    frame = frame.rechunk()
+    # Rows are taken out of it many times: three times as fast out of one piece. A column at a time saves memory.
+    frame = pl.DataFrame([frame.drop_in_place(name).rechunk() for name in frame.columns])
     frame.columns = plan.names
-    if options.decimal == ".":
-        _check_decimal_comma(frame, path, plan.first_row)
-    return frame, plan.first_row
+    written = Written(plan.first_row, partial(_places, path, options), _gaps(frame, plan, options))
+    if not comma:
+        decimals.check_comma(frame, path, written, options.as_text)
+    return frame, written
 
 
 def _plan(source: Path | bytes, path: Path, options: Delimited) -> _Plan:
@@ -139,10 +149,10 @@ def _plan(source: Path | bytes, path: Path, options: Delimited) -> _Plan:
     raw = text.split_fields(first, delimiter, options.quote)
     names = [name.strip() or f"column_{i}" for i, name in enumerate(raw, 1)]
     if len(raw) == 1:
-        _check_single_column(path, number, first, delimiter)
+        header.check_single_column(path, lines, delimiter, given=options.delimiter is not None)
     has_header = options.header is None or set(names) <= set(options.header)
     if has_header:
-        _check_header(names, path, number)
+        header.check_names(names, path, number)
         first_row = lines[1][0] if len(lines) > 1 else number + 1
     else:
         assert options.header is not None
@@ -152,38 +162,9 @@ def _plan(source: Path | bytes, path: Path, options: Delimited) -> _Plan:
                 "write the names of the columns as the first line of the file"
             )
         names, raw, first_row = list(options.header), [f"column_{i}" for i in range(1, len(raw) + 1)], number
-    plan = _Plan(source, source, delimiter, has_header, raw, names, first_row, skip=number - 1)
-    kept = options.as_text | options.literal
-    plan.overrides = {r: pl.String for r, name in zip(plan.raw, names) if name in kept}
-    return plan
-
-
-def _check_single_column(path: Path, number: int, first: str, delimiter: str) -> None:
-    for other in text.DELIMITERS:
-        if other != delimiter and other in first:
-            raise DataError(
-                f"{path}, line {number}: one column when split at the {text.NAMED.get(delimiter, repr(delimiter))}, "
-                f"but it holds {text.NAMED[other]}s: data.delimiter={text.NAMED[other]}"
-            )
-
-
-def _check_header(names: list[str], path: Path, number: int) -> None:
-    places: dict[str, list[int]] = {}
-    for i, name in enumerate(names, 1):
-        places.setdefault(name, []).append(i)
-    repeated = [f"'{n}' (columns {', '.join(map(str, at))})" for n, at in places.items() if len(at) > 1]
-    if repeated:
-        raise DataError(
-            f"{path}, line {number}: duplicate column names {', '.join(repeated[:_SHOWN])}: "
-            "give each column its own name"
-        )
-    numbers = [n for n in names if re.fullmatch(r"[+-]?\d+(\.\d+)?([eE][+-]?\d+)?", n)]
-    positions = [str(i) for i in range(len(names))]
-    if len(numbers) == len(names) > 1 and names not in (positions, [str(i + 1) for i in range(len(names))]):
-        raise DataError(
-            f"{path}, line {number}: expected column names, found the numbers {', '.join(names[:3])}, ...: "
-            "for a file without a header line, data.header=[name1,name2,...]"
-        )
+    kept = frozenset(r for r, name in zip(raw, names) if name in options.as_text | options.literal)
+    overrides: dict[str, type[pl.DataType]] = dict.fromkeys(kept, pl.String)
+    return _Plan(source, source, delimiter, has_header, raw, names, first_row, number - 1, kept, overrides)
 
 
 def _read(plan: _Plan, options: Delimited, **changed: object) -> pl.DataFrame:
@@ -254,7 +235,7 @@ def _check_nul(seen: Scan, path: Path) -> None:
     if seen.nul is not None:
         raise DataError(
             f"{path}, byte offset {seen.nul}: NUL byte in a text file: is it binary, or UTF-16 without a byte order "
-            "mark (data.encoding=utf-16-le)?"
+            f"mark (data.encoding={text.wide(seen.nul)})?"
         )
 
 
@@ -294,15 +275,26 @@ def _with_text(
     return frame.with_columns(fits)
 
 
-def _check_decimal_comma(frame: pl.DataFrame, path: Path, first_row: int) -> None:
-    for column in frame:
-        if column.dtype != pl.String:
-            continue
-        head = column.drop_nulls().head(100)
-        if len(head) and head.str.contains(r"^[+-]?[\d.]+(,\d+)?$").all():
-            comma = head.filter(head.str.contains(_COMMA_NUMBER) & ~head.str.contains(_THOUSANDS))
-            if len(comma):
-                raise DataError(
-                    f"{path}: column '{column.name}' holds numbers with a decimal comma "
-                    f"(such as {comma[0]!r}, from line {first_row} on): data.decimal=comma"
-                )
+def _gaps(frame: pl.DataFrame, plan: _Plan, options: Delimited) -> dict[str, pl.Series]:
+    """What stands where text is null: nothing, or a token that may be a category, such as NA."""
+    columns = {i: c for i, c in enumerate(frame) if c.dtype == pl.String and c.null_count()}
+    if not columns or not any(options.missing):
+        return {}
+    first = max(int(column.is_null().arg_max() or 0) for column in columns.values())
+    rows = min(first + _GAPS, frame.height)
+    whole = {"infer_schema": False, "schema_overrides": None, "null_values": None}
+    written = _read(plan, options, columns=list(columns), n_rows=rows, **whole)
+    pairs = zip(columns.values(), written, strict=True)
+    return {column.name: cells.filter(column.head(rows).is_null()) for column, cells in pairs}
+
+
+def _places(path: Path, options: Delimited, rows: Sequence[int], column: str) -> list[Place]:
+    """Lines and fields of some rows of a column; see :class:`Written`."""
+    plan = _plan(text.load(path, options.encoding), path, options)
+    found = records(plan.written, plan.delimiter, options.quote, options.comment)
+    at = np.flatnonzero(found.lines > plan.skip)[plan.has_header :]
+    places: list[Place] = []
+    for row in rows:
+        fields = dict(zip(plan.names, text.split_fields(found.text(at[row]), plan.delimiter, options.quote)))
+        places.append((int(found.lines[at[row]]), fields.get(column)))
+    return places

@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+import codecs
 import json
+import math
+from collections.abc import Iterable, Sequence
+from functools import partial
 from pathlib import Path
 
 import polars as pl
@@ -10,21 +14,24 @@ import polars as pl
 from colonnade.core.errors import DataError, closest
 from colonnade.data.sources import text
 from colonnade.data.sources.delimited import Delimited, read_delimited
+from colonnade.data.sources.written import Place, Written
 
-_LINES = (".jsonl", ".ndjson")
-_KNOWN = ".csv, .tsv, .txt (each also .gz), .parquet, .arrow, .feather, .jsonl"
+_JSON = (".jsonl", ".ndjson", ".json")
+_KNOWN = ".csv, .tsv, .txt (each also .gz), .parquet, .arrow, .feather, .jsonl, .json"
+_SHOWN = 5
 
 
-def read_file(path: Path | str, options: Delimited) -> tuple[pl.DataFrame, int | None]:
+def read_file(path: Path | str, options: Delimited) -> tuple[pl.DataFrame, Written | None]:
     """Read a file.
 
     Args:
-        path: CSV or TSV (plain or gzip), Parquet, Arrow or Feather, or JSON lines (plain or gzip).
+        path: CSV or TSV (plain or gzip), Parquet, Arrow or Feather, or JSON (plain or gzip): an object on each line,
+            or an array of objects.
         options: how delimited text is written; ``header`` also names the columns of a Parquet file that calls them 0,
             1, ...
 
     Returns:
-        The frame, and the line that holds its first row; None for binary files.
+        The frame, and the line that holds its first row; None for binary files and arrays.
 
     Raises:
         DataError: the file does not exist, is of another kind, or is at fault.
@@ -32,19 +39,19 @@ def read_file(path: Path | str, options: Delimited) -> tuple[pl.DataFrame, int |
     path = find(path)
     with path.open("rb") as file:
         magic = file.read(8)
-    first_row: int | None = None
-    suffixes = [s.lower() for s in path.suffixes]
+    first_row: Written | None = None
+    ending = next((s.lower() for s in reversed(path.suffixes) if s.lower() != ".gz"), "")
     try:
-        if magic.startswith(b"PAR1") or suffixes[-1:] == [".parquet"]:
+        if magic.startswith(b"PAR1") or ending == ".parquet":
             frame = pl.read_parquet(path, glob=False)
         elif magic.startswith(b"ARROW1"):
             frame = pl.read_ipc(path)
-        elif suffixes[-1:] in ([".arrow"], [".feather"], [".ipc"]):
+        elif ending in (".arrow", ".feather", ".ipc"):
             frame = pl.read_ipc_stream(path)
         elif magic.startswith((b"PK\x03\x04", b"\xd0\xcf\x11\xe0")):
             raise DataError(f"{path}: a spreadsheet or zip archive: save the table as CSV or Parquet (known: {_KNOWN})")
-        elif any(s in _LINES for s in suffixes):
-            frame, first_row = _read_lines(path, options.encoding), 1
+        elif ending in _JSON:
+            frame, first_row = _read_json(path, options.encoding)
         else:
             return read_delimited(path, options)
     except (pl.exceptions.PolarsError, OSError) as error:
@@ -70,25 +77,70 @@ def find(path: Path | str) -> Path:
     return found
 
 
-def _read_lines(path: Path, encoding: str) -> pl.DataFrame:
+def _read_json(path: Path, encoding: str) -> tuple[pl.DataFrame, Written | None]:
+    """Objects, one a line or all in an array; the line of the first where they are one a line."""
     source = text.load(path, encoding)
+    head = text.first_bytes(source)
+    if head.startswith(codecs.BOM_UTF8):
+        source = (source if isinstance(source, bytes) else source.read_bytes()).removeprefix(codecs.BOM_UTF8)
+    array = head.removeprefix(codecs.BOM_UTF8).lstrip().startswith(b"[")
     try:
         # A key may appear in late rows only; polars drops those beyond the rows it looked at, so it looks at all.
-        return pl.read_ndjson(source, infer_schema_length=None)
+        if array:
+            return pl.read_json(source, infer_schema_length=None), None
+        frame = pl.read_ndjson(source, infer_schema_length=None)
     except pl.exceptions.PolarsError as error:
-        _diagnose_lines(source, path)
+        text.check_utf8(source, path)
+        data = source if isinstance(source, bytes) else source.read_bytes()
+        _diagnose(path, [(1, data.decode())] if array else _lines(data), array=array)
         raise DataError(f"{path}: polars cannot parse it: {str(error).splitlines()[0]}") from error
+    first = next((line for line, _ in _lines(head)), 1)
+    return frame, Written(first, partial(_places, path, encoding))
 
 
-def _diagnose_lines(source: Path | bytes, path: Path) -> None:
-    text.check_utf8(source, path)
-    data = source if isinstance(source, bytes) else source.read_bytes()
-    for number, line in enumerate(data.decode().splitlines(), 1):
-        if not line.strip():
-            continue
+def _lines(data: bytes) -> list[tuple[int, str]]:
+    """Lines that are not blank, with their numbers from 1."""
+    lines = enumerate(data.decode(errors="replace").removeprefix("\ufeff").split("\n"), 1)
+    return [(number, line) for number, line in lines if line.strip()]
+
+
+def _places(path: Path, encoding: str, rows: Sequence[int], column: str) -> list[Place]:
+    """Lines of some rows of JSON lines; see :class:`Written`."""
+    source = text.load(path, encoding)
+    numbers = [number for number, _ in _lines(source if isinstance(source, bytes) else source.read_bytes())]
+    return [(numbers[row], None) for row in rows]
+
+
+def _diagnose(path: Path, values: Iterable[tuple[int, str]], *, array: bool) -> None:
+    """Raise what is wrong with texts, each from a line on: an object each, or one array of objects."""
+    numbers: list[str] = []
+
+    def real(written: str) -> None:
+        if math.isinf(float(written)):
+            numbers.append(written)
+
+    decoder = json.JSONDecoder(parse_constant=numbers.append, parse_float=real)
+    found: list[str] = []
+    for line, written in values:
         try:
-            value = json.loads(line)
+            value = decoder.decode(written)
         except json.JSONDecodeError as error:
-            raise DataError(f"{path}, line {number}: not JSON ({error.msg} at column {error.colno})") from error
-        if not isinstance(value, dict):
-            raise DataError(f'{path}, line {number}: expected an object like {{"age": 39}}, found {line.strip()[:40]}')
+            raise DataError(
+                f"{path}, line {line + error.lineno - 1}: not JSON ({error.msg} at column {error.colno}): an object on "
+                "each line is expected, or an array of objects"
+            ) from error
+        for i, item in enumerate(value if array else [value]):
+            if not isinstance(item, dict):
+                place, short = (f"item {i}", str(item)) if array else (f"line {line}", written.strip())
+                raise DataError(f'{path}, {place}: expected an object like {{"age": 39}}, found {short[:40]}')
+        at = 0
+        for number in numbers:
+            at = written.index(number, at) + 1
+            found.append(f"line {line + written.count(chr(10), 0, at)}: {number}")
+        numbers.clear()
+    if found:
+        shown = ", ".join(found[:_SHOWN]) + (", ..." if len(found) > _SHOWN else "")
+        raise DataError(
+            f"{path}: {len(found)} values are no finite numbers ({shown}): correct them, or write null where they are "
+            "missing"
+        )

@@ -13,6 +13,7 @@ from colonnade.core.errors import DataError
 
 HEAD = 1 << 18
 DELIMITERS = (",", ";", "\t", "|")
+ENCODINGS = ("utf-8", "latin-1", "cp1252", "utf-16")
 NAMED = {",": "comma", ";": "semicolon", "\t": "tab", "|": "bar", " ": "space"}
 _GZIP = b"\x1f\x8b"
 _UTF16 = (codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)
@@ -46,9 +47,7 @@ def load(path: Path, encoding: str) -> Path | bytes:
     try:
         plain = codecs.lookup(encoding).name in ("utf-8", "utf-8-sig", "ascii")
     except LookupError as error:
-        raise DataError(
-            f"data.encoding={encoding} is no known encoding: utf-8, latin-1, cp1252, utf-16, ..."
-        ) from error
+        raise DataError(f"data.encoding={encoding} is no known encoding: {', '.join(ENCODINGS)}, ...") from error
     lone_returns = b"\r" in head and b"\n" not in head
     if plain and not lone_returns:
         return path if data is None else data
@@ -60,13 +59,28 @@ def load(path: Path, encoding: str) -> Path | bytes:
 
 def _decode(data: bytes, encoding: str, path: Path) -> str:
     try:
-        return data.decode(encoding)
+        decoded = data.decode(encoding)
     except UnicodeError as error:
         start = error.start if isinstance(error, UnicodeDecodeError) else 0
         raise DataError(
             f"{path}, byte offset {start} (line {line_at(data, start)}): not {encoding} ({error}): "
             "set data.encoding to the one it was written in"
         ) from error
+    # Almost any bytes are characters of UTF-16; but a table has commas and line ends, which are of one byte elsewhere.
+    if not any(character < "\x80" for character in decoded[:HEAD]):
+        nul = data[:HEAD].find(0)
+        other = "utf-8" if nul < 0 else wide(nul)
+        raise DataError(
+            f"{path}, byte offset 0: not {encoding}: read so, it begins with {decoded[:6]!r} and has no ASCII "
+            f"character: data.encoding={other}"
+        )
+    return decoded
+
+
+def wide(nul: int) -> str:
+    """The kind of UTF-16 whose first NUL byte has this offset: it is the second byte of an ASCII character, or the
+    first."""
+    return "utf-16-le" if nul % 2 else "utf-16-be"
 
 
 def check_utf8(source: Path | bytes, path: Path) -> None:
@@ -90,13 +104,17 @@ def line_at(data: bytes, offset: int) -> int:
     return data.count(b"\n", 0, offset) + 1
 
 
+def first_bytes(source: Path | bytes) -> bytes:
+    """The beginning, to judge the rest by."""
+    if isinstance(source, bytes):
+        return source[:HEAD]
+    with source.open("rb") as file:
+        return file.read(HEAD)
+
+
 def head_lines(source: Path | bytes, skip: int = 0, comment: str | None = None, n: int = 50) -> list[tuple[int, str]]:
     """The first lines that hold records, with their line numbers from 1; blank and comment lines are left out."""
-    if isinstance(source, bytes):
-        data = source[:HEAD]
-    else:
-        with source.open("rb") as file:
-            data = file.read(HEAD)
+    data = first_bytes(source)
     # Cut in the middle of a character or line, the last line must not be judged.
     text = data.decode("utf-8", errors="replace").removeprefix("\ufeff")
     lines = text.split("\n")

@@ -24,10 +24,13 @@ class KFold(Splitter):
         val: share of the remaining rows that becomes val, in (0, 1).
 
     Raises:
-        ValueError: out of range.
+        ValueError: out of range; ``inner`` cannot make folds.
     """
 
     def __init__(self, *, inner: Divider | None = None, folds: int = 5, fold: int = 0, val: float = 0.2) -> None:
+        if not isinstance(inner, Divider | None):
+            name = type(inner).__name__
+            raise ValueError(f"split.inner={name} cannot make folds: Random, Stratified, Group, Time or null")  # noqa: TRY004
         if folds < 2:
             raise ValueError(f"split.folds={folds} must be at least 2")
         if not 0 <= fold < folds:
