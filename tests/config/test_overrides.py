@@ -86,3 +86,15 @@ def test_slips_beside_them_are_still_told():
     assert "data.excludes" in str(error.value)
     with pytest.raises(ConfigError, match=r"'data.levels.a b=\[1,': token recognition error"):
         data("data.levels.a b=[1,")
+
+
+def test_a_query_and_a_filter_are_text_to_their_end():
+    query = "select x, count(*) as n from t where c = 'a' group by x"
+    found = data(f"data.sql.query={query}", "data.sql.uri=sqlite:///a,b.db", "data.filter=x > 1 and c in ('a', 'b')")
+    assert found["sql"] == {"query": query, "uri": "sqlite:///a,b.db"}
+    assert found["filter"] == "x > 1 and c in ('a', 'b')"
+
+
+def test_several_values_without_m_are_told_for_keys_of_a_signature_too():
+    with pytest.raises(ConfigError, match=r"'optim.eps=1,2': several values need -m"):
+        compose(["optim.eps=1,2"])

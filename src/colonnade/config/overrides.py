@@ -29,6 +29,8 @@ if TYPE_CHECKING:
 BY_COLUMN = {"columns": "[^=]*", "exclude": "[^=]*", "levels": r"\[.*\]", "replace": r"\{.*\}", "select": ".*"}
 # Values that are names of columns, or of a file.
 NAMES = ("target", "weight", "group", "time", "row_id", "waive", "path")
+# Values that are text to the end of the word, commas and all.
+TEXTS = (r"sql\.query", r"sql\.uri", "filter")
 QUOTED = r"(?:'[^']*'|\"[^\"]*\")+"
 PLAIN = re.compile(r"[A-Za-z_$][\w$-]*|0|[1-9][0-9]*", re.ASCII)
 QUOTING = "; quote a value that holds blanks, commas, = or brackets: 'key=\"a, b\"'"
@@ -60,6 +62,9 @@ def correct(words: Sequence[str], ask: Request, error: Exception) -> list[str]:
         faults.add(hydra_text(other) if good else hydra_text(error))
         faults.raise_if_any(ConfigError, "configuration")
         raise
+    for word, override in keys.items() if not ask.sweep else ():
+        if override.is_sweep_override():
+            faults.add(f"'{word}': several values need -m (--multirun){QUOTING}")
     mended = {word: resolve_key(word, override, base, faults) for word, override in keys.items()}
     merged = _merged(columns, base)
     if len(faults):
@@ -210,15 +215,19 @@ def _value(text: str) -> Any:
 
 
 def _spelled(word: str) -> str:
-    """The word with a name of a column or file in quotes, if Hydra does not understand it otherwise."""
-    about = re.fullmatch(rf"(\+{{0,2}}data\.(?:{'|'.join(NAMES)}))=(.+)", word)
-    if about is None or _understood(word) is not None:
+    """The word with a text, or a name of a column or file, in quotes, if Hydra takes it for something else."""
+    about = re.fullmatch(rf"(\+{{0,2}}data\.(?:({'|'.join(TEXTS)})|{'|'.join(NAMES)}))=(.+)", word, re.DOTALL)
+    if about is None:
+        return word
+    key, is_text, written = about.groups()
+    override = _understood(word)
+    if override is not None and not (is_text and override.is_sweep_override()):
         return word
     from hydra.core.override_parser.types import Quote, QuotedString
 
-    value = _value(about[2])
+    value = written if is_text else _value(written)
     texts = [QuotedString(v, Quote.single).with_quotes() for v in (value if isinstance(value, list) else [value])]
-    return f"{about[1]}={'[' + ','.join(texts) + ']' if isinstance(value, list) else texts[0]}"
+    return f"{key}={'[' + ','.join(texts) + ']' if isinstance(value, list) else texts[0]}"
 
 
 def _understood(word: str) -> Override | None:
