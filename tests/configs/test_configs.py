@@ -27,7 +27,7 @@ COUNTS = {
     "hydra": 1,
     "loader": 2,
     "logger": 5,
-    "model": 10,
+    "model": 11,
     "optim": 3,
     "pipeline": 5,
     "split": 8,
