@@ -66,7 +66,7 @@ def test_choices_in_sub_folders(mini):
         (["~callbacks.wach"], ["callbacks.wach: callbacks has no 'wach'; did you mean 'watch'?"]),
         (["experiment=null"], ["'experiment=null': name a choice, or remove the group with ~experiment"]),
         (["seed"], ["'seed': expected key=value"]),
-        (["seed=1,2"], ["Ambiguous value for argument 'seed=1,2'"]),
+        (["seed=1,2"], ["'seed=1,2': several values need -m (--multirun)"]),
         (["optim.lr=[1,"], ["'optim.lr=[1,'", "quote a value that holds blanks"]),
         (["experiment=godo"], ["experiment=godo: there is no such experiment; did you mean 'good'?"]),
         (["model=a,b"], ["'model=a,b': several values need -m (--multirun)"]),
