@@ -81,6 +81,18 @@ def test_tests_mirror_the_rooms():
         assert list((ROOT / "tests" / room).rglob("test_*.py")), f"no tests of {room}"
 
 
+def test_tests_are_no_longer_than_sources_and_skip_no_package():
+    """A package that the dev extra installs and that is not there is an error, not a silent skip."""
+    wrong = []
+    for path in (ROOT / "tests").rglob("*.py"):
+        text = path.read_text(encoding="utf-8")
+        if len(text.splitlines()) > LONGEST:
+            wrong.append(f"{path.relative_to(ROOT)}: more than {LONGEST} lines")
+        if "importorskip(" in text and path != Path(__file__).resolve():
+            wrong.append(f"{path.relative_to(ROOT)}: import it plainly")
+    assert not wrong
+
+
 def test_importing_the_package_imports_nothing_heavy():
     code = "import sys, colonnade.cli; sys.exit(' '.join({'torch', 'lightning', 'hydra'} & set(sys.modules)) or 0)"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)

@@ -78,6 +78,46 @@ def test_references_to_the_environment_stay_references(monkeypatch):
     assert OmegaConf.to_container(stored, resolve=False)["other"] == 3
 
 
+@pytest.mark.parametrize(
+    ("value", "stored"),
+    [
+        ("${oc.env:${name}}", "${oc.env:${name}}"),
+        ("${ oc.env:KEY }", "${oc.env:KEY }"),
+        ("x://u:hunter2@h/${oc.decode:${oc.env:DB}}", "x://u:***@h/${oc.decode:${oc.env:DB}}"),
+        ("${scheme}://u:hunter2@h/${oc.env:DB}", "x://u:***@h/${oc.env:DB}"),
+    ],
+)
+def test_neither_a_secret_of_the_environment_nor_one_beside_a_reference_is_stored(tmp_path, monkeypatch, value, stored):
+    monkeypatch.setenv("KEY", "hunter2")
+    monkeypatch.setenv("DB", "9")
+    path = tmp_path / "config.yaml"
+    path.write_text(OmegaConf.to_yaml(redact(OmegaConf.create({"a": value, "name": "KEY", "scheme": "x"}))))
+    assert "hunter2" not in path.read_text()
+    loaded = load_config(path)
+    assert OmegaConf.to_container(loaded, resolve=False)["a"] == stored
+    assert loaded.a in ("hunter2", "x://u:***@h/9")
+
+
+def test_interpolations_are_kept_on_request():
+    content = {
+        "uri": "${scheme}://me:${oc.env:DB_PASSWORD}@host/${data.name}",
+        "data": {"name": "${oc.select:nothing,db}", "password": "${oc.env:DB_PASSWORD}", "token": "${uri}"},
+        "later": {"api_key": "???"},
+        "text": r"\${now:%Y} \\\${y}",
+        "deep": "${oc.select:a,${oc.select:b,${oc.select:c,${oc.select:d,e}}}}",
+        "scheme": "postgresql",
+    }
+    spelled = {"first": {"password": "pa55"}, "second": {"password": "${oc.select:nothing,pa55}"}}
+    spelled["third"] = {"uri": "${scheme}://me:pa55@host/${data.name}"}
+    clean = OmegaConf.to_container(redact(OmegaConf.create(content | spelled), resolve=False), resolve=False)
+    assert {key: clean[key] for key in content} == content
+    assert [clean[key] for key in spelled] == [
+        {"password": "***"},
+        {"password": "***"},
+        {"uri": "${scheme}://me:***@host/${data.name}"},
+    ]
+
+
 def test_words():
     words = ["seed=3", "+logger.wandb.api_key=k1", "data.password=${oc.env:X}", "data.uri=sqlite://a:b@c/d"]
     assert redact_words(words) == [

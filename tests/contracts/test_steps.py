@@ -22,7 +22,7 @@ from colonnade.data.steps.power import Log
 from colonnade.data.steps.quantile import QuantileNormal
 from colonnade.data.steps.rare import Rare
 from colonnade.data.steps.target_encode import TargetEncode
-from colonnade.testing.steps import CHECKS, N_ROWS, check_export, example, example_target
+from colonnade.testing.steps import CHECKS, N_ROWS, example, example_target
 
 CONF = sorted((Path(__file__).parents[2] / "conf" / "pipeline").glob("*.yaml"))
 
@@ -75,18 +75,12 @@ def test_finds_every_step() -> None:
 @pytest.mark.parametrize("check", CHECKS, ids=lambda check: check.__name__)
 @pytest.mark.parametrize("name", STEPS)
 def test_contract(name: str, check) -> None:
-    if check is check_export:
-        pytest.importorskip("onnxruntime")
-        pytest.importorskip("onnxscript")
     check(STEPS[name]())
 
 
 @pytest.mark.parametrize("check", CHECKS, ids=lambda check: check.__name__)
 @pytest.mark.parametrize("name", VARIANTS)
 def test_contract_with_options(name: str, check) -> None:
-    if check is check_export:
-        pytest.importorskip("onnxruntime")
-        pytest.importorskip("onnxscript")
     check(VARIANTS[name])
 
 

@@ -58,6 +58,8 @@ def test_workers_read_the_job_that_nobody_else_may_read_and_it_is_gone_afterward
         (folder / rank).write_text(oct(job.stat().st_mode & 0o777))
         """
     )
+    # What lies there already, and may be anybody's, does not decide who may read.
+    (run_dir / JOB).touch(0o644)
     launch(compose(["data=wine", "seed=7"]), run_dir, 2)
     assert {p.name: p.read_text() for p in run_dir.iterdir()} == {"0": "0o600", "1": "0o600"}
 

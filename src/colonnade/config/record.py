@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import yaml
-from omegaconf import DictConfig, OmegaConf
+from omegaconf import MISSING, DictConfig, OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 from yaml.events import AliasEvent, CollectionEndEvent, CollectionStartEvent, ScalarEvent
 
@@ -26,9 +26,12 @@ SECRET = re.compile(
 # Stands for a reference to the environment while the rest is resolved.
 MARK = "\ue000(\\d+)\ue001"
 # Up to the last @ of the word: a password may hold / and @.
-CREDENTIALS = re.compile(rf"(?P<scheme>[a-zA-Z][\w+.-]*://[^\s/:]*):(?!{MARK}@)\S+@")
+CREDENTIALS = re.compile(rf"(?P<scheme>[a-zA-Z\ue001][\w+.-]*://[^\s/:]*):(?!{MARK}@)\S+@")
 QUERY = re.compile(rf"(?P<name>[?&;](?P<key>[\w.-]+)=)(?!{MARK}(?:[&;\s]|$))[^&;\s]+")
-ENVIRONMENT = re.compile(r"\$\{oc\.env:[^{}]*\}")
+ENVIRONMENT = re.compile(r"\$\{\s*oc\.env\s*:")
+PLAIN = re.compile(r"\$\{\s*[\w.\[\]-]+\s*\}")
+# An outermost interpolation, with what is nested in it.
+INTERPOLATION = re.compile(r"\$\{(?:[^{}]|\{(?:[^{}]|\{[^{}]*\})*\})*\}")
 WITHIN = re.compile("\\{[^}]*\ue000")
 # The interpolations that a stored configuration may hold; they give values of its own and of the environment only.
 REFERENCE = re.compile(r"\$\{(?:[\w.\[\]-]+|oc\.(?:env|decode):[^{}]*)\}")
@@ -52,15 +55,19 @@ MAX_BYTES = 1_000_000
 MAX_DEPTH = 50
 
 
-def redact(cfg: DictConfig) -> DictConfig:
+def redact(cfg: DictConfig, *, resolve: bool = True) -> DictConfig:
     """A configuration as it may be stored: interpolations resolved, secrets replaced by ``***``.
 
     Values under keys that name a secret, and passwords within URLs, are replaced. A value that refers to the
     environment (``${oc.env:DB_PASSWORD}``), also by way of another key, keeps the reference, so that the stored
     configuration still works.
+
+    Args:
+        cfg: the configuration, which stays as it is.
+        resolve: False keeps every interpolation, to be shown as it was written.
     """
     kept: list[str] = []
-    raw = _protect(OmegaConf.to_container(cfg, resolve=False), kept)
+    raw = _protect(OmegaConf.to_container(cfg, resolve=False), kept, every=not resolve)
     resolved = OmegaConf.to_container(OmegaConf.create(raw), resolve=True)
     clean: DictConfig = OmegaConf.create(_clean(resolved, "", kept))
     return clean
@@ -156,25 +163,28 @@ def _is_plain(text: str) -> bool:
     return "${" not in text
 
 
-def _protect(node: Any, kept: list[str]) -> Any:
-    """Put a mark in the place of every reference to the environment."""
+def _protect(node: Any, kept: list[str], *, every: bool) -> Any:
+    """Put a mark in the place of every interpolation, or of those that refer to the environment."""
     if isinstance(node, dict):
-        return {key: _protect(value, kept) for key, value in node.items()}
+        return {key: _protect(value, kept, every=every) for key, value in node.items()}
     if isinstance(node, list):
-        return [_protect(value, kept) for value in node]
+        return [_protect(value, kept, every=every) for value in node]
     if isinstance(node, str):
         before = len(kept)
-        marked = ENVIRONMENT.sub(lambda match: _mark(match[0], kept), node)
+        marked = INTERPOLATION.sub(
+            lambda match: _mark(match[0], kept) if every or ENVIRONMENT.search(match[0]) else match[0], node
+        )
         if not WITHIN.search(marked):
             return marked
-        # Part of another interpolation, which is kept as a whole.
+        # Nested deeper than the pattern sees: the text is kept as a whole.
         del kept[before:]
         return _mark(node, kept)
     return node
 
 
 def _mark(text: str, kept: list[str]) -> str:
-    kept.append(text)
+    # The reader of stored configurations knows no blanks there.
+    kept.append(re.sub(r"\$\{\s+", "${", text))
     return f"\ue000{len(kept) - 1}\ue001"
 
 
@@ -184,14 +194,20 @@ def _clean(node: Any, key: str, kept: Sequence[str]) -> Any:
         return {k: _clean(value, key if key in BY_COLUMN else str(k), kept) for k, value in node.items()}
     if isinstance(node, list):
         return [_clean(value, key, kept) for value in node]
-    if node is not None and not isinstance(node, bool) and is_secret(key) and not re.search(MARK, str(node)):
+    if node is not None and not isinstance(node, bool) and is_secret(key) and not _spares(str(node), kept):
         return REDACTED
     if isinstance(node, str):
-        return re.sub(MARK, lambda match: kept[int(match[1])], _escaped(_without_credentials(node)))
+        return re.sub(MARK, lambda match: kept[int(match[1])], escaped(_without_credentials(node)))
     return node
 
 
-def _escaped(text: str) -> str:
+def _spares(text: str, kept: Sequence[str]) -> bool:
+    """Whether a text spells no secret out: it is not given yet, or refers to another key or to the environment."""
+    texts = [kept[int(match[1])] for match in re.finditer(MARK, text)]
+    return text == MISSING or any(PLAIN.fullmatch(t) or ENVIRONMENT.search(t) for t in texts)
+
+
+def escaped(text: str) -> str:
     """A resolved text as it is written, so that what looks like an interpolation in it stays text."""
     return re.sub(r"(?<!\\)(\\*)\$\{", lambda match: match[1] * 2 + r"\${", text)
 

@@ -17,6 +17,7 @@ from types import FrameType
 
 from omegaconf import DictConfig, ListConfig, OmegaConf
 
+from colonnade.config.job import portable
 from colonnade.core import errors
 from colonnade.core.errors import ColonnadeError, TrainingError
 from colonnade.core.files import write_json
@@ -128,10 +129,12 @@ def _failure(path: Path, n: int) -> ColonnadeError:
 
 
 def _write_job(path: Path, cfg: DictConfig) -> None:
-    """The configuration as it is, secrets too, for the workers: nobody else may read it."""
-    handle = os.open(path, os.O_CREAT | os.O_WRONLY | os.O_TRUNC, 0o600)
+    """The configuration, with the secrets that it spells out, for the workers: nobody else may read or write it."""
+    # A file that is there already would keep its own mode.
+    path.unlink(missing_ok=True)
+    handle = os.open(path, os.O_CREAT | os.O_WRONLY | os.O_EXCL, 0o600)
     with open(handle, "w", encoding="utf-8") as file:
-        file.write(OmegaConf.to_yaml(cfg))
+        file.write(OmegaConf.to_yaml(portable(cfg)))
 
 
 def _environment(n: int) -> dict[str, str]:

@@ -9,7 +9,7 @@ import sys
 import threading
 from contextlib import nullcontext
 
-from colonnade.config.record import load_config
+from colonnade.config.job import load_job
 from colonnade.core.errors import ColonnadeError
 from colonnade.runs.fit import train
 from colonnade.runs.folder import WORKER_LOCK, RunFolder
@@ -24,7 +24,7 @@ def main(run_dir: str) -> int:
     try:
         # Outlives the launcher's lock: whoever comes next waits until the last state of this training is saved.
         with folder.locked(WORKER_LOCK) if is_first() else nullcontext():
-            train(load_config(folder / JOB), folder)
+            train(load_job(folder / JOB), folder)
     except ColonnadeError as error:
         note_error(folder.path, error)
         return error.exit_code

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import pandas
 import polars as pl
 import pytest
 
@@ -17,7 +18,6 @@ def test_polars_is_taken_as_it_is():
 
 
 def test_pandas():
-    pandas = pytest.importorskip("pandas")
     given = pandas.DataFrame(
         {
             "n": [1.0, None],

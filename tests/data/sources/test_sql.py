@@ -7,6 +7,7 @@ import sqlite3
 from contextlib import closing
 from pathlib import Path
 
+import duckdb
 import polars as pl
 import pytest
 
@@ -30,7 +31,6 @@ def sqlite(tmp_path: Path) -> str:
 
 @pytest.fixture
 def duck(tmp_path: Path) -> str:
-    duckdb = pytest.importorskip("duckdb")
     with duckdb.connect(str(tmp_path / "shop.duckdb")) as connection:
         for statement in MAKE:
             connection.execute(statement)

@@ -95,6 +95,50 @@ def test_bar_on_a_terminal(tmp_path, monkeypatch):
     assert "val/loss" in screen.getvalue()
 
 
+class Terminal(io.StringIO):
+    """A screen of 80 columns that remembers all that was written."""
+
+    def isatty(self):
+        return True
+
+    def shown(self, text):
+        """The line of the screen on which a text stands."""
+        (line,) = [line for line in self.getvalue().splitlines() if text in line]
+        return line.rsplit("\x1b[2K", 1)[-1]
+
+
+@pytest.mark.parametrize("piped", [False, True])
+def test_messages_stand_above_the_bar_on_lines_of_their_own(tmp_path, monkeypatch, piped):
+    monkeypatch.setenv("TERM", "xterm")
+    monkeypatch.setenv("COLUMNS", "80")
+    screen, pipe = Terminal(), io.StringIO()
+    monkeypatch.setattr("sys.stderr", screen)
+    monkeypatch.setattr("sys.stdout", pipe if piped else screen)
+    log, path = logging.getLogger("colonnade.test"), "/a" * 60
+    # As Hydra's set-up of logging: it keeps the stream that was standard error then.
+    handler = logging.StreamHandler(screen)
+    monkeypatch.setattr(log, "handlers", [handler])
+
+    class Talk(Callback):
+        def on_train_batch_end(self, trainer, pl_module, outputs, batch, batch_idx):
+            if trainer.current_epoch == 1 and batch_idx == 0:
+                log.warning("told [in] the middle %s", path)
+                print("printed in the middle")
+
+    bar = Progress(monitor="val/loss", mode="min", interval=1e-9)
+    run = trainer(tmp_path, epochs=3, callbacks=[bar, Talk()], enable_checkpointing=False)
+    run.fit(module(), datamodule=FakeData())
+    log.warning("told afterwards")
+    assert "epoch 2/3" in screen.getvalue()
+    assert screen.shown("told [in]") == f"told [in] the middle {path}"
+    assert screen.shown("afterwards") == "told afterwards"
+    assert handler.stream is screen
+    if piped:
+        assert pipe.getvalue() == "printed in the middle\n"
+    else:
+        assert screen.shown("printed") == "printed in the middle"
+
+
 @pytest.fixture
 def clock(monkeypatch):
     """A clock that goes when it is told to."""

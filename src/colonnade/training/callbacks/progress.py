@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import logging
 import sys
 import time
@@ -15,6 +16,7 @@ from rich.console import Console
 from rich.progress import BarColumn, TextColumn
 from rich.progress import Progress as RichProgress
 from rich.table import Column
+from rich.text import Text
 
 from colonnade.core.chunk import Chunk
 from colonnade.training.callbacks.early_stopping import EarlyStopping
@@ -54,6 +56,8 @@ class Progress(ProgressBar):
         self.line_interval = line_interval
         self._enabled = True
         self._bar: RichProgress | None = None
+        # Handlers of messages that the bar has taken over, with the stream of each.
+        self._taken: list[tuple[logging.StreamHandler[Any], Any]] = []
         self._last: float | None = None
         self._best: float | None = None
         self._rows = 0
@@ -165,8 +169,12 @@ class Progress(ProgressBar):
             auto_refresh=False,
             transient=True,
             console=Console(stderr=True),
+            # What is printed into a file or a pipe stays there.
+            redirect_stdout=sys.stdout.isatty(),
         )
         self._bar.add_task("", total=trainer.num_training_batches)
+        above = _Above(self._bar.console)
+        self._taken = [(handler, handler.setStream(above)) for handler in _on_terminal()]
         self._bar.start()
 
     def _refresh(self, trainer: Trainer, chunks: int) -> None:
@@ -179,6 +187,29 @@ class Progress(ProgressBar):
         if self._bar is not None:
             self._bar.stop()
             self._bar = None
+            for handler, stream in self._taken:
+                handler.setStream(stream)
+            self._taken = []
+
+
+class _Above(io.TextIOBase):
+    """Writes whole messages above the bar, which would otherwise share its line with them."""
+
+    def __init__(self, console: Console) -> None:
+        self._console = console
+
+    def write(self, text: str) -> int:
+        # Soft: a path is to be copied from the screen in one piece.
+        self._console.print(Text(text), end="", soft_wrap=True)
+        return len(text)
+
+
+def _on_terminal() -> list[logging.StreamHandler[Any]]:
+    """The handlers, of whatever logger, that write to the terminal; they hold on to the stream they were made with."""
+    root = logging.getLogger()
+    handlers = {h for logger in (root, *root.manager.loggerDict.values()) for h in getattr(logger, "handlers", ())}
+    streams = [stream for stream in (sys.stderr, sys.stdout) if stream.isatty()]
+    return [h for h in handlers if isinstance(h, logging.StreamHandler) and h.stream in streams]
 
 
 def _clock(seconds: float) -> str:
