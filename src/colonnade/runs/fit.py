@@ -54,6 +54,9 @@ def fit(cfg: DictConfig, run_dir: Path | str, frame: Any = None) -> dict[str, An
         raise ConfigError("overwrite=true: not under torchrun; remove the run folder first, or use trainer=ddp")
     with folder.locked() if is_first() else nullcontext():
         folder.claim(config_hash(cfg), overwrite=cfg.overwrite)
+        if folder.pruned:
+            log.warning("'%s' was pruned by its search: nothing to do (overwrite=true trains it again)", folder.path)
+            return folder.result or {}
         if folder.finished:
             log.warning("'%s' is finished: nothing to do (overwrite=true trains it again)", folder.path)
             return folder.result or {}
@@ -66,7 +69,7 @@ def fit(cfg: DictConfig, run_dir: Path | str, frame: Any = None) -> dict[str, An
             launch(cfg, folder.path, n)
             return folder.result or {}
         except ColonnadeError as error:
-            _failed(cfg, folder, error)
+            failed(cfg, folder, error)
             raise
         except OSError as error:
             if error.errno not in NO_ROOM:
@@ -74,7 +77,7 @@ def fit(cfg: DictConfig, run_dir: Path | str, frame: Any = None) -> dict[str, An
             fault = RunFolderError(
                 f"cannot write to '{folder.path}': {error}; make room, and run the same command again to finish"
             )
-            _failed(cfg, folder, fault)
+            failed(cfg, folder, fault)
             raise fault from error
 
 
@@ -86,24 +89,44 @@ def _framed(cfg: DictConfig) -> DictConfig:
     return OmegaConf.merge(cfg, {"data": {"path": "<frame>"}})  # type: ignore[return-value]
 
 
-def _failed(cfg: DictConfig, folder: RunFolder, error: ColonnadeError) -> None:
+def failed(cfg: DictConfig, folder: RunFolder, error: ColonnadeError) -> None:
     """Write that the run failed; on a full disk this may fail too, and the error itself is what counts."""
     if not is_first():
         return
-    result = {
-        "status": "failed",
+    with suppress(OSError):
+        folder.finish({**_blank(cfg), "status": "failed", "error": f"{type(error).__name__}: {error}"})
+
+
+def _blank(cfg: DictConfig) -> dict[str, Any]:
+    """A result that says nothing yet."""
+    return {
+        "status": None,
         "task": cfg.task.get("name"),
         "monitor": cfg.task.get("monitor"),
+        "mode": cfg.task.get("mode"),
         "metrics": {},
         "seconds": None,
         "epochs": None,
         "parameters": None,
         "checkpoint": None,
         "overrides": list(cfg.get("overrides", [])),
-        "error": f"{type(error).__name__}: {error}",
+        "error": None,
     }
-    with suppress(OSError):
-        folder.finish(result)
+
+
+def _pruned(parts: Parts, folder: RunFolder, seconds: float) -> dict[str, Any]:
+    """The result of a training that its search gave up: what it had reached on the validation rows."""
+    rows = epochs(folder / "metrics.jsonl")
+    best = best_epoch(rows, parts.task.monitor, parts.task.mode)
+    reached = next((row for row in rows if row["epoch"] == best), {})
+    return {
+        **_blank(parts.cfg),
+        "status": "pruned",
+        "metrics": {"val": {k.removeprefix("val/"): v for k, v in reached.items() if k.startswith("val/")}},
+        "seconds": round(seconds, 3),
+        "epochs": len(rows),
+        "parameters": sum(p.numel() for p in parts.module.network.parameters()),
+    }
 
 
 def train(cfg: DictConfig, folder: RunFolder, frame: Any = None) -> dict[str, Any]:
@@ -115,6 +138,7 @@ def train(cfg: DictConfig, folder: RunFolder, frame: Any = None) -> dict[str, An
     start = time.monotonic()
     _prepare_process(cfg)
     parts = assemble(cfg, frame)
+    from colonnade.training.callbacks.pruning import Pruning
     from colonnade.training.checkpoint_io import latest_recovery
 
     recovery = latest_recovery(folder.checkpoints)
@@ -134,9 +158,16 @@ def train(cfg: DictConfig, folder: RunFolder, frame: Any = None) -> dict[str, An
     leave_group()
     if not trainer.is_global_zero:
         return {}
+    seconds = parts.module.seconds_before + time.monotonic() - start
+    callbacks = trainer.callbacks  # type: ignore[attr-defined]
+    if any(isinstance(callback, Pruning) and callback.pruned for callback in callbacks):
+        result = _pruned(parts, folder, seconds)
+        folder.finish(result)
+        log.info("pruned after %s epochs", result["epochs"])
+        return result
     from colonnade.runs.score import score
 
-    result = score(parts, trainer, folder, seconds=parts.module.seconds_before + time.monotonic() - start)
+    result = score(parts, trainer, folder, seconds=seconds)
     folder.finish(result)
     _show(result, parts, folder)
     return result

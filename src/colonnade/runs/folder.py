@@ -21,11 +21,13 @@ MANIFEST = "manifest.json"
 STATE = "environment.json"
 LOCK = ".lock"
 WORKER_LOCK = ".worker.lock"
+# Its presence asks the training to end: the search gives it up.
+PRUNE = "prune"
 LOCKS = {LOCK, WORKER_LOCK}
 # What a run makes before it is recorded; a folder that holds anything else and no record is not ours to empty.
-UNRECORDED = {*LOCKS, CONFIG, "checkpoints", "job.yaml", "job-error.json"}
+UNRECORDED = {*LOCKS, CONFIG, PRUNE, "checkpoints", "train.log", "job.yaml", "job-error.json"}
 # Still written by others while the manifest is taken, or of no consequence for what the folder says.
-UNLISTED = {*LOCKS, MANIFEST, RESULT, "job.yaml"}
+UNLISTED = {*LOCKS, MANIFEST, RESULT, PRUNE, "job.yaml"}
 UNLISTED_FOLDERS = {"tensorboard", "csv", "wandb", "mlruns"}
 
 
@@ -65,6 +67,12 @@ class RunFolder:
         result = self.result
         return result is not None and result["status"] == "finished"
 
+    @property
+    def pruned(self) -> bool:
+        """Whether the search that started the run gave it up."""
+        result = self.result
+        return result is not None and result["status"] == "pruned"
+
     @contextmanager
     def locked(self, name: str = LOCK) -> Iterator[None]:
         """Hold the folder for this process; the system frees it when the process dies, however it dies.
@@ -87,6 +95,19 @@ class RunFolder:
             yield
         finally:
             lock.release()
+
+    def wait(self, seconds: float) -> None:
+        """Wait until no process holds the folder.
+
+        Raises:
+            RunFolderError: one still does after that time.
+        """
+        self.path.mkdir(parents=True, exist_ok=True)
+        for name in sorted(LOCKS):
+            try:
+                FileLock(self / name, timeout=seconds).acquire().lock.release()
+            except Timeout:
+                raise RunFolderError(f"another process is still training in '{self.path}'") from None
 
     def claim(self, config_hash: str, *, overwrite: bool) -> None:
         """Take the folder for a configuration, or refuse.

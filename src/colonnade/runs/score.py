@@ -70,6 +70,7 @@ def score(parts: Parts, trainer: Trainer, folder: RunFolder, *, seconds: float) 
         "status": "finished",
         "task": task.name,
         "monitor": task.monitor,
+        "mode": task.mode,
         "metrics": metrics,
         "seconds": round(seconds, 3),
         "epochs": trainer.current_epoch,
