@@ -53,7 +53,7 @@ def correct(words: Sequence[str], ask: Request, error: Exception) -> list[str]:
     """
     faults = Faults()
     columns = _by_column(words)
-    spelled = {word: word if word in columns else _spelled(word) for word in words}
+    spelled = {word: word if word in columns else spelled_out(word) for word in words}
     parsed = _parse([new for word, new in spelled.items() if word not in columns], faults)
     good, keys = _choices(parsed, ask, faults)
     try:
@@ -214,7 +214,7 @@ def _value(text: str) -> Any:
     return text
 
 
-def _spelled(word: str) -> str:
+def spelled_out(word: str) -> str:
     """The word with a text, or a name of a column or file, in quotes, if Hydra takes it for something else."""
     about = re.fullmatch(rf"(\+{{0,2}}data\.(?:({'|'.join(TEXTS)})|{'|'.join(NAMES)}))=(.+)", word, re.DOTALL)
     if about is None:

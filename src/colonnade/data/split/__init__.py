@@ -4,6 +4,7 @@ from colonnade.data.split.auto import Auto
 from colonnade.data.split.base import Divider, Splitter
 from colonnade.data.split.declared import Official, Predefined
 from colonnade.data.split.folds import KFold
+from colonnade.data.split.joined import Joined
 from colonnade.data.split.ordered import Time
 from colonnade.data.split.record import Split
 from colonnade.data.split.shuffled import Group, Random, Stratified
@@ -12,6 +13,7 @@ __all__ = [
     "Auto",
     "Divider",
     "Group",
+    "Joined",
     "KFold",
     "Official",
     "Predefined",

@@ -60,7 +60,7 @@ class Split:
         record = {
             "how": self.how,
             "counts": {name: len(rows) for name, rows in parts.items()},
-            "sha256": {name: _digest(rows) for name, rows in parts.items()},
+            "sha256": {name: digest(rows) for name, rows in parts.items()},
             "coding": "base64 of zlib of one byte a row: 0 train, 1 val, 2 test, 3 unused",
             "labels": base64.b64encode(zlib.compress(labels.tobytes(), 6)).decode(),
         }
@@ -81,10 +81,11 @@ class Split:
         except (ValueError, KeyError, zlib.error) as error:
             raise RunFolderError(f"{path} is damaged: {error}") from error
         for name, rows in split.parts().items():
-            if sums.get(name) != _digest(rows):
+            if sums.get(name) != digest(rows):
                 raise RunFolderError(f"{path} is damaged: the {name} rows do not match their SHA-256")
         return split
 
 
-def _digest(rows: np.ndarray) -> str:
+def digest(rows: np.ndarray) -> str:
+    """SHA-256 of row positions."""
     return hashlib.sha256(rows.astype("<i8").tobytes()).hexdigest()

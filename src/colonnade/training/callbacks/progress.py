@@ -20,6 +20,7 @@ from rich.text import Text
 
 from colonnade.core.chunk import Chunk
 from colonnade.training.callbacks.early_stopping import EarlyStopping
+from colonnade.training.callbacks.stop_after import StopAfter
 
 log = logging.getLogger(__name__)
 
@@ -134,9 +135,9 @@ class Progress(ProgressBar):
             ended: whether the training has.
             width: characters that there are for it: what matters least is left out. None: any number.
         """
-        epochs = "" if trainer.max_epochs in (None, -1) else f"/{trainer.max_epochs}"
+        last = _last_epoch(trainer)
         number = trainer.current_epoch + (0 if ended else 1)
-        epoch = f"epoch {min(number, trainer.max_epochs or sys.maxsize)}{epochs}"
+        epoch = f"epoch {number}" if last is None else f"epoch {min(number, last)}/{last}"
         metric = "" if self._last is None else f"{self.monitor} {self._last:.4g}"
         best = f"{metric} (best {self._best:.4g})" if metric else ""
         elapsed = time.monotonic() - self._begun
@@ -147,13 +148,12 @@ class Progress(ProgressBar):
         return next((line for line in lines if width is None or len(line) <= width), lines[-1])
 
     def _left(self, trainer: Trainer, elapsed: float) -> str:
-        """How long it will take until the end, at the earliest by the patience, at the latest by ``max_epochs``."""
+        """How long it will take until the end, at the earliest by the patience, at the latest by the last epoch."""
         done = self._at - self._from
-        if trainer.max_epochs in (None, -1) or done <= 0:
+        latest = _last_epoch(trainer)
+        if latest is None or done <= 0:
             return ""
-        callbacks: list[Callback] = trainer.callbacks  # type: ignore[attr-defined]
-        patience = [c.patience - c.wait_count for c in callbacks if isinstance(c, EarlyStopping)]
-        latest = trainer.max_epochs
+        patience = [c.patience - c.wait_count for c in _callbacks(trainer) if isinstance(c, EarlyStopping)]
         earliest = min([latest, *(floor(self._at) + epochs for epochs in patience)])
         soon, late = (_clock(max(0.0, end - self._at) * elapsed / done) for end in (earliest, latest))
         return f"{late} left" if soon == late else f"{soon} to {late} left"
@@ -210,6 +210,18 @@ def _on_terminal() -> list[logging.StreamHandler[Any]]:
     handlers = {h for logger in (root, *root.manager.loggerDict.values()) for h in getattr(logger, "handlers", ())}
     streams = [stream for stream in (sys.stderr, sys.stdout) if stream.isatty()]
     return [h for h in handlers if isinstance(h, logging.StreamHandler) and h.stream in streams]
+
+
+def _callbacks(trainer: Trainer) -> list[Callback]:
+    return trainer.callbacks  # type: ignore[attr-defined]
+
+
+def _last_epoch(trainer: Trainer) -> int | None:
+    """How many epochs are trained at the most; None: no limit."""
+    limits = [callback.epochs for callback in _callbacks(trainer) if isinstance(callback, StopAfter)]
+    if trainer.max_epochs not in (None, -1):
+        limits.append(trainer.max_epochs)
+    return min(limits, default=None)
 
 
 def _clock(seconds: float) -> str:
