@@ -89,59 +89,10 @@ def test_shows_the_configuration(train, fitted, capsys):
     assert not fitted
 
 
-def test_a_sweep_runs_every_cell_in_its_own_folder(train, fitted, tmp_path):
-    assert train("-m", "seed=1,2", "model=net,deep/net", "hydra.sweep.dir=sweep") == 0
-    assert [(cfg.seed, cfg.choices.model) for cfg, _ in fitted] == [
-        (1, "net"),
-        (1, "deep/net"),
-        (2, "net"),
-        (2, "deep/net"),
-    ]
-    assert [os.path.relpath(folder, tmp_path / "here") for _, folder in fitted] == [f"sweep/{i}" for i in range(4)]
-
-
-def test_a_sweep_leaves_no_secret_behind(train, fitted, tmp_path):
-    assert train("-m", "seed=1,2", "data.password=hush", "hydra.sweep.dir=sweep") == 0
-    left = [path for path in (tmp_path / "here").rglob("*") if path.is_file() and "hush" in path.read_text()]
-    assert not left
-
-
 def test_a_sweep_names_an_unknown_choice_before_it_begins(train, fitted, capsys):
     assert train("-m", "model=net,nett") == 2
     assert "model=nett: there is no such model; did you mean 'net'" in capsys.readouterr().err
     assert not fitted
-
-
-def test_a_failed_cell_does_not_keep_the_others_from_running(train, fitted, monkeypatch, capsys):
-    seen = []
-
-    def fit(cfg, run_dir):
-        seen.append(cfg.seed)
-        if cfg.seed == 1:
-            raise DataError("bad")
-        return {}
-
-    monkeypatch.setitem(sys.modules, "colonnade.runs.fit", types.SimpleNamespace(fit=fit))
-    assert train("-m", "seed=1,2", "hydra.sweep.dir=sweep") == 1
-    assert seen == [1, 2]
-    assert "DataError: bad" in capsys.readouterr().err
-
-
-def test_jobs_of_one_process_leave_nothing_to_each_other(train, monkeypatch):
-    import torch
-
-    seen = []
-
-    def fit(cfg, run_dir):
-        seen.append((torch.get_num_threads(), os.environ.get("LEFT_BEHIND")))
-        torch.set_num_threads(2)
-        os.environ["LEFT_BEHIND"] = "1"
-        return {}
-
-    monkeypatch.setitem(sys.modules, "colonnade.runs.fit", types.SimpleNamespace(fit=fit))
-    assert train("-m", "seed=1,2", "hydra.sweep.dir=sweep") == 0
-    assert seen[0] == seen[1]
-    assert "LEFT_BEHIND" not in os.environ
 
 
 def test_the_folder_of_a_run_is_its_own(train, fitted):

@@ -45,6 +45,20 @@ def evaluate(words: Sequence[str]) -> None:
     verb(words)
 
 
+def refit(words: Sequence[str]) -> None:
+    """Train the best run of a search on all rows but the test rows."""
+    from colonnade.cli.refit import refit as verb
+
+    verb(words)
+
+
+def compare(words: Sequence[str]) -> None:
+    """Rank runs in one table, and test them against the best."""
+    from colonnade.cli.compare import compare as verb
+
+    verb(words)
+
+
 def inspect(words: Sequence[str]) -> None:
     """Infer the schema of a file, with doubts, and the YAML to use."""
     from colonnade.cli.inspect import inspect as verb
@@ -58,7 +72,7 @@ def version(words: Sequence[str]) -> None:
 
 
 VERBS: dict[str, Callable[[Sequence[str]], None]] = {
-    verb.__name__: verb for verb in (train, check, predict, evaluate, inspect, version)
+    verb.__name__: verb for verb in (train, check, predict, evaluate, refit, compare, inspect, version)
 }
 
 

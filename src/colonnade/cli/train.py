@@ -2,31 +2,28 @@
 
 from __future__ import annotations
 
-import gc
-import logging
 import os
+import re
 import sys
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager, nullcontext
-from pathlib import Path
+from contextlib import contextmanager
 from typing import Any, cast
 
 import hydra
 from hydra._internal.utils import get_args_parser
 from hydra.core.hydra_config import HydraConfig
-from hydra.types import RunMode
 from omegaconf import DictConfig
 
-from colonnade.config.compose import Request, refusals, with_record
+from colonnade.cli.show import without_secrets
+from colonnade.config.compose import SEARCH, Request, defaults_of_hydra, of_training, refusals, with_record
 from colonnade.config.locate import PRIMARY, shipped
-from colonnade.core.errors import ColonnadeError
+from colonnade.core.errors import ColonnadeError, ConfigError
 
-log = logging.getLogger(__name__)
 FULL_ERROR = "HYDRA_FULL_ERROR"
 
 
 def train(words: Sequence[str]) -> None:
-    """Hand the words to Hydra, which runs :func:`job` once, or once per cell of a sweep.
+    """Hand the words to Hydra, which runs :func:`job`, or with ``-m`` our search.
 
     Args:
         words: overrides and Hydra's flags, as on the command line.
@@ -42,16 +39,17 @@ def train(words: Sequence[str]) -> None:
         begun = True
         return job(cfg)
 
-    command = hydra.main(version_base="1.3", config_path=str(shipped()), config_name=PRIMARY)(task)
+    command = hydra.main(**defaults_of_hydra(), config_path=str(shipped()), config_name=PRIMARY)(task)
     try:
         os.environ[FULL_ERROR] = "1"
         try:
-            with _arguments(words):
+            with _arguments(words), without_secrets(words):
                 command()
         except refusals() as error:
             if begun:
                 raise
-            with _arguments(_mend(words, error)):
+            mended = _mend(words, error)
+            with _arguments(mended), without_secrets(mended):
                 command()
     finally:
         os.environ.pop(FULL_ERROR)
@@ -66,20 +64,20 @@ def job(cfg: DictConfig) -> dict[str, Any]:
         The content of ``result.json``.
     """
     settings = cast(DictConfig, HydraConfig.get())
-    if settings.mode is RunMode.MULTIRUN:
-        # Hydra's copy of all the settings, with their secrets; each run folder keeps its own record without.
-        (Path(settings.sweep.dir) / "multirun.yaml").unlink(missing_ok=True)
-    with _contained() if settings.mode is RunMode.MULTIRUN else nullcontext():
-        try:
-            from colonnade.runs.fit import fit
+    try:
+        _check_single(settings)
+        from colonnade.runs.fit import fit
 
-            return fit(with_record(cfg, settings), settings.runtime.output_dir)
-        except ColonnadeError as error:
-            if settings.mode is RunMode.MULTIRUN:
-                # The other cells of the sweep still run; Hydra raises the first error at the end.
-                log.error("job %s: %s: %s", settings.job.num, type(error).__name__, error)
-                raise
-            raise _Carried(error) from error
+        return fit(of_training(with_record(cfg, settings)), settings.runtime.output_dir)
+    except ColonnadeError as error:
+        raise _Carried(error) from error
+
+
+def _check_single(settings: DictConfig) -> None:
+    """Refuse what only a search understands."""
+    words = [word for word in settings.overrides.task if re.match(rf"\+*({'|'.join(SEARCH)})[.=]", word)]
+    if words:
+        raise ConfigError(f"{', '.join(words)}: only a search takes this: add -m")
 
 
 class _Carried(BaseException):
@@ -100,22 +98,6 @@ def _arguments(words: Sequence[str]) -> Iterator[None]:
         raise carried.error from carried.error.__cause__
     finally:
         sys.argv = before
-
-
-@contextmanager
-def _contained() -> Iterator[None]:
-    """Keep what a job changes in this process from the next one."""
-    environment = dict(os.environ)
-    torch = sys.modules.get("torch")
-    threads = torch.get_num_threads() if torch else None
-    try:
-        yield
-    finally:
-        os.environ.clear()
-        os.environ.update(environment)
-        if torch and threads:
-            torch.set_num_threads(threads)
-        gc.collect()
 
 
 def _mend(words: Sequence[str], error: Exception) -> list[str]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 from collections.abc import Iterator, Mapping
 from typing import Any
 
@@ -41,13 +42,21 @@ def construct(node: DictConfig | Mapping[str, Any], **late: Any) -> Any:
     for part in parts(plain):
         if isinstance(part, str) and "${" in part:
             raise ConfigError(f"'{part}' still holds an interpolation, which Hydra would resolve unguarded")
+    # Hydra 1.4 asks for a list too; by now every target is on ours.
+    takes_list = "_execution_whitelist_" in inspect.signature(instantiate).parameters
+    listed = {"_execution_whitelist_": targets(plain)} if takes_list else {}
     try:
         # Completed outside of Hydra, which would take a dataclass among the late arguments for a configuration.
-        return instantiate(plain, _partial_=True, _convert_="all")(**late)
+        return instantiate(plain, _partial_=True, _convert_="all", **listed)(**late)
     except InstantiationException as error:
         if isinstance(error.__cause__, (ColonnadeError, ValueError, TypeError)):
             raise error.__cause__ from None
         raise
+
+
+def targets(node: Any) -> list[str]:
+    """The targets of a plain node, at any depth."""
+    return sorted({str(part["_target_"]) for part in parts(node) if isinstance(part, Mapping) and "_target_" in part})
 
 
 def guard(node: Any) -> None:

@@ -15,6 +15,8 @@ from colonnade.core.errors import ConfigError, Faults, closest
 # Top-level nodes that become one object each, and those that hold several by name.
 SINGLE = ("task", "split", "pipeline", "loader", "optim", "data", "model", "module", "trainer")
 NAMED = ("callbacks", "logger")
+# Those of a search, which a training does without.
+SEARCH = ("tune", "launcher")
 # Top-level values: what they must be, and the least of them.
 VALUES: dict[str, tuple[Any, int | None]] = {
     "seed": (int, 0),
@@ -22,6 +24,8 @@ VALUES: dict[str, tuple[Any, int | None]] = {
     "threads": (int | None, 1),
     "debug": (bool, None),
     "run_dir": (str | None, None),
+    "fresh": (bool, None),
+    "search": (dict | None, None),
     "choices": (dict, None),
     "overrides": (list, None),
 }
@@ -45,7 +49,7 @@ def faults_of(cfg: DictConfig) -> Faults:
     stand_in = concrete(cfg)
     tree = plain(stand_in, "", faults)
     _top(tree, faults)
-    for group in (*SINGLE, *NAMED):
+    for group in (*SINGLE, *SEARCH, *NAMED):
         inspect_node(tree.get(group), group, faults)
     from colonnade.config.rehearse import rehearse
 
@@ -66,7 +70,7 @@ def concrete(cfg: DictConfig) -> DictConfig:
 
 def _top(tree: Mapping[str, Any], faults: Faults) -> None:
     """Top-level keys: known, present, and of the right kind."""
-    known = (*SINGLE, *NAMED, *VALUES)
+    known = (*SINGLE, *SEARCH, *NAMED, *VALUES)
     for key, value in tree.items():
         # Keys that begin with an underscore are the user's own, to be referred to.
         if key not in known and not key.startswith("_"):
@@ -78,7 +82,7 @@ def _top(tree: Mapping[str, Any], faults: Faults) -> None:
                 faults.add(f"{key}: expected {wrong}")
             elif least is not None and value is not None and value < least:
                 faults.add(f"{key}: must be at least {least}, got {value}")
-    for key in SINGLE:
+    for key in (*SINGLE, *(key for key in SEARCH if key in tree)):
         if not (isinstance(tree.get(key), Mapping) and "_target_" in tree[key]):
             faults.add(f"{key}: must be a node with _target_, got {_short(tree.get(key))}")
     for key in NAMED:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
+from importlib.metadata import version
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -16,6 +17,9 @@ from colonnade.core.errors import ConfigError
 
 if TYPE_CHECKING:
     from hydra.core.config_loader import ConfigLoader
+
+# What decides which trainings there are, and nothing about any of them.
+SEARCH = ("tune", "launcher", "search", "fresh")
 
 
 def compose(
@@ -36,11 +40,11 @@ def compose(
     """
     ask = Request(config_name, tuple(config_dirs))
     try:
-        return composed(overrides, ask)
+        return of_training(composed(overrides, ask))
     except refusals() as error:
         from colonnade.config.overrides import correct
 
-        return composed(correct(overrides, ask, error), ask)
+        return of_training(composed(correct(overrides, ask, error), ask))
 
 
 @dataclass(frozen=True)
@@ -86,6 +90,22 @@ def with_record(cfg: DictConfig, hydra: DictConfig) -> DictConfig:
     return cfg
 
 
+def defaults_of_hydra() -> dict[str, str]:
+    """Asks Hydra 1.3 for its present defaults; 1.4 has no others, and complains when it is asked."""
+    return {} if version("hydra-core").startswith("1.4") else {"version_base": "1.3"}
+
+
+def of_training(cfg: DictConfig) -> DictConfig:
+    """The configuration of one training, without what only a search needs."""
+    cfg = cfg.copy()
+    OmegaConf.set_struct(cfg, False)
+    for key in SEARCH:
+        cfg.pop(key, None)
+        cfg.choices.pop(key, None)
+    OmegaConf.set_struct(cfg, True)
+    return cfg
+
+
 def refusals() -> tuple[type[Exception], ...]:
     """What a composition raises; Hydra answers ``group=null`` with a plain ValueError."""
     from hydra.errors import HydraException
@@ -109,7 +129,7 @@ def session(config_dirs: Sequence[Path | str] = ()) -> Iterator[ConfigLoader]:
     from hydra.core.config_search_path import SearchPathQuery
     from hydra.core.global_hydra import GlobalHydra
 
-    with initialize_config_dir(str(shipped()), version_base="1.3"):
+    with initialize_config_dir(str(shipped()), **defaults_of_hydra()):
         loader = GlobalHydra.instance().config_loader()
         path = loader.get_search_path()
         for folder in config_dirs:

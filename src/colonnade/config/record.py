@@ -45,6 +45,7 @@ UNHASHED = (
     "run_dir",
     "choices",
     "overrides",
+    "_refit",
     "trainer.enable_progress_bar",
     "trainer.enable_model_summary",
     "callbacks.progress",

@@ -21,6 +21,8 @@ ALLOWED = (
     "colonnade.nn.",
     "colonnade.tasks.",
     "colonnade.training.",
+    "colonnade.tuning.launchers.",
+    "colonnade.tuning.settings.",
     "torch.nn.",
     "torch.optim.",
     "lightning.pytorch.Trainer",

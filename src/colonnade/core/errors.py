@@ -39,6 +39,10 @@ class RunFolderError(ColonnadeError):
     """A run folder that is locked, damaged, or occupied by another configuration."""
 
 
+class SearchError(ColonnadeError):
+    """A search that ended with failed trainings, or cannot go on."""
+
+
 class MissingExtraError(ColonnadeError):
     """An optional dependency is absent.
 

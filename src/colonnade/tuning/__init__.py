@@ -1,0 +1,1 @@
+"""Searches: from one command to many run folders and one table."""

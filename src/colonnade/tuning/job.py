@@ -1,0 +1,29 @@
+"""Job: one training of a search, as it is handed to a launcher."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from pathlib import Path
+
+
+@dataclass(frozen=True)
+class Job:
+    """One training.
+
+    Args:
+        key: its name, unique in the search: the path of its folder below that of the search.
+        folder: its run folder, absolute.
+        config: YAML of its composed configuration, interpolations and secrets included. It is handed over in memory.
+        cwd: folder that relative paths of the configuration begin in.
+        latency: whether the finished model is timed, for an objective or a constraint.
+        threads: of torch, where the configuration does not say; None: torch's choice.
+        environment: variables to set.
+    """
+
+    key: str
+    folder: Path
+    config: str = field(repr=False)
+    latency: bool = False
+    cwd: str = "."
+    threads: int | None = None
+    environment: dict[str, str] = field(default_factory=dict)

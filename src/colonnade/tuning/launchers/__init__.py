@@ -1,0 +1,1 @@
+"""Launchers: where the jobs of a search run."""

@@ -1,0 +1,94 @@
+"""Child: the process of one job, whichever launcher started it."""
+
+from __future__ import annotations
+
+import logging
+import os
+import signal
+import sys
+import traceback
+from pathlib import Path
+
+from omegaconf import DictConfig, OmegaConf
+
+from colonnade.core.errors import ColonnadeError, TrainingError
+from colonnade.runs.fit import failed, fit
+from colonnade.runs.folder import RunFolder
+from colonnade.tuning.job import Job
+
+LOG = "train.log"
+# A job of a worker that was killed may still be saving its state.
+PATIENCE = 120.0
+
+
+def run(job: Job) -> int:
+    """Train a job in this process; everything it prints goes to ``train.log`` of its folder.
+
+    Returns:
+        The exit status: 0, that of an error, or 143 when it was told to stop.
+    """
+    job.folder.mkdir(parents=True, exist_ok=True)
+    redirect(job.folder / LOG)
+    os.environ.update(job.environment)
+    os.chdir(job.cwd)
+    cfg = OmegaConf.create(job.config)
+    assert isinstance(cfg, DictConfig)
+    OmegaConf.set_struct(cfg, True)
+    folder = RunFolder(job.folder)
+    try:
+        folder.wait(PATIENCE)
+        _limit_threads(job.threads)
+        fit(cfg, job.folder)
+        if job.latency and folder.finished:
+            _time(folder)
+    except ColonnadeError as error:
+        # fit has left its record.
+        sys.stderr.write(f"{type(error).__name__}: {error}\n")
+        return error.exit_code
+    except SystemExit:
+        return 128 + signal.SIGTERM
+    except (Exception, KeyboardInterrupt) as error:
+        traceback.print_exc()
+        failed(cfg, folder, _told(error))
+        return 1
+    return 0
+
+
+def redirect(path: Path) -> None:
+    """Append standard output and error, also those of libraries and of further processes, to a file."""
+    sys.stdout.flush()
+    sys.stderr.flush()
+    handle = os.open(path, os.O_CREAT | os.O_WRONLY | os.O_APPEND, 0o666)
+    os.dup2(handle, 1)
+    os.dup2(handle, 2)
+    os.close(handle)
+    sys.stdout = open(1, "w", buffering=1, encoding="utf-8", closefd=False)  # noqa: SIM115
+    sys.stderr = open(2, "w", buffering=1, encoding="utf-8", closefd=False)  # noqa: SIM115
+    logging.basicConfig(level=logging.INFO, format="%(message)s", stream=sys.stderr, force=True)
+    for name in ("lightning.pytorch", "lightning.fabric"):
+        logging.getLogger(name).setLevel(logging.WARNING)
+
+
+def _limit_threads(threads: int | None) -> None:
+    import torch
+
+    if threads is not None:
+        torch.set_num_threads(threads)
+        os.environ["OMP_NUM_THREADS"] = str(threads)
+
+
+def _told(error: BaseException) -> ColonnadeError:
+    """Any error, as the record of a run tells it."""
+    import torch
+
+    if isinstance(error, torch.OutOfMemoryError | MemoryError):
+        text = str(error).partition("\n")[0] or "no memory is left"
+        return TrainingError(f"out of memory: {text}; a smaller loader.batch_size or model needs less")
+    return TrainingError(f"{type(error).__name__}: {error}")
+
+
+def _time(folder: RunFolder) -> None:
+    """Add the milliseconds that the prediction of one row takes to the result."""
+    from colonnade.runs.latency import latency
+
+    folder.finish({**(folder.result or {}), "latency": latency(folder.path)})

@@ -1,0 +1,262 @@
+"""Ray: jobs on the nodes of a Ray cluster, or on a Ray of this machine."""
+
+from __future__ import annotations
+
+import logging
+import os
+import signal
+import socket
+import threading
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from dataclasses import replace
+from typing import Any
+
+from colonnade.core.errors import ConfigError, SearchError
+from colonnade.core.optional import optional_import
+from colonnade.tuning.job import Job
+from colonnade.tuning.launchers.base import Handle, Launcher
+from colonnade.tuning.launchers.remote import LOST, STOPPED, Slot
+from colonnade.tuning.queue import LOG
+
+log = logging.getLogger(__name__)
+
+LOCAL = "local"
+GRACE = 60.0
+# Seconds that an actor without a job keeps what it holds of the cluster.
+IDLE = 30.0
+# Seconds between looks at the nodes.
+LOOK = 10.0
+# What a configuration may refer to, on whichever machine it is built.
+FORWARDED = "COLONNADE_"
+
+
+class Ray(Launcher):
+    """Jobs on Ray.
+
+    Each slot is an actor on some node, and each job a process that the actor forks: imports are paid once for a slot.
+    The nodes have the package installed and share the disk that holds the run folders. The variables ``COLONNADE_*`` of
+    this process are handed on; others that a configuration refers to must be set on the nodes.
+
+    Args:
+        address: ``local`` starts a Ray on this machine, which ends with the search; ``auto`` joins the one that
+            runs here or that ``RAY_ADDRESS`` names; ``host:port`` and ``ray://host:port`` join a cluster.
+        num_cpus: of a job, above 0; a job uses as many threads, one at least, where ``threads`` says nothing.
+        num_gpus: of a job; a fraction shares one.
+        slots: jobs at once; None: as many as fit on the nodes.
+
+    Raises:
+        ValueError: an argument is out of range.
+        MissingExtraError: Ray is not installed.
+    """
+
+    def __init__(
+        self, *, address: str = LOCAL, num_cpus: float = 1, num_gpus: float = 0, slots: int | None = None
+    ) -> None:
+        if not num_cpus > 0:
+            raise ValueError(f"num_cpus must be above 0, got {num_cpus}")
+        if not num_gpus >= 0:
+            raise ValueError(f"num_gpus must be at least 0, got {num_gpus}")
+        if slots is not None and slots < 1:
+            raise ValueError(f"slots must be at least 1, got {slots}")
+        # Read when Ray is imported.
+        os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
+        self._ray: Any = optional_import("ray", "ray")
+        self.address = address
+        self.num_cpus = num_cpus
+        self.num_gpus = num_gpus
+        self._slots = slots
+        self._fitting = 1
+        self._looked: float | None = None
+        self._connected = False
+        self._ours = False
+        self._running: list[_Remote] = []
+        self._idle: list[tuple[float, Any]] = []
+
+    @property
+    def slots(self) -> int:
+        """As given, or the number of jobs that the living nodes have room for, other work aside; at least 1."""
+        self._connect()
+        if self._slots is not None:
+            return self._slots
+        if self._looked is None or time.monotonic() - self._looked > LOOK:
+            self._looked = time.monotonic()
+            self._fitting = max(1, sum(self._fits(node["Resources"]) for node in self._ray.nodes() if node["Alive"]))
+        return self._fitting
+
+    def start(self, job: Job) -> Handle:
+        """Hand a job to an idle actor, or to a new one, which waits until the cluster has room."""
+        self._connect()
+        environment = {name: value for name, value in os.environ.items() if name.startswith(FORWARDED)}
+        if self.num_gpus == 0:
+            # Ray leaves all in sight.
+            environment["CUDA_VISIBLE_DEVICES"] = ""
+        told = replace(
+            job, environment={**environment, **job.environment}, threads=job.threads or max(1, int(self.num_cpus))
+        )
+        actor = self._idle.pop()[1] if self._idle else self._actor()
+        handle = _Remote(self, actor, told)
+        self._running.append(handle)
+        return handle
+
+    def close(self) -> None:
+        """Stop what still runs, end it when it does not stop, and part from Ray; a Ray that was started here ends."""
+        if not self._connected:
+            return
+        running = [handle for handle in self._running if handle.poll() is None]
+        for handle in running:
+            handle.stop()
+        end = time.monotonic() + GRACE
+        while any(handle.poll() is None for handle in running) and time.monotonic() < end:
+            time.sleep(0.05)
+        for handle in running:
+            if handle.poll() is None:
+                handle.kill()
+        self._give_back(0)
+        if self._ours:
+            self._ray.shutdown()
+        self._connected = self._ours = False
+
+    def ended(self, handle: _Remote, *, reusable: bool) -> None:
+        """Take note that a job has ended, and keep its actor for a while unless another waits for its place."""
+        self._running.remove(handle)
+        if reusable and all(other.placed() for other in self._running):
+            self._idle.append((time.monotonic(), handle.actor))
+        else:
+            self.discard(handle.actor)
+        self._give_back(IDLE)
+
+    def discard(self, actor: Any) -> None:
+        """End an actor."""
+        with suppress(self._ray.exceptions.RayError):
+            self._ray.kill(actor)
+
+    def _give_back(self, seconds: float) -> None:
+        """End actors that have had nothing to do for so long: others may wait for their place."""
+        late = [actor for since, actor in self._idle if time.monotonic() - since >= seconds]
+        self._idle = [(since, actor) for since, actor in self._idle if actor not in late]
+        for actor in late:
+            self.discard(actor)
+
+    def _actor(self) -> Any:
+        """A new actor; beside the job it answers to what is asked of it."""
+        options = {"num_cpus": self.num_cpus, "num_gpus": self.num_gpus, "max_concurrency": 4}
+        return self._ray.remote(Slot).options(**options).remote()
+
+    def _fits(self, resources: dict[str, float]) -> int:
+        """Number of jobs that a node has room for."""
+        wanted = {"CPU": self.num_cpus, "GPU": self.num_gpus}
+        return int(min(resources.get(name, 0) // number for name, number in wanted.items() if number))
+
+    def _connect(self) -> None:
+        """Start or join Ray, unless this process has.
+
+        Raises:
+            SearchError: there is no Ray at the address, or it does not want us.
+            ConfigError: no node has what a job asks for, and none can join.
+        """
+        if self._connected:
+            return
+        ray = self._ray
+        if not ray.is_initialized():
+            local = {"include_dashboard": False} if self.address == LOCAL else {}
+            try:
+                _probe(self.address)
+                with _own_signals():
+                    ray.init(address=self.address, log_to_driver=False, logging_level=logging.ERROR, **local)
+            except (OSError, RuntimeError, ValueError) as error:
+                raise SearchError(
+                    f"launcher.address={self.address}: Ray cannot be reached ({str(error).strip()}); a cluster that "
+                    "asks for a token wants RAY_AUTH_MODE=token to be set; launcher.address=local needs no cluster"
+                ) from error
+            self._ours = True
+        self._connected = True
+        if any(self._fits(node["Resources"]) for node in ray.nodes() if node["Alive"]):
+            return
+        text = f"no node of Ray has room for a job with launcher.num_cpus={self.num_cpus} and num_gpus={self.num_gpus}"
+        if self.address == LOCAL:
+            self.close()
+            raise ConfigError(text)
+        log.warning("%s: jobs wait until one joins", text)
+
+
+class _Remote(Handle):
+    """A job with an actor."""
+
+    def __init__(self, launcher: Ray, actor: Any, job: Job) -> None:
+        self.actor = actor
+        self._launcher = launcher
+        self._ray = launcher._ray
+        self._job = job
+        self._ready = actor.ready.remote()
+        self._end = actor.run.remote(job)
+        self._told = False
+        self._code: int | None = None
+
+    def poll(self) -> int | None:
+        if self._code is None and self._ray.wait([self._end], timeout=0)[0]:
+            code, lost = LOST, False
+            try:
+                code = self._ray.get(self._end)
+            except self._ray.exceptions.RayError as error:
+                lost = True
+                if not self._told:
+                    self._note(error)
+            if self._told and (lost or code == -signal.SIGTERM):
+                # Before there was anything to save.
+                code = STOPPED
+            self._conclude(code, reusable=not (lost or self._told))
+        return self._code
+
+    def placed(self) -> bool:
+        """Whether the actor has been given its place."""
+        return bool(self._ray.wait([self._ready], timeout=0)[0])
+
+    def stop(self) -> None:
+        if self._code is not None or self._told:
+            return
+        self._told = True
+        if self.placed():
+            self.actor.stop.remote()
+        else:
+            # It still waits for its place.
+            self._launcher.discard(self.actor)
+
+    def kill(self) -> None:
+        if self.poll() is not None:
+            return
+        with suppress(self._ray.exceptions.RayError):
+            self._ray.get(self.actor.kill.remote(), timeout=10)
+        # Where it did not answer, the process of the job saves its state and ends when it misses the actor.
+        self._conclude(-signal.SIGKILL, reusable=False)
+
+    def _conclude(self, code: int, *, reusable: bool) -> None:
+        self._code = code
+        self._launcher.ended(self, reusable=reusable)
+
+    def _note(self, error: Exception) -> None:
+        """Tell in the log of the job what became of its actor."""
+        self._job.folder.mkdir(parents=True, exist_ok=True)
+        with (self._job.folder / LOG).open("a", encoding="utf-8") as file:
+            file.write(f"the process of Ray that ran this job is lost: {error}\n")
+
+
+def _probe(address: str) -> None:
+    """Raise an OSError where nobody answers: Ray itself would try for many minutes."""
+    host, _, port = address.rpartition("://")[2].rpartition(":")
+    if port.isdecimal():
+        socket.create_connection((host.strip("[]"), int(port)), timeout=10).close()
+
+
+@contextmanager
+def _own_signals() -> Iterator[None]:
+    """Keep our handler of SIGTERM: Ray's ends the process with another status."""
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    before = signal.getsignal(signal.SIGTERM)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGTERM, before)

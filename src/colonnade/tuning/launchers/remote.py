@@ -1,0 +1,92 @@
+"""Remote: what runs beside a job on another machine."""
+
+from __future__ import annotations
+
+import logging
+import multiprocessing
+import os
+import signal
+import sys
+import threading
+import time
+import warnings
+
+from colonnade.tuning.job import Job
+from colonnade.tuning.launchers.local import PRELOAD, _Process, _terminated
+
+POLL = 0.05
+STOPPED = 128 + signal.SIGTERM
+# The exit status where there is none.
+LOST = 1
+
+
+class Slot:
+    """An actor of Ray: runs jobs one after another, each in a process forked from one that has imported everything.
+
+    The process leads a group of its own. It saves its state and ends when the actor is gone, however that went.
+    """
+
+    def __init__(self) -> None:
+        # Every forked process would begin by running the main file of Ray's worker.
+        vars(sys.modules["__main__"]).pop("__file__", None)
+        self._context = multiprocessing.get_context("forkserver")
+        self._context.set_forkserver_preload([PRELOAD])
+        self._lock = threading.Lock()
+        self._process: _Process | None = None
+        self._told = False
+
+    def ready(self) -> None:
+        """Come back when the actor runs."""
+
+    def run(self, job: Job) -> int:
+        """Run a job to its end.
+
+        Returns:
+            Its exit status.
+        """
+        with self._lock:
+            if self._told:
+                return STOPPED
+            self._process = _Process(self._context, job)
+        while (code := self._process.poll()) is None:
+            time.sleep(POLL)
+        return code
+
+    def stop(self) -> None:
+        """Ask the job to save its state and end."""
+        with self._lock:
+            self._told = True
+            if self._process is not None:
+                self._process.stop()
+
+    def kill(self) -> None:
+        """End the job with all its processes."""
+        with self._lock:
+            self._told = True
+            if self._process is not None:
+                self._process.kill()
+
+
+def submitted(job: Job) -> int:
+    """Run a job in this process, which submitit has started.
+
+    Returns:
+        The exit status.
+    """
+    from submitit import JobEnvironment
+
+    # Its configuration may hold secrets: they lie on the disk for as long as the job waits.
+    JobEnvironment().paths.submitted_pickle.unlink(missing_ok=True)
+    # submitit ignores SIGTERM; near the limit of time it sends SIGUSR2 to processes of this machine.
+    signal.signal(signal.SIGTERM, _terminated)
+    signal.signal(signal.SIGUSR2, lambda number, frame: signal.raise_signal(signal.SIGTERM))
+    # Lightning would take this one process for one of several that Slurm started.
+    os.environ["SLURM_JOB_NAME"] = "interactive"
+    warnings.filterwarnings("ignore", message="The .srun. command is available")
+    logging.getLogger("submitit").setLevel(logging.ERROR)
+    try:
+        from colonnade.tuning.launchers.child import run
+
+        return run(job)
+    except SystemExit:
+        return STOPPED

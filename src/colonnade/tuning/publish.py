@@ -1,0 +1,49 @@
+"""Publish: what a search leaves for people: a table, figures, TensorBoard, and the command of the best."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+
+from colonnade.report import leaderboard
+from colonnade.report.leaderboard import Row
+from colonnade.tuning.plan import Plan
+from colonnade.tuning.queue import Queue, shown
+from colonnade.tuning.studies import Studies
+
+
+def publish(queue: Queue, rows: Sequence[Row], folder: Path, planned: Plan) -> None:
+    """Write and print it.
+
+    Args:
+        queue: of the search.
+        rows: all trainings.
+        folder: of the search.
+        planned: what was asked for.
+    """
+    from rich.console import Console
+
+    from colonnade.report import hparams
+
+    figures: list[Path] = []
+    if isinstance(queue, Studies):
+        from colonnade.tuning.figures import draw
+
+        for study in queue.studies:
+            figures += draw(study.study, folder / study.cell.key)
+    program = "python train.py" if sys.argv[0].endswith("train.py") else "colonnade train"
+    command = leaderboard.reproduce(rows, program)
+    leaderboard.write(rows, folder, title=planned.name, command=command, figures=figures)
+    # A run with a TensorBoard of its own has its settings and metrics there: twice would be two lines in the table.
+    hparams.write([row for row in rows if not (Path(row.folder) / "tensorboard").exists()], folder)
+    hparams.images(figures, folder)
+    console = Console()
+    console.print(leaderboard.table(rows, title=planned.name))
+    lines = {"folder": shown(folder), "leaderboard": shown(folder / "leaderboard.html")}
+    lines["TensorBoard"] = f"tensorboard --logdir {shown(folder)}"
+    if command:
+        lines["best again"] = command
+    width = max(map(len, lines))
+    for name, text in lines.items():
+        console.print(f"{name.rjust(width)}  {text}", crop=False, soft_wrap=True, markup=False, highlight=False)

@@ -1,0 +1,131 @@
+"""Worker: keeps the slots of a launcher busy with the jobs of a queue."""
+
+from __future__ import annotations
+
+import logging
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from colonnade.core.files import write_json
+from colonnade.runs.folder import RESULT
+from colonnade.tuning.claims import Claims
+from colonnade.tuning.job import Job
+from colonnade.tuning.launchers.base import Handle, Launcher
+from colonnade.tuning.queue import LOG, Queue, result_of
+from colonnade.tuning.settings import Tune
+
+log = logging.getLogger(__name__)
+
+POLL = 0.1
+"""Seconds between looks at our own jobs, whose end is told at once where the launcher can."""
+LOOK = 1.0
+"""Seconds between looks at what others do."""
+GRACE = 60.0
+STOPPED = 143
+
+
+@dataclass
+class Running:
+    """A job of ours.
+
+    Args:
+        job: the job.
+        handle: as its launcher gave it.
+        begun: when.
+        told: when it was told to stop, because it takes too long.
+    """
+
+    job: Job
+    handle: Handle
+    begun: float
+    told: float | None = None
+
+
+def work(
+    queue: Queue, launcher: Launcher, claims: Claims, tune: Tune, update: Callable[[Sequence[Running]], None]
+) -> None:
+    """Run jobs until the queue has none and nobody else runs one, or the time is up.
+
+    Args:
+        queue: of the search.
+        launcher: runs jobs.
+        claims: renewed meanwhile.
+        tune: the settings, for the limits of time.
+        update: called often, with the jobs that run.
+    """
+    start = time.monotonic()
+    running: list[Running] = []
+    looked = -LOOK
+    try:
+        while True:
+            now = time.monotonic()
+            late = tune.timeout is not None and now - start >= tune.timeout
+            while not late and len(running) < launcher.slots and (now - looked >= LOOK or looked < 0):
+                job = queue.next()
+                if job is None:
+                    looked = now
+                    break
+                running.append(Running(job, launcher.start(job), time.monotonic()))
+            if not running and (late or not queue.open()):
+                return
+            for one in list(running):
+                code = one.handle.poll()
+                if code is None:
+                    queue.watch(one.job)
+                    _limit(one, tune.job_timeout)
+                else:
+                    _conclude(one, code, tune.job_timeout)
+                    queue.settle(one.job)
+                    running.remove(one)
+                    looked = -LOOK
+            claims.renew()
+            update(running)
+            launcher.wait(POLL if running else LOOK / 4)
+    finally:
+        launcher.close()
+        for one in running:
+            queue.settle(one.job)
+
+
+def _limit(one: Running, seconds: float | None) -> None:
+    """Stop a job that takes too long, and end it when it does not stop."""
+    now = time.monotonic()
+    if seconds is not None and one.told is None and now - one.begun > seconds:
+        one.told = now
+        one.handle.stop()
+    elif one.told is not None and now - one.told > GRACE:
+        one.handle.kill()
+
+
+def _conclude(one: Running, code: int, seconds: float | None) -> None:
+    """Write the result of a job that left none."""
+    if result_of(one.job.folder) is not None:
+        return
+    if one.told is not None:
+        error = f"took longer than tune.job_timeout={seconds} seconds"
+    elif code == STOPPED:
+        # Told from outside: it has saved its state, and goes on when the command is repeated.
+        return
+    else:
+        error = f"ended with status {code}: {_last_line(one.job.folder / LOG)}"
+        if code < 0:
+            error = f"killed by signal {-code}; on a full machine the system kills what takes the most memory"
+    one.job.folder.mkdir(parents=True, exist_ok=True)
+    write_json(
+        one.job.folder / RESULT,
+        {
+            "status": "failed",
+            "metrics": {},
+            "error": f"TrainingError: {error}; see {LOG}",
+            **dict.fromkeys(("task", "monitor", "mode", "seconds", "epochs", "parameters", "checkpoint")),
+            "overrides": [],
+        },
+    )
+
+
+def _last_line(path: Path) -> str:
+    """The last thing that a job said."""
+    lines = path.read_text(encoding="utf-8", errors="replace").split("\n") if path.exists() else []
+    return next((line.strip() for line in reversed(lines) if line.strip()), "it left no message")

@@ -1,0 +1,123 @@
+"""Every shipped search space fits its model: its keys, its defaults, both ends of all dimensions and points between."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import replace
+from typing import Any
+
+import optuna
+import pytest
+import torch
+from hydra import compose as hydra_compose
+from hydra.core.override_parser.overrides_parser import OverridesParser
+from omegaconf import DictConfig
+
+from colonnade.config.build import build
+from colonnade.config.check import faults_of
+from colonnade.config.compose import session, with_record
+from colonnade.config.keys import resolve_key
+from colonnade.config.locate import PRIMARY, shipped
+from colonnade.config.rehearse import made_up
+from colonnade.core.batch import Batch
+from colonnade.core.errors import Faults
+from colonnade.tuning.defaults import default_of
+from colonnade.tuning.space import Dimension, parse_space
+
+NAMES = sorted(path.stem for path in (shipped() / "search").glob("*.yaml"))
+BETWEEN = 2
+
+
+def composed(*words: str) -> tuple[DictConfig, Any]:
+    """The configuration of a training, and the search space that its model brings along."""
+    with session():
+        whole = hydra_compose(PRIMARY, ["data=breast_cancer", *words], return_hydra_config=True)
+    return with_record(whole, whole.hydra), whole.get("search")
+
+
+def read(words: Mapping[str, Any], cfg: DictConfig, faults: Faults) -> dict[str, Dimension]:
+    """The space, its keys spelled as Hydra takes them; faults where a word, a key or a default does not fit."""
+    space = {}
+    for key, found in parse_space(words, faults).items():
+        word = f"{key}=0"
+        mended = resolve_key(word, OverridesParser.create().parse_override(word), cfg, faults)
+        if mended is None:
+            continue
+        space[key] = replace(found, prefix=mended.partition(key)[0])
+        default = default_of(cfg, key)
+        try:
+            # Optuna's own check, which knows about steps.
+            optuna.create_trial(value=0.0, params={key: found.point(default)}, distributions={key: found.distribution})
+        except (ValueError, TypeError):
+            faults.add(f"{key}: the default {default} is no point of {words[key]}")
+    return space
+
+
+def points(space: Mapping[str, Dimension]) -> Iterator[list[str]]:
+    """Words that reach both ends of every dimension and every choice, and some points between."""
+    ends = {key: found.ends() for key, found in space.items()}
+    for i in range(max(map(len, ends.values()))):
+        yield [space[key].word(values[min(i, len(values) - 1)]) for key, values in ends.items()]
+    study = optuna.create_study(sampler=optuna.samplers.RandomSampler(seed=0))
+    for _ in range(BETWEEN):
+        trial = study.ask({key: found.distribution for key, found in space.items()})
+        yield [space[key].word(value) for key, value in trial.params.items()]
+
+
+def forward(cfg: DictConfig) -> None:
+    """The network on a made-up table, in training and in evaluation."""
+    task, spec = build(cfg.task), made_up("binary", "class")
+    task.setup(spec)
+    network = build(cfg.model, spec=replace(spec, out_shape=task.out_shape(spec)))
+    batch = Batch(num=torch.randn(8, spec.n_num), cat=torch.arange(8).remainder(spec.cardinalities[0])[:, None])
+    for training in (True, False):
+        network.train(training)
+        raw = network(batch).raw
+        assert raw.shape[0] == len(batch)
+        assert torch.isfinite(raw).all()
+
+
+def test_every_model_has_one():
+    assert sorted(path.stem for path in (shipped() / "model").glob("*.yaml")) == NAMES
+    assert len(NAMES) == 11
+
+
+@pytest.mark.parametrize("model", NAMES)
+def test_it_fits_the_model(model):
+    cfg, words = composed(f"model={model}")
+    faults = Faults()
+    space = read(words, cfg, faults)
+    assert list(faults) == []
+    assert 4 <= len(space) <= 8
+    for corner in points(space):
+        cfg, _ = composed(f"model={model}", *corner)
+        assert list(faults_of(cfg)) == [], corner
+        forward(cfg)
+
+
+@pytest.mark.parametrize(
+    ("key", "word", "fault"),
+    [
+        ("model.backbone.d_blok", "int(interval(64, 1024))", "model.backbone has no 'd_blok'"),
+        ("optim.lr", "tag(log, interval(1e-6, 1e-5))", "the default 0.002 is no point of"),
+        ("model.backbone.d_block", "range(64, 1024, 100)", "the default 512 is no point of"),
+        ("model.backbone.activation", "choice(silu, gelu)", "the default relu is no point of"),
+        ("optim.weight_decay", "tag(log, interval(0, 1e-2))", "bounds above 0"),
+        ("optim.lr", "1e-3", "is not interval"),
+    ],
+)
+def test_a_planted_space_that_does_not_fit_is_found(key, word, fault):
+    cfg, words = composed("model=tabm")
+    faults = Faults()
+    read({**words, key: word}, cfg, faults)
+    assert len(faults) == 1
+    assert fault in next(iter(faults))
+
+
+def test_a_planted_end_that_cannot_be_built_is_found():
+    cfg, _ = composed("model=ft_transformer")
+    faults = Faults()
+    space = read({"model.backbone.d_block": "range(92, 292, 100)"}, cfg, faults)
+    assert list(faults) == []
+    found = [list(faults_of(composed("model=ft_transformer", *corner)[0])) for corner in points(space)]
+    assert any("n_heads=8 does not divide the token width 92" in fault for faults in found for fault in faults)

@@ -1,0 +1,192 @@
+"""Searches: killed at any moment, shared by several commands, and every training is done once."""
+
+import json
+import os
+import random
+import signal
+import subprocess
+import sys
+import time
+from collections import Counter
+
+import psutil
+import pytest
+
+LIMIT = 240
+QUICK = (
+    "data=breast_cancer",
+    "model=linear",
+    "trainer=cpu",
+    "threads=1",
+    "trainer.max_epochs=2",
+    "trainer.enable_progress_bar=false",
+    "logger=none",
+    "callbacks=minimal",
+)
+
+
+@pytest.fixture
+def search(tmp_path):
+    """Starts ``colonnade train -m`` in the same folder again and again; what is left is killed in the end."""
+    started = []
+
+    def start(*words, settings=QUICK, **environment):
+        said = tmp_path / f"said-{len(started)}.txt"
+        with said.open("w") as stream:
+            process = subprocess.Popen(
+                [sys.executable, "-m", "colonnade.cli", "train", "-m", *settings, *words, "hydra.sweep.dir=search"],
+                cwd=tmp_path,
+                env={**os.environ, "OMP_NUM_THREADS": "1", **environment},
+                stdout=stream,
+                stderr=stream,
+            )
+        process.said = said
+        started.append(process)
+        return process
+
+    yield start
+    for process in started:
+        process.kill()
+        process.wait()
+
+
+def finished(process, code=0):
+    assert process.wait(LIMIT) == code, process.said.read_text()
+    return process.said.read_text()
+
+
+def results(folder):
+    """The result of each training, by the path of its folder."""
+    found = {path.parent.relative_to(folder).as_posix(): path for path in folder.rglob("result.json")}
+    return {key: json.loads(path.read_text()) for key, path in found.items()}
+
+
+def trained(folder):
+    """How often each training was brought to its end."""
+    logs = {path.parent.relative_to(folder).as_posix(): path.read_text() for path in folder.rglob("train.log")}
+    return Counter({key: text.count("run folder") for key, text in logs.items()})
+
+
+def jobs(process):
+    """The processes of the running jobs of a command."""
+    children = psutil.Process(process.pid).children(recursive=True)
+    return [child for child in children if os.getpgid(child.pid) == child.pid]
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(("kills", "words"), [(10, ()), (4, ("tune=random", "tune.n_trials=8"))], ids=["grid", "study"])
+def test_killed_again_and_again_it_ends_with_every_training_done_once(search, tmp_path, kills, words):
+    moments = random.Random(len(words))
+    swept = ("seed=range(0,8)",) if not words else ("optim.lr=tag(log,interval(1e-4,1e-2))",)
+    folder = tmp_path / "search"
+    for kill in range(kills):
+        process = search(*swept, *words)
+        end = time.monotonic() + LIMIT
+        before = len(results(folder))
+        # Now and then before the first job, else after a job or in the middle of one.
+        goal = moments.choice([None, before, before + 1])
+        while time.monotonic() < end and process.poll() is None:
+            if goal is None or len(results(folder)) >= min(goal, 8):
+                break
+            time.sleep(0.01)
+        time.sleep(moments.random() * 3)
+        if process.poll() is not None:
+            break
+        try:
+            targets = jobs(process) if kill % 3 == 1 else []
+        except psutil.NoSuchProcess:
+            targets = []
+        for target in targets:
+            target.kill()
+        process.kill()
+        process.wait(LIMIT)
+    finished(search(*swept, *words, "tune.retry_failed=true"))
+    done = results(folder)
+    assert [result["status"] for result in done.values()] == ["finished"] * 8, {
+        key: (result["status"], result["error"]) for key, result in done.items()
+    }
+    assert all(count <= 1 for count in trained(folder).values()), "none twice"
+    # Repeated, it finds nothing to do.
+    before = {path: path.stat().st_mtime_ns for path in folder.rglob("result.json")}
+    finished(search(*swept, *words))
+    assert before == {path: path.stat().st_mtime_ns for path in folder.rglob("result.json")}
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("workers", [2, 4])
+def test_several_commands_share_a_search(search, tmp_path, workers):
+    words = ("optim.lr=tag(log,interval(1e-4,1e-2))", "tune=random", "tune.n_trials=9")
+    temporary = [tmp_path / f"tmp{i}" for i in range(workers)]
+    for folder in temporary:
+        folder.mkdir()
+    processes = [search(*words, TMPDIR=str(folder)) for folder in temporary]
+    for process in processes:
+        finished(process)
+    folder = tmp_path / "search"
+    assert Counter(result["status"] for result in results(folder).values()) == {"finished": 9}
+    assert trained(folder) == dict.fromkeys(results(folder), 1), "no training twice"
+    rates = {word for result in results(folder).values() for word in result["overrides"] if word.startswith("optim.lr")}
+    assert len(rates) == 9, "a point for each trial"
+
+
+@pytest.mark.slow
+def test_a_grid_that_grows_runs_only_what_is_new(search, tmp_path):
+    folder = tmp_path / "search"
+    finished(search("seed=0,1"))
+    first = {path: path.stat().st_mtime_ns for path in folder.rglob("result.json")}
+    finished(search("seed=0,1,2"))
+    assert set(results(folder)) == {"seed=0", "seed=1", "seed=2"}
+    assert all(path.stat().st_mtime_ns == at for path, at in first.items())
+
+
+@pytest.mark.slow
+def test_failures_are_told_and_retried_alone(search, tmp_path):
+    folder = tmp_path / "search"
+    rows = "".join(f"{i * 7 % 13 / 4},{i % 2}\n" for i in range(60))
+    (tmp_path / "good.csv").write_text("a,y\n" + rows)
+    settings = ["data=table", "data.target=y", *(word for word in QUICK if word != "data=breast_cancer")]
+    out = finished(search("data.path=good.csv,late.csv", settings=settings), code=1)
+    assert "1 of 2 trainings failed" in out
+    assert Counter(result["status"] for result in results(folder).values()) == {"finished": 1, "failed": 1}
+    before = (folder / "data.path=good.csv" / "result.json").stat().st_mtime_ns
+    # Without being asked it leaves the failure alone.
+    finished(search("data.path=good.csv,late.csv", settings=settings), code=1)
+    (tmp_path / "late.csv").write_text((tmp_path / "good.csv").read_text())
+    finished(search("data.path=good.csv,late.csv", "tune.retry_failed=true", settings=settings))
+    assert Counter(result["status"] for result in results(folder).values()) == {"finished": 2}
+    assert (folder / "data.path=good.csv" / "result.json").stat().st_mtime_ns == before
+    finished(search("data.path=good.csv,late.csv", "fresh=true", settings=settings))
+    assert len(list(tmp_path.glob("search.*"))) == 1, "the earlier search is put aside, not overwritten"
+
+
+@pytest.mark.slow
+def test_a_training_over_two_processes_trains_the_settings_of_its_own_trial(search, tmp_path):
+    two = ("trainer=ddp", "trainer.accelerator=cpu", "trainer.devices=2")
+    settings = [word for word in QUICK if word != "trainer=cpu"]
+    finished(search("optim.lr=0.0001,0.01", *two, settings=settings))
+    first, second = (results(tmp_path / "search")[f"optim.lr={rate}"] for rate in ("0.0001", "0.01"))
+    assert first["status"] == second["status"] == "finished"
+    assert first["metrics"] != second["metrics"]
+    alone = tmp_path / "alone"
+    command = [sys.executable, "-m", "colonnade.cli", "train", *settings, *two, "optim.lr=0.01"]
+    subprocess.run([*command, f"hydra.run.dir={alone}"], check=True, cwd=tmp_path, capture_output=True)
+    assert second["metrics"] == json.loads((alone / "result.json").read_text())["metrics"]
+
+
+@pytest.mark.slow
+def test_told_to_stop_it_saves_the_running_job_and_goes_on_later(search, tmp_path):
+    settings = [word for word in QUICK if not word.startswith("trainer.max_epochs")]
+    words = ("seed=0,1", "trainer.max_epochs=40", "callbacks.recovery.every_steps=1")
+    process = search(*words, settings=settings)
+    manifest = tmp_path / "search" / "seed=0" / "checkpoints" / "manifest.json"
+    end = time.monotonic() + LIMIT
+    while not manifest.exists() and time.monotonic() < end and process.poll() is None:
+        time.sleep(0.02)
+    left = psutil.Process(process.pid).children(recursive=True)
+    assert left
+    process.send_signal(signal.SIGTERM)
+    finished(process, code=143)
+    assert psutil.wait_procs(left, 30)[1] == [], "nothing runs on"
+    finished(search(*words, settings=settings))
+    assert "resuming from" in (tmp_path / "search" / "seed=0" / "train.log").read_text()
+    assert Counter(result["status"] for result in results(tmp_path / "search").values()) == {"finished": 2}
