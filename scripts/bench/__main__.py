@@ -1,4 +1,4 @@
-"""Run the benchmarks: ``python scripts/bench [epoch|encode|process ...]``; all of them by default."""
+"""Run the benchmarks: ``python scripts/bench [epoch|encode|process|search ...]``; all of them by default."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import subprocess
 import sys
 from pathlib import Path
 
-BENCHMARKS = ("epoch", "encode", "process")
+BENCHMARKS = ("epoch", "encode", "process", "search")
 
 if __name__ == "__main__":
     chosen = sys.argv[1:] or list(BENCHMARKS)

@@ -6,6 +6,7 @@ import logging
 import os
 import signal
 import sys
+import time
 import traceback
 from pathlib import Path
 
@@ -15,6 +16,8 @@ from colonnade.core.errors import ColonnadeError, TrainingError
 from colonnade.runs.fit import failed, fit
 from colonnade.runs.folder import RunFolder
 from colonnade.tuning.job import Job
+
+log = logging.getLogger(__name__)
 
 LOG = "train.log"
 # A job of a worker that was killed may still be saving its state.
@@ -27,6 +30,7 @@ def run(job: Job) -> int:
     Returns:
         The exit status: 0, that of an error, or 143 when it was told to stop.
     """
+    begun = time.monotonic()
     job.folder.mkdir(parents=True, exist_ok=True)
     redirect(job.folder / LOG)
     os.environ.update(job.environment)
@@ -41,6 +45,7 @@ def run(job: Job) -> int:
         fit(cfg, job.folder)
         if job.latency and folder.finished:
             _time(folder)
+        log.info("took %.2f s", time.monotonic() - begun)
     except ColonnadeError as error:
         # fit has left its record.
         sys.stderr.write(f"{type(error).__name__}: {error}\n")
