@@ -118,26 +118,18 @@ def main() -> None:
             cells, values = line(name, repeat, place(name, args, repeat))
             rows.append(cells)
             numbers.setdefault(name, []).append(values)
-    summary = [
-        [
-            name,
-            *(
-                f"{statistics.mean(v[key] for v in found):.5f} ± {_deviation([v[key] for v in found]):.5f}"
-                for key in found[0]
-            ),
-        ]
-        for name, found in numbers.items()
-    ]
+    summary = [[name, *(spread([v[key] for v in found]) for key in found[0])] for name, found in numbers.items()]
     words = " ".join(args.overrides)
     text = machine.header(
         "Tuning",
         f"COLONNADE_DATA=... python scripts/search_study.py --data {args.data} --model {args.model} "
         f"--seconds {args.seconds} --repeats {args.repeats} {words}".rstrip(),
-        f"{args.model} on {args.data}, the shipped search space, {args.seconds} seconds for each search on one thread, both "
-        "searches of a repeat side by side. `val`, `test`: the monitored metric of the trial that is best on the validation "
-        "rows; `val 0`, `test 0`: that of the defaults, which are trial 0. Differences: mean loss per row (squared error, or "
-        "share of errors) of the best trial minus that of the defaults, with the 95 % bootstrap interval over rows; below 0 "
-        "tuning has gained. The choice was made on the validation rows, so that only the test rows judge it fairly.",
+        f"{args.model} on {args.data}, the shipped search space, {args.seconds} seconds for each search on one thread, "
+        "both searches of a repeat side by side. `val`, `test`: the monitored metric of the trial that is best on the "
+        "validation rows; `val 0`, `test 0`: that of the defaults, which are trial 0. Differences: mean loss per row "
+        "(squared error, or share of errors) of the best trial minus that of the defaults, with the 95 % bootstrap "
+        "interval over rows; below 0 tuning has gained. The choice was made on the validation rows, so that only the "
+        "test rows judge it fairly.",
     )
     means = machine.table(["search", "val", "test", "val 0", "test 0"], summary)
     columns = ["search", "repeat", "trials (pruned)", "seconds", "best", "val", "test", "val 0", "test 0"]
@@ -145,8 +137,10 @@ def main() -> None:
     machine.write("tuning", f"{text}\nMean ± standard deviation over the repeats:\n\n{means}\nEach search:\n\n{each}")
 
 
-def _deviation(values: list[float]) -> float:
-    return statistics.stdev(values) if len(values) > 1 else 0.0
+def spread(values: list[float]) -> str:
+    """Mean and standard deviation."""
+    deviation = f" ± {statistics.stdev(values):.5f}" if len(values) > 1 else ""
+    return f"{statistics.mean(values):.5f}{deviation}"
 
 
 if __name__ == "__main__":
