@@ -110,11 +110,11 @@ def main() -> None:
     text = machine.header(
         "Overhead of a search",
         "make bench BENCH=search",
-        f"{JOBS} trainings (mlp on breast cancer, {WORDS[4]}, one thread, the whole run folder) on {SLOTS} slots, in one "
-        "run, one tool after the other. A job is what it takes from the moment its process has its configuration, or "
-        "composes it, to the end of `fit`; busy is the share of the slots' time, from the first job to the end of the last, "
-        "that was spent in jobs (target: 90 %). `whole` is the command, imports and table included. A tool that imports "
-        "anew for each job has longer jobs: what counts in the end is `whole`.",
+        f"{JOBS} trainings (mlp on breast cancer, {WORDS[4]}, one thread, the whole run folder) on {SLOTS} slots, in "
+        "one run, one tool after the other. A job is what it takes from the moment its process has its configuration, "
+        "or composes it, to the end of `fit`; busy is the share of the slots' time, from the first job to the end of "
+        "the last, that was spent in jobs (target: 90 %). `whole` is the command, imports and table included. A tool "
+        "that imports anew for each job has longer jobs: what counts in the end is `whole`.",
     )
     columns = ["tool", "seconds a job", "wall s", "busy", "whole s"]
     machine.write("search", text + "\n" + machine.table(columns, rows))

@@ -86,7 +86,7 @@ class Ray(Launcher):
         return self._fitting
 
     def start(self, job: Job) -> Handle:
-        """Hand a job to an idle actor, or to a new one, which waits until the cluster has room."""
+        """Hand a job to an idle actor, or to a new one, which waits until a node has room."""
         self._connect()
         environment = {name: value for name, value in os.environ.items() if name.startswith(FORWARDED)}
         if self.num_gpus == 0:
@@ -119,12 +119,16 @@ class Ray(Launcher):
         self._connected = self._ours = False
 
     def ended(self, handle: _Remote, *, reusable: bool) -> None:
-        """Take note that a job has ended, and keep its actor for a while unless another waits for its place."""
+        """Take note that a job has ended: its actor goes to a job that waits for room, or is kept for the next."""
         self._running.remove(handle)
-        if reusable and all(other.placed() for other in self._running):
-            self._idle.append((time.monotonic(), handle.actor))
-        else:
+        waiting = [other for other in self._running if not other.placed()]
+        if not reusable:
             self.discard(handle.actor)
+        elif waiting:
+            self.discard(waiting[0].actor)
+            waiting[0].place(handle.actor)
+        else:
+            self._idle.append((time.monotonic(), handle.actor))
         self._give_back(IDLE)
 
     def discard(self, actor: Any) -> None:
@@ -167,7 +171,7 @@ class Ray(Launcher):
                     ray.init(address=self.address, log_to_driver=False, logging_level=logging.ERROR, **local)
             except (OSError, RuntimeError, ValueError) as error:
                 raise SearchError(
-                    f"launcher.address={self.address}: Ray cannot be reached ({str(error).strip()}); a cluster that "
+                    f"launcher.address={self.address}: Ray cannot be reached ({str(error).strip().splitlines()[-1]}); a cluster that "
                     "asks for a token wants RAY_AUTH_MODE=token to be set; launcher.address=local needs no cluster"
                 ) from error
             self._ours = True
@@ -185,14 +189,22 @@ class _Remote(Handle):
     """A job with an actor."""
 
     def __init__(self, launcher: Ray, actor: Any, job: Job) -> None:
-        self.actor = actor
         self._launcher = launcher
         self._ray = launcher._ray
         self._job = job
-        self._ready = actor.ready.remote()
-        self._end = actor.run.remote(job)
         self._told = False
         self._code: int | None = None
+        self.place(actor)
+
+    def place(self, actor: Any) -> None:
+        """Hand the job to an actor."""
+        self.actor = actor
+        self._ready = actor.ready.remote()
+        self._end = actor.run.remote(self._job)
+
+    def placed(self) -> bool:
+        """Whether the actor has room in the cluster, or never will."""
+        return bool(self._ray.wait([self._ready], timeout=0)[0])
 
     def poll(self) -> int | None:
         if self._code is None and self._ray.wait([self._end], timeout=0)[0]:
@@ -208,10 +220,6 @@ class _Remote(Handle):
                 code = STOPPED
             self._conclude(code, reusable=not (lost or self._told))
         return self._code
-
-    def placed(self) -> bool:
-        """Whether the actor has been given its place."""
-        return bool(self._ray.wait([self._ready], timeout=0)[0])
 
     def stop(self) -> None:
         if self._code is not None or self._told:
