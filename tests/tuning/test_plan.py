@@ -51,6 +51,11 @@ def test_every_seed_is_checked(planned):
     assert "must be at least 0, got -3" in str(error.value)
 
 
+def test_nothing_swept_is_one_training(planned):
+    [cell] = planned("model=linear", DATA).cells
+    assert cell.key == "run"
+
+
 def test_a_grid_cannot_run_an_interval(planned):
     with pytest.raises(ConfigError, match=r"a grid cannot run an interval; tune=tpe samples it"):
         planned("optim.lr=interval(0.1,1)", DATA)

@@ -25,6 +25,7 @@ if TYPE_CHECKING:
 
 SEED = "seed"
 LONGEST = 120
+ONLY = "run"
 
 
 @dataclass(frozen=True)
@@ -103,7 +104,9 @@ def plan(words: Sequence[str], tune: Tune, choice: str, composer: Composer) -> P
                     f"{cell_key(told) or 'search'}: nothing to sample: give intervals, such as "
                     "'optim.lr=tag(log,interval(1e-4,1e-2))', or conf/search/<model>.yaml"
                 )
-        cells.append(Cell(cell_key(told), told, own, composer.training(own), space))
+        # Without outer choices a study lies in the folder of the search itself, a training does not.
+        key = cell_key(told) or ("" if tune.adaptive else ONLY)
+        cells.append(Cell(key, told, own, composer.training(own), space))
     faults.raise_if_any(ConfigError, "search")
     keys = tuple(dict.fromkeys([*values, *(key for cell in cells for key in cell.space)]))
     return Plan(

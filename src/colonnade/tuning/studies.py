@@ -8,13 +8,14 @@ from typing import TYPE_CHECKING
 
 from omegaconf import DictConfig, OmegaConf
 
-from colonnade.core.errors import ConfigError
+from colonnade.config.build import build
+from colonnade.core.errors import ColonnadeError, ConfigError, Faults
 from colonnade.report.leaderboard import Row
 from colonnade.tuning.claims import Claims
 from colonnade.tuning.job import Job
 from colonnade.tuning.plan import Plan
 from colonnade.tuning.queue import Queue
-from colonnade.tuning.settings import Objective, Tune
+from colonnade.tuning.settings import Constraint, Objective, Tune
 from colonnade.tuning.study import Study, monitored, storage
 
 if TYPE_CHECKING:
@@ -44,6 +45,8 @@ class Studies(Queue):
     ) -> None:
         self._claims = claims
         self._compose = compose
+        for cell in plan.cells:
+            check_measured(cell.cfg, tune)
         kept = storage(tune.storage, folder)
         given = [Objective.parse(text) for text in tune.objectives]
         self._latency = any(LATENCY in text for text in (*tune.objectives, *tune.constraints))
@@ -100,6 +103,28 @@ class Studies(Queue):
         cell, _, name = key.rpartition("/")
         number = int(name.removeprefix("trial-"))
         return next(study for study in self.studies if study.cell.key == cell), number
+
+
+def check_measured(cfg: DictConfig, tune: Tune) -> None:
+    """Refuse metrics that the task of a configuration does not have; under ``task=auto`` it is not known yet.
+
+    Raises:
+        ConfigError: with what the task measures.
+    """
+    if "_target_" not in cfg.task:
+        return
+    faults = Faults()
+    goals = [Objective.parse(text) for text in tune.objectives]
+    wanted = [("tune.objectives", goal.name, goal.mode) for goal in goals]
+    for bound in map(Constraint.parse, tune.constraints):
+        wanted.append(("tune.constraints", bound.name, "max" if bound.sign == ">=" else "min"))
+    for key, name, mode in wanted:
+        if name.startswith("val/"):
+            try:
+                build(cfg.task, monitor=name, mode=mode)
+            except ColonnadeError as error:
+                faults.add(f"{key}: {error}")
+    faults.raise_if_any(ConfigError, "configuration")
 
 
 def study_name(folder: Path, key: str) -> str:

@@ -210,10 +210,21 @@ class Study:
             if trial.number in again or trial.state.name == "WAITING" or {KNOWN, ABANDONED} & trial.user_attrs.keys():
                 continue
             settings = {**self.cell.outer, **{key: shown(value) for key, value in trial.params.items()}}
-            result = result_of(self.folder(trial.number))
+            result = self._judged(result_of(self.folder(trial.number)))
             entry = row(self.key(trial.number), self.folder(trial.number), settings, running=True, result=result)
             found.append(entry if self.feasible(result) else _infeasible(entry))
         return found
+
+    def pareto(self) -> list[FrozenTrial]:
+        """With several objectives, the trials that keep the constraints and of which no other is better in all."""
+        return self.study.best_trials if len(self.objectives) > 1 else []
+
+    def _judged(self, result: dict[str, Any] | None) -> dict[str, Any] | None:
+        """A result to be ranked by the first objective, where that is a metric."""
+        goal = self.objectives[0]
+        if result is None or not goal.name.startswith("val/"):
+            return result
+        return {**result, "monitor": goal.name, "mode": goal.mode}
 
     def feasible(self, result: Mapping[str, Any] | None) -> bool:
         """Whether a result keeps the constraints; one that is not there, or failed, breaks none."""
