@@ -78,6 +78,7 @@ class Ray(Launcher):
     def slots(self) -> int:
         """As given, or the number of jobs that the living nodes have room for, other work aside; at least 1."""
         self._connect()
+        self._give_back(IDLE)
         if self._slots is not None:
             return self._slots
         if self._looked is None or time.monotonic() - self._looked > LOOK:
@@ -121,7 +122,7 @@ class Ray(Launcher):
     def ended(self, handle: _Remote, *, reusable: bool) -> None:
         """Take note that a job has ended: its actor goes to a job that waits for room, or is kept for the next."""
         self._running.remove(handle)
-        waiting = [other for other in self._running if not other.placed()]
+        waiting = [other for other in self._running if other.waits()]
         if not reusable:
             self.discard(handle.actor)
         elif waiting:
@@ -129,7 +130,6 @@ class Ray(Launcher):
             waiting[0].place(handle.actor)
         else:
             self._idle.append((time.monotonic(), handle.actor))
-        self._give_back(IDLE)
 
     def discard(self, actor: Any) -> None:
         """End an actor."""
@@ -170,9 +170,10 @@ class Ray(Launcher):
                 with _own_signals():
                     ray.init(address=self.address, log_to_driver=False, logging_level=logging.ERROR, **local)
             except (OSError, RuntimeError, ValueError) as error:
+                reason = str(error).strip().rpartition("\n")[2]
                 raise SearchError(
-                    f"launcher.address={self.address}: Ray cannot be reached ({str(error).strip().splitlines()[-1]}); a cluster that "
-                    "asks for a token wants RAY_AUTH_MODE=token to be set; launcher.address=local needs no cluster"
+                    f"launcher.address={self.address}: Ray cannot be reached ({reason}); a cluster that asks for a "
+                    "token wants RAY_AUTH_MODE=token to be set; launcher.address=local needs no cluster"
                 ) from error
             self._ours = True
         self._connected = True
@@ -202,9 +203,9 @@ class _Remote(Handle):
         self._ready = actor.ready.remote()
         self._end = actor.run.remote(self._job)
 
-    def placed(self) -> bool:
-        """Whether the actor has room in the cluster, or never will."""
-        return bool(self._ray.wait([self._ready], timeout=0)[0])
+    def waits(self) -> bool:
+        """Whether the cluster has no room for the actor as yet."""
+        return not self._told and not self._ray.wait([self._ready], timeout=0)[0]
 
     def poll(self) -> int | None:
         if self._code is None and self._ray.wait([self._end], timeout=0)[0]:
@@ -218,24 +219,24 @@ class _Remote(Handle):
             if self._told and (lost or code == -signal.SIGTERM):
                 # Before there was anything to save.
                 code = STOPPED
-            self._conclude(code, reusable=not (lost or self._told))
+            self._conclude(code, reusable=not lost)
         return self._code
 
     def stop(self) -> None:
         if self._code is not None or self._told:
             return
-        self._told = True
-        if self.placed():
-            self.actor.stop.remote()
-        else:
-            # It still waits for its place.
+        waits, self._told = self.waits(), True
+        if waits:
             self._launcher.discard(self.actor)
+        else:
+            self.actor.stop.remote(self._job.key)
 
     def kill(self) -> None:
         if self.poll() is not None:
             return
-        with suppress(self._ray.exceptions.RayError):
-            self._ray.get(self.actor.kill.remote(), timeout=10)
+        if not self.waits():
+            with suppress(self._ray.exceptions.RayError):
+                self._ray.get(self.actor.kill.remote(), timeout=10)
         # Where it did not answer, the process of the job saves its state and ends when it misses the actor.
         self._conclude(-signal.SIGKILL, reusable=False)
 

@@ -32,8 +32,8 @@ class Slot:
         self._context = multiprocessing.get_context("forkserver")
         self._context.set_forkserver_preload([PRELOAD])
         self._lock = threading.Lock()
-        self._process: _Process | None = None
-        self._told = False
+        self._running: tuple[str, _Process] | None = None
+        self._told: set[str] = set()
 
     def ready(self) -> None:
         """Come back when the actor runs."""
@@ -45,26 +45,30 @@ class Slot:
             Its exit status.
         """
         with self._lock:
-            if self._told:
+            if job.key in self._told:
+                self._told.discard(job.key)
                 return STOPPED
-            self._process = _Process(self._context, job)
-        while (code := self._process.poll()) is None:
+            process = _Process(self._context, job)
+            self._running = job.key, process
+        while (code := process.poll()) is None:
             time.sleep(POLL)
+        with self._lock:
+            self._running = None
+            self._told.discard(job.key)
         return code
 
-    def stop(self) -> None:
-        """Ask the job to save its state and end."""
+    def stop(self, key: str) -> None:
+        """Ask a job to save its state and end, also one that is about to begin."""
         with self._lock:
-            self._told = True
-            if self._process is not None:
-                self._process.stop()
+            self._told.add(key)
+            if self._running is not None and self._running[0] == key:
+                self._running[1].stop()
 
     def kill(self) -> None:
-        """End the job with all its processes."""
+        """End the job that runs, with all its processes."""
         with self._lock:
-            self._told = True
-            if self._process is not None:
-                self._process.kill()
+            if self._running is not None:
+                self._running[1].kill()
 
 
 def submitted(job: Job) -> int:

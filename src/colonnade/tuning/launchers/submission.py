@@ -145,13 +145,14 @@ class Forked(Submission):
     def _end(self) -> None:
         if self._submission.done():
             return
-        with suppress(psutil.NoSuchProcess):
-            first = psutil.Process(int(self._submission.job_id))
-            processes = [first, *first.children(recursive=True)]
-            for process in processes:
-                with suppress(psutil.NoSuchProcess):
-                    process.kill()
-            psutil.wait_procs(processes, timeout=10)
+        first = psutil.Process(int(self._submission.job_id))
+        processes = [*first.children(recursive=True), first]
+        for process in processes:
+            with suppress(psutil.NoSuchProcess):
+                process.kill()
+        psutil.wait_procs(processes, timeout=10)
+        # submitit, too, is to see that its child has ended.
+        self._submission.done()
 
 
 class Queued(Submission):
@@ -178,8 +179,9 @@ class Queued(Submission):
         self._queue.cancel(self._number)
 
     def _end(self) -> None:
-        self._queue.scancel("--signal=KILL", self._number)
-        # Also the shell around it, and what still waits.
+        # To the job as a whole Slurm would first send SIGTERM, and wait.
+        self._queue.scancel("--signal=KILL", f"{self._number}.0")
+        # The shell around it, or what still waits.
         self._queue.scancel(self._number)
 
 
