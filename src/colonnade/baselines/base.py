@@ -70,6 +70,9 @@ class Baseline(nn.Module, ABC):
 
     kinds: ClassVar[frozenset[str]] = KINDS
     """Kinds of problems that it can fit."""
+    for_classes: ClassVar[Mapping[str, Any]] = {}
+    for_numbers: ClassVar[Mapping[str, Any]] = {}
+    """Defaults of arguments that are None, for targets of classes and of numbers."""
 
     def __init__(self, *, spec: BatchSpec) -> None:
         super().__init__()

@@ -6,6 +6,7 @@ from abc import abstractmethod
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
+from types import ModuleType
 from typing import Any, ClassVar
 
 import numpy as np
@@ -14,6 +15,7 @@ from torch import Tensor
 
 from colonnade.baselines.base import Baseline, Fitted, Job
 from colonnade.baselines.problems import CLASSES, Problem, Rows
+from colonnade.core.optional import optional_import
 from colonnade.core.spec import BatchSpec
 
 # Arguments that are shares, and the least of those that begin above 0.
@@ -24,7 +26,7 @@ AT_LEAST = {"max_depth": 1, "depth": 1, "num_leaves": 2, "max_bin": 2, "leaf_est
 class Boosted(Baseline):
     """Boosted trees: one model for each problem, each stopped by its own measure on the validation rows.
 
-    A subclass implements ``_train``, ``_parse`` and ``_margin``, and sets ``suffix``.
+    A subclass implements ``_train``, ``_parse`` and ``_margin``, and sets ``package`` and ``suffix``.
 
     Args:
         spec: of the data.
@@ -34,13 +36,14 @@ class Boosted(Baseline):
         given: the arguments of the library; those that are None are taken from ``for_classes`` or ``for_numbers``.
 
     Raises:
+        MissingExtraError: the library is not installed.
         ValueError: ``n_estimators`` or ``patience`` below 1.
     """
 
+    package: ClassVar[str]
+    """The library's name."""
     suffix: ClassVar[str]
     """Ending of the library's model files."""
-    for_classes: ClassVar[Mapping[str, Any]]
-    for_numbers: ClassVar[Mapping[str, Any]]
 
     def __init__(self, *, spec: BatchSpec, n_estimators: int, patience: int | None, given: Mapping[str, Any]) -> None:
         super().__init__(spec=spec)
@@ -51,9 +54,16 @@ class Boosted(Baseline):
         self.patience = patience
         self._given = dict(given)
         self._models: list[Any] | None = None
+        # Told here, before any data is read.
+        optional_import(self.package, "trees")
         n_models = 1 if spec.target_kind == "class" else int(np.prod(spec.out_shape))
         for i in range(n_models):
             self.register_buffer(f"model{i}", torch.empty(0, dtype=torch.uint8))
+
+    @property
+    def library(self) -> ModuleType:
+        """The library's module, which is not kept: it could not be copied."""
+        return optional_import(self.package, "trees")
 
     def options(self, problem: Problem) -> dict[str, Any]:
         """The arguments of the library, with the defaults for classes or for numbers."""

@@ -10,7 +10,6 @@ import torch
 from colonnade.baselines.base import Job
 from colonnade.baselines.boosted import Boosted, check_ranges
 from colonnade.baselines.problems import Problem, Rows
-from colonnade.core.optional import optional_import
 from colonnade.core.spec import BatchSpec
 
 LOSSES = {
@@ -54,6 +53,7 @@ class CatBoost(Boosted):
         ValueError: an argument is out of range.
     """
 
+    package = "catboost"
     suffix = ".cbm"
     for_classes = {
         "learning_rate": 0.08,
@@ -105,7 +105,6 @@ class CatBoost(Boosted):
         if grow_policy not in ("SymmetricTree", "Depthwise", "Lossguide"):
             raise ValueError(f"grow_policy must be SymmetricTree, Depthwise or Lossguide, got {grow_policy!r}")
         super().__init__(spec=spec, n_estimators=n_estimators, patience=patience, given=given)
-        self._catboost = optional_import("catboost", "trees")
         self._levels = np.array([b"%d" % i for i in range(max(spec.cardinalities, default=0))], dtype=object)
 
     def parameters_for(self, problem: Problem, job: Job) -> dict[str, Any]:
@@ -135,7 +134,7 @@ class CatBoost(Boosted):
     def _train(self, problem: Problem, train: Rows, val: Rows | None, job: Job) -> tuple[bytes, int, int]:
         parameters = self.parameters_for(problem, job)
         rounds = _Rounds(problem, job, parameters["eval_metric"])
-        model = self._catboost.CatBoost(parameters)
+        model = self.library.CatBoost(parameters)
         stop = val is not None and self.patience is not None
         model.fit(
             self._pool(train.num, train.cat, problem.target(train), problem.weight(train, train=True)),
@@ -152,7 +151,7 @@ class CatBoost(Boosted):
         return bytes(model._serialize_model()), int(model.tree_count_), int(np.sum(model.get_tree_leaf_counts()))
 
     def _parse(self, content: bytes) -> Any:
-        return self._catboost.CatBoost().load_model(blob=content)
+        return self.library.CatBoost().load_model(blob=content)
 
     def _margin(self, model: Any, num: np.ndarray, cat: np.ndarray) -> np.ndarray:
         margin: np.ndarray = model.predict(
@@ -164,11 +163,11 @@ class CatBoost(Boosted):
         self, num: np.ndarray, cat: np.ndarray, target: np.ndarray | None = None, weight: np.ndarray | None = None
     ) -> Any:
         """Rows as the library takes them: codes as texts, in an array of their own."""
-        features = self._catboost.FeaturesData(
+        features = self.library.FeaturesData(
             num_feature_data=np.ascontiguousarray(num) if num.shape[1] else None,
             cat_feature_data=self._levels[cat] if cat.shape[1] else None,
         )
-        return self._catboost.Pool(features, label=target, weight=weight)
+        return self.library.Pool(features, label=target, weight=weight)
 
 
 class _Rounds:

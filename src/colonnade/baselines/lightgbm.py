@@ -10,7 +10,6 @@ import torch
 from colonnade.baselines.base import Job
 from colonnade.baselines.boosted import Boosted, check_ranges, side_by_side
 from colonnade.baselines.problems import Problem, Rows
-from colonnade.core.optional import optional_import
 from colonnade.core.spec import BatchSpec
 
 OBJECTIVES = {
@@ -52,6 +51,7 @@ class LightGBM(Boosted):
         ValueError: an argument is out of range.
     """
 
+    package = "lightgbm"
     suffix = ".txt"
     for_classes = {"learning_rate": 0.04, "num_leaves": 50, "min_data_in_leaf": 40, "bagging_fraction": 0.75}
     for_numbers = {"learning_rate": 0.05, "num_leaves": 100, "min_data_in_leaf": 3, "bagging_fraction": 0.7}
@@ -87,7 +87,6 @@ class LightGBM(Boosted):
         }
         check_ranges(given)
         super().__init__(spec=spec, n_estimators=n_estimators, patience=patience, given=given)
-        self._lightgbm = optional_import("lightgbm", "trees")
 
     def parameters_for(self, problem: Problem, job: Job) -> dict[str, Any]:
         """What ``lightgbm.train`` is given for a problem."""
@@ -112,10 +111,10 @@ class LightGBM(Boosted):
     def _train(self, problem: Problem, train: Rows, val: Rows | None, job: Job) -> tuple[bytes, int, int]:
         parameters = self.parameters_for(problem, job)
         rows = self._dataset(train, problem, parameters, train=True)
-        callbacks = [_rounds(self._lightgbm, problem, job)]
+        callbacks = [_rounds(self.library, problem, job)]
         if val is not None and self.patience is not None:
-            callbacks.append(self._lightgbm.early_stopping(self.patience, verbose=False))
-        booster = self._lightgbm.train(
+            callbacks.append(self.library.early_stopping(self.patience, verbose=False))
+        booster = self.library.train(
             parameters,
             rows,
             num_boost_round=self.n_estimators,
@@ -129,7 +128,7 @@ class LightGBM(Boosted):
         return text.encode(), kept, leaves
 
     def _parse(self, content: bytes) -> Any:
-        return self._lightgbm.Booster(model_str=content.decode())
+        return self.library.Booster(model_str=content.decode())
 
     def _margin(self, model: Any, num: np.ndarray, cat: np.ndarray) -> np.ndarray:
         margin: np.ndarray = model.predict(side_by_side(num, cat), raw_score=True, num_threads=torch.get_num_threads())
@@ -139,7 +138,7 @@ class LightGBM(Boosted):
         self, rows: Rows, problem: Problem, parameters: dict[str, Any], *, train: bool, reference: Any = None
     ) -> Any:
         n_num, n_cat = rows.num.shape[1], rows.cat.shape[1]
-        return self._lightgbm.Dataset(
+        return self.library.Dataset(
             side_by_side(rows.num, rows.cat),
             label=problem.target(rows),
             weight=problem.weight(rows, train=train),

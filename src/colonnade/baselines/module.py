@@ -10,9 +10,9 @@ import torch
 from torch import Tensor
 
 from colonnade.baselines.base import Baseline, Fitted, Job
-from colonnade.baselines.problems import CLASSES, Rows, problems_of
+from colonnade.baselines.problems import CLASSES, Problem, Rows, problems_of
 from colonnade.core.batch import Batch
-from colonnade.core.errors import ConfigError
+from colonnade.core.errors import ConfigError, DataError
 from colonnade.core.spec import BatchSpec
 from colonnade.data.store import Store
 from colonnade.tasks.base import Task
@@ -61,14 +61,29 @@ class BaselineModule:
             val: encoded validation rows, perhaps none.
             job: threads, device, and who is told of the rounds; its seed is that of this module.
             balanced: let all classes weigh the same in total, as ``loader.balanced`` draws them equally often.
+
+        Raises:
+            DataError: a label is the same in all train rows.
         """
         rows = rows_of(train)
         if balanced and self.problems[0].kind in CLASSES:
             counts = np.bincount(rows.target, minlength=len(self.spec.classes))
             even = (len(rows) / (len(counts) * np.maximum(counts, 1)))[rows.target].astype(np.float32)
             rows = replace(rows, weight=even if rows.weight is None else even * rows.weight)
+        for problem in self.problems:
+            self._refuse_constant(problem, rows)
         job = replace(job, seed=self.seed)
         return self.network.fit(self.problems, rows, rows_of(val) if len(val) else None, job)
+
+    def _refuse_constant(self, problem: Problem, rows: Rows) -> None:
+        """Refuse a label that no row, or every row, has: most of the libraries do, each in its own words."""
+        if problem.kind != "binary":
+            return
+        target = problem.target(rows)
+        counted = target if rows.weight is None else target[rows.weight > 0]
+        if counted.min() == counted.max():
+            name = self.spec.target_names[problem.column or 0]
+            raise DataError(f"target '{name}' is {counted[0]} in all train rows that count: leave it out, or use a network")
 
     def collect(self, loader: Iterable[Batch]) -> Collected:
         """Raw outputs for all rows of ``loader``."""

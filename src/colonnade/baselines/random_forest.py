@@ -40,6 +40,8 @@ class RandomForest(Baseline):
     """
 
     kinds = frozenset({"binary", "multiclass", "mse", "mae"})
+    for_classes = {"max_features": "sqrt"}
+    for_numbers = {"max_features": 1.0}
 
     def __init__(
         self,
@@ -134,9 +136,11 @@ class RandomForest(Baseline):
             "random_state": job.seed,
             "n_jobs": job.threads,
         }
+        defaults = self.for_classes if problem.kind in CLASSES else self.for_numbers
+        options |= defaults if self.max_features is None else {"max_features": self.max_features}
         if problem.kind in CLASSES:
-            forest = RandomForestClassifier(max_features=self.max_features or "sqrt", **options)
+            forest = RandomForestClassifier(**options)
         else:
             criterion = "absolute_error" if problem.kind == "mae" else "squared_error"
-            forest = RandomForestRegressor(criterion=criterion, max_features=self.max_features or 1.0, **options)
+            forest = RandomForestRegressor(criterion=criterion, **options)
         return forest.fit(features, problem.target(rows), sample_weight=problem.weight(rows, train=True))

@@ -10,7 +10,6 @@ import torch
 from colonnade.baselines.base import Job
 from colonnade.baselines.boosted import Boosted, check_ranges, side_by_side
 from colonnade.baselines.problems import Problem, Rows
-from colonnade.core.optional import optional_import
 from colonnade.core.spec import BatchSpec
 
 OBJECTIVES = {
@@ -50,6 +49,7 @@ class XGBoost(Boosted):
         ValueError: an argument is out of range.
     """
 
+    package = "xgboost"
     suffix = ".ubj"
     for_classes = {
         "learning_rate": 0.08,
@@ -97,7 +97,6 @@ class XGBoost(Boosted):
         }
         check_ranges(given)
         super().__init__(spec=spec, n_estimators=n_estimators, patience=patience, given=given)
-        self._xgboost = optional_import("xgboost", "trees")
 
     def parameters_for(self, problem: Problem, job: Job) -> dict[str, Any]:
         """What ``xgboost.train`` is given for a problem."""
@@ -122,13 +121,13 @@ class XGBoost(Boosted):
         return parameters
 
     def _train(self, problem: Problem, train: Rows, val: Rows | None, job: Job) -> tuple[bytes, int, int]:
-        rounds = _rounds(self._xgboost, problem, job)
+        rounds = _rounds(self.library, problem, job)
         callbacks = [rounds]
         maximise = problem.watch == "auroc"
         if val is not None and self.patience is not None:
-            stop = self._xgboost.callback.EarlyStopping(rounds=self.patience, maximize=maximise, save_best=True)
+            stop = self.library.callback.EarlyStopping(rounds=self.patience, maximize=maximise, save_best=True)
             callbacks.append(stop)
-        booster = self._xgboost.train(
+        booster = self.library.train(
             self.parameters_for(problem, job),
             self._matrix(train.num, train.cat, job.threads, problem.target(train), problem.weight(train, train=True)),
             num_boost_round=self.n_estimators,
@@ -147,7 +146,7 @@ class XGBoost(Boosted):
         return bytes(booster.save_raw("ubj")), booster.num_boosted_rounds(), leaves
 
     def _parse(self, content: bytes) -> Any:
-        return self._xgboost.Booster(model_file=bytearray(content))
+        return self.library.Booster(model_file=bytearray(content))
 
     def _margin(self, model: Any, num: np.ndarray, cat: np.ndarray) -> np.ndarray:
         threads = torch.get_num_threads()
@@ -163,7 +162,7 @@ class XGBoost(Boosted):
         target: np.ndarray | None = None,
         weight: np.ndarray | None = None,
     ) -> Any:
-        return self._xgboost.DMatrix(
+        return self.library.DMatrix(
             side_by_side(num, cat),
             label=target,
             weight=weight,
@@ -177,12 +176,19 @@ def _rounds(xgboost: Any, problem: Problem, job: Job) -> Any:
     """A callback of the library that reports each round."""
 
     class Rounds(xgboost.callback.TrainingCallback):
+        asked = False
+
+        def before_iteration(self, model: Any, epoch: int, evals_log: dict[str, dict[str, list[float]]]) -> bool:
+            # Not after the round, where a callback that ends the training keeps those behind it from being called.
+            return self.asked
+
         def after_iteration(self, model: Any, epoch: int, evals_log: dict[str, dict[str, list[float]]]) -> bool:
             measures = {}
             for values in evals_log.get("val", {}).values():
                 value = float(values[-1])
                 # The library counts errors.
                 measures = problem.measures(1 - value if problem.watch == "accuracy" else value)
-            return job.report(epoch, measures)
+            self.asked = job.report(epoch, measures)
+            return False
 
     return Rounds()
