@@ -66,7 +66,8 @@ def test_a_planted_violation_is_found(tmp_path, file, line, contract):
 
 def test_there_are_rooms_to_look_at():
     assert len(FILES) > 80
-    assert {"baselines", "cli", "config", "core", "data", "nn", "report", "runs", "tasks", "training", "tuning"} <= set(ROOMS)
+    named = "baselines cli config core data nn report runs tasks training tuning"
+    assert set(named.split()) <= set(ROOMS)
 
 
 @pytest.mark.parametrize("path", FILES, ids=lambda path: str(path.relative_to(SOURCE)))

@@ -27,6 +27,7 @@ from colonnade.tasks.quantile import Quantile
 from colonnade.tasks.regression import Regression
 
 N, N_TRAIN = 400, 280
+JOB = Job()
 CARDINALITIES = (5, 7)
 TASKS = {
     "binary": Binary,
@@ -121,7 +122,7 @@ def built(name, task, spec, seed=0, **options):
     return BaselineModule(network=network, task=learner, optim=None, spec=spec, seed=seed)
 
 
-def fitted(name, task, *, rows=None, seed=0, job=Job(), balanced=False, **options):
+def fitted(name, task, *, rows=None, seed=0, job=JOB, balanced=False, **options):
     """A fitted module, the train rows, the validation rows, and what the fit returned."""
     whole, spec = table(task if isinstance(task, str) else task.name)
     whole = rows if rows is not None else whole

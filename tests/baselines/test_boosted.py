@@ -13,7 +13,7 @@ import xgboost
 from colonnade.baselines.base import Job
 from colonnade.core.errors import DataError, MissingExtraError
 
-from .kit import BASELINES, N, N_TRAIN, TASKS, TREES, built, cut, fitted, raw, store, table
+from .kit import BASELINES, N_TRAIN, TASKS, TREES, N, built, cut, fitted, raw, store, table
 
 
 def matrix(rows):
@@ -24,7 +24,9 @@ def by_xgboost(module, train, val):
     types = ["q"] * 3 + ["c"] * 2
 
     def data(rows):
-        return xgboost.DMatrix(matrix(rows), module.problems[0].target(rows), feature_types=types, enable_categorical=True)
+        return xgboost.DMatrix(
+            matrix(rows), module.problems[0].target(rows), feature_types=types, enable_categorical=True
+        )
 
     parameters = module.network.parameters_for(module.problems[0], Job())
     booster = xgboost.train(

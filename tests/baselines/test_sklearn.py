@@ -12,7 +12,7 @@ from colonnade.baselines.base import Job
 from colonnade.baselines.dummy import weighted_quantile
 from colonnade.core.errors import TrainingError
 
-from .kit import CARDINALITIES, N, N_TRAIN, built, cut, fitted, raw, store, table
+from .kit import CARDINALITIES, N_TRAIN, N, built, cut, fitted, raw, store, table
 
 
 def matrix(rows):
@@ -31,7 +31,9 @@ def decoded(module, rows):
 @pytest.mark.parametrize("task", ["binary", "multiclass", "two classes"])
 def test_forest_of_classes(task):
     module, train, val, found = fitted("random_forest", task)
-    forest = RandomForestClassifier(n_estimators=10, max_leaf_nodes=15000, random_state=0).fit(matrix(train), train.target)
+    forest = RandomForestClassifier(n_estimators=10, max_leaf_nodes=15000, random_state=0).fit(
+        matrix(train), train.target
+    )
     np.testing.assert_allclose(decoded(module, val)["probability"], forest.predict_proba(matrix(val)), atol=2e-6)
     assert found.size == sum(tree.get_n_leaves() for tree in forest.estimators_)
 
@@ -73,7 +75,9 @@ def test_quantile_regression():
         model = QuantileRegressor(quantile=level, alpha=0.0).fit(one_hot(train), train.target[:, 0])
         loss = [
             np.maximum(level * e, (level - 1) * e).mean()
-            for e in (train.target[:, 0] - p for p in (model.predict(one_hot(train)), raw(module, train)[:, 0, 0, i].numpy()))
+            for e in (
+                train.target[:, 0] - p for p in (model.predict(one_hot(train)), raw(module, train)[:, 0, 0, i].numpy())
+            )
         ]
         assert loss[1] == pytest.approx(loss[0], rel=1e-4), "where the optimum is not unique, its loss is"
 

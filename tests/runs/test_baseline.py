@@ -56,7 +56,11 @@ def test_the_folder_is_that_of_any_run(run):
     assert result["status"] == "finished"
     assert (result["epochs"], result["parameters"]) >= (1, 1)
     assert result["checkpoint"] is None
-    assert set(json.loads((folder / "manifest.json").read_text())) >= {"network.safetensors", "metrics.jsonl", "predictions.parquet"}
+    assert set(json.loads((folder / "manifest.json").read_text())) >= {
+        "network.safetensors",
+        "metrics.jsonl",
+        "predictions.parquet",
+    }
     assert {path.name for path in (folder / "figures").iterdir()} >= {"confusion.png", "curves.png", "learning.png"}
     best = min(lines(folder), key=lambda line: line["val/log_loss"])
     assert best["val/log_loss"] == pytest.approx(result["metrics"]["val"]["log_loss"], abs=1e-5)

@@ -83,7 +83,9 @@ class BaselineModule:
         counted = target if rows.weight is None else target[rows.weight > 0]
         if counted.min() == counted.max():
             name = self.spec.target_names[problem.column or 0]
-            raise DataError(f"target '{name}' is {counted[0]} in all train rows that count: leave it out, or use a network")
+            raise DataError(
+                f"target '{name}' is {counted[0]} in all train rows that count: leave it out, or use a network"
+            )
 
     def collect(self, loader: Iterable[Batch]) -> Collected:
         """Raw outputs for all rows of ``loader``."""

@@ -18,7 +18,8 @@ from safetensors.torch import load_file, save_file
 import colonnade.baselines
 from colonnade.baselines.base import Baseline, Job
 from colonnade.core.errors import ConfigError
-from tests.baselines.kit import BASELINES, N_TRAIN, TASKS, batch, built, cut, fitted, raw, store, table
+
+from .kit import BASELINES, N_TRAIN, TASKS, batch, built, cut, fitted, raw, store, table
 
 REFUSED = {
     ("random_forest", "huber"),
@@ -129,4 +130,3 @@ def test_one_kind_of_columns_is_enough(name, columns):
     module = built(name, "binary", spec)
     module.fit(store(cut(rows, 0, N_TRAIN)), store(cut(rows, N_TRAIN, len(rows))), Job())
     assert raw(module, rows).isfinite().all()
-
