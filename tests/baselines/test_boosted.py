@@ -1,5 +1,6 @@
 """The three libraries used directly, on the same arrays with the same parameters, give the same predictions."""
 
+import signal
 import sys
 from dataclasses import replace
 
@@ -97,6 +98,27 @@ def test_the_report_can_end_it(name):
     module, _, val, found = fitted(name, "binary", job=Job(report=lambda number, measures: number >= 3))
     assert found.rounds <= 4
     assert raw(module, val).isfinite().all()
+
+
+@pytest.mark.parametrize("name", TREES)
+def test_told_to_stop_it_stops_and_says_by_what(name):
+    """CatBoost would turn what the handler raises into a KeyboardInterrupt."""
+
+    def leave(number, frame):
+        raise SystemExit(143)
+
+    def note(number, measures):
+        if number == 3:
+            signal.raise_signal(signal.SIGTERM)
+        return False
+
+    before = signal.signal(signal.SIGTERM, leave)
+    try:
+        with pytest.raises(SystemExit, match="143"):
+            fitted(name, "binary", job=Job(report=note))
+        assert signal.getsignal(signal.SIGTERM) is leave
+    finally:
+        signal.signal(signal.SIGTERM, before)
 
 
 @pytest.mark.parametrize(("task", "measure"), [("binary", "accuracy"), ("binary", "auroc"), ("multiclass", "accuracy")])

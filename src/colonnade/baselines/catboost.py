@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import signal
 from typing import Any
 
 import numpy as np
@@ -11,6 +12,7 @@ from colonnade.baselines.base import Job
 from colonnade.baselines.boosted import Boosted, check_ranges
 from colonnade.baselines.problems import Problem, Rows
 from colonnade.core.spec import BatchSpec
+from colonnade.training.signals import StopSignals
 
 LOSSES = {
     "binary": "Logloss",
@@ -133,20 +135,32 @@ class CatBoost(Boosted):
 
     def _train(self, problem: Problem, train: Rows, val: Rows | None, job: Job) -> tuple[bytes, int, int]:
         parameters = self.parameters_for(problem, job)
-        rounds = _Rounds(problem, job, parameters["eval_metric"])
+        # It makes a KeyboardInterrupt of whatever a handler raises: signals are noted, and raised when it has ended.
+        signals = StopSignals()
+        rounds = _Rounds(problem, job, parameters["eval_metric"], signals)
         model = self.library.CatBoost(parameters)
         stop = val is not None and self.patience is not None
-        model.fit(
-            self._pool(train.num, train.cat, problem.target(train), problem.weight(train, train=True)),
-            eval_set=None
-            if val is None
-            else self._pool(val.num, val.cat, problem.target(val), problem.weight(val, train=False)),
-            use_best_model=stop,
-            early_stopping_rounds=self.patience if stop else None,
-            # On a GPU the library takes no callbacks.
-            callbacks=[rounds] if job.device == "cpu" else None,
-        )
-        if job.device != "cpu":
+        rows = self._pool(train.num, train.cat, problem.target(train), problem.weight(train, train=True))
+        held = None
+        if val is not None:
+            held = self._pool(val.num, val.cat, problem.target(val), problem.weight(val, train=False))
+        # On a GPU the library takes no callbacks, which could end it.
+        on_cpu = job.device == "cpu"
+        if on_cpu:
+            signals.install()
+        try:
+            model.fit(
+                rows,
+                eval_set=held,
+                use_best_model=stop,
+                early_stopping_rounds=self.patience if stop else None,
+                callbacks=[rounds] if on_cpu else None,
+            )
+        finally:
+            signals.remove()
+        if signals.received is not None:
+            signal.raise_signal(signals.received)
+        if not on_cpu:
             rounds.all(model.get_evals_result())
         return bytes(model._serialize_model()), int(model.tree_count_), int(np.sum(model.get_tree_leaf_counts()))
 
@@ -173,15 +187,16 @@ class CatBoost(Boosted):
 class _Rounds:
     """A callback of the library that reports each round."""
 
-    def __init__(self, problem: Problem, job: Job, metric: str) -> None:
+    def __init__(self, problem: Problem, job: Job, metric: str, signals: StopSignals) -> None:
         self.problem = problem
         self.job = job
         self.metric = metric
+        self.signals = signals
 
     def after_iteration(self, info: Any) -> bool:
         values = info.metrics.get("validation", {}).get(self.metric)
         # The library counts its rounds from 1.
-        return not self._told(info.iteration - 1, values)
+        return not self._told(info.iteration - 1, values) and self.signals.received is None
 
     def all(self, results: dict[str, dict[str, list[float]]]) -> None:
         """Report all rounds at once."""
