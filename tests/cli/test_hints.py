@@ -15,6 +15,7 @@ import yaml
 
 from colonnade.cli.commands import main
 from colonnade.config.build import build
+from colonnade.config.record import load_config
 from colonnade.core.errors import LeakageError
 from colonnade.core.schema import TargetKind
 from colonnade.data.doubts import quoted

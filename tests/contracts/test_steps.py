@@ -90,7 +90,7 @@ def test_every_step_can_be_exported() -> None:
 
 
 def test_finds_every_pipeline() -> None:
-    assert [path.stem for path in CONF] == ["default", "numeric", "quantile", "robust", "standard"]
+    assert [path.stem for path in CONF] == ["default", "numeric", "quantile", "robust", "standard", "trees"]
 
 
 def fit(path: Path) -> FittedPipeline:
@@ -105,7 +105,7 @@ def test_pipelines_encode_and_store(path: Path, tmp_path: Path) -> None:
     frame, _ = example()
     num, cat = fitted.encode(frame)
     assert num.isfinite().all()
-    assert num.abs().max() < 100
+    assert path.stem == "trees" or num.abs().max() < 100, "those of networks are scaled"
     fitted.save(tmp_path)
     loaded = FittedPipeline.load(tmp_path)
     assert all(torch.equal(one, other) for one, other in zip(loaded.encode(frame), (num, cat), strict=True))

@@ -3,6 +3,7 @@ from __future__ import annotations
 import pytest
 from omegaconf import OmegaConf
 
+from colonnade.config.compose import compose
 from colonnade.tuning.defaults import default_of
 
 CFG = OmegaConf.create(
@@ -61,3 +62,20 @@ def test_it_is_what_yaml_or_else_the_signature_says(key, value):
 def test_a_key_without_one_is_told(key):
     with pytest.raises(KeyError, match=key):
         default_of(CFG, key)
+
+
+@pytest.mark.parametrize(
+    ("model", "task", "key", "value"),
+    [
+        ("xgboost", "binary", "max_depth", 6),
+        ("xgboost", "regression", "max_depth", 9),
+        ("lightgbm", "quantile", "min_data_in_leaf", 3),
+        ("catboost", "multilabel", "depth", 7),
+        ("random_forest", "multiclass", "max_features", "sqrt"),
+        ("xgboost", "auto", "max_depth", None),
+        ("random_forest", "binary", "min_samples_leaf", 1),
+    ],
+)
+def test_of_a_baseline_the_kind_of_the_target_decides(model, task, key, value):
+    cfg = compose([f"model={model}", f"task={task}", "data.path=t.csv", "data.target=y"])
+    assert default_of(cfg, f"model.{key}") == value

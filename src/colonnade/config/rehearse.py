@@ -7,6 +7,7 @@ from importlib.util import find_spec
 from typing import TYPE_CHECKING, Any
 
 from colonnade.config.annotations import UNKNOWN
+from colonnade.config.baseline import faults_of_trainer, fits_at_once
 from colonnade.config.build import construct
 from colonnade.config.nodes import LATE, join
 from colonnade.core.errors import ColonnadeError, Faults, MissingExtraError, closest
@@ -135,6 +136,8 @@ def _network(tree: Mapping[str, Any], task: Task, faults: Faults, *, with_module
         # Compiling is slow, and worth it for the real network only.
         node = {key: value for key, value in tree["module"].items() if key != "compile"}
         _made(node, "module", faults, **late)
+    if fits_at_once(tree):
+        faults_of_trainer(_mapping(tree.get("trainer")), faults)
 
 
 def made_up(task: str, kind: str) -> BatchSpec:

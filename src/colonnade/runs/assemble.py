@@ -16,7 +16,10 @@ from colonnade.core.spec import BatchSpec
 
 if TYPE_CHECKING:
     from lightning.pytorch import Trainer
+    from lightning.pytorch.loggers import Logger
 
+    from colonnade.baselines.base import Baseline
+    from colonnade.baselines.module import BaselineModule
     from colonnade.data.datamodule import TableDataModule
     from colonnade.data.table import Table
     from colonnade.nn.network import Network
@@ -34,13 +37,13 @@ class Parts:
         cfg: the configuration, its task concrete.
         datamodule: data, set up.
         task: loss, decoding and metrics, set up.
-        module: the network under its optimiser.
+        module: the network under its optimiser, or the baseline that is fitted at once.
     """
 
     cfg: DictConfig
     datamodule: TableDataModule
     task: Task
-    module: SupervisedModule
+    module: SupervisedModule | BaselineModule
 
 
 def assemble(cfg: DictConfig, frame: Any = None) -> Parts:
@@ -102,13 +105,13 @@ def network_spec(task: Task, spec: BatchSpec) -> BatchSpec:
     return replace(spec, out_shape=task.out_shape(spec))
 
 
-def build_network(cfg: DictConfig, spec: BatchSpec) -> Network:
+def build_network(cfg: DictConfig, spec: BatchSpec) -> Network | Baseline:
     """Build ``model:`` for encoded data."""
     import torch
 
     # The same weights whatever was drawn before, such as noise in the pipeline.
     torch.manual_seed(cfg.seed)
-    network: Network = build(cfg.model, spec=spec)
+    network: Network | Baseline = build(cfg.model, spec=spec)
     return network
 
 
@@ -148,23 +151,31 @@ def build_trainer(cfg: DictConfig, run_dir: Path) -> Trainer:
     check_devices(cfg)
     # Its announcements are not for the people who train; its warnings are.
     logging.getLogger("lightning.pytorch").setLevel(logging.WARNING)
-    cfg = cfg.copy()
-    with open_dict(cfg):
-        cfg.run_dir = str(run_dir)
-    nodes: dict[str, list[Any]] = {}
-    for group in ("callbacks", "logger"):
-        nodes[group] = [build(node) for node in (cfg[group] or {}).values() if node is not None]
+    callbacks = _entries(cfg, "callbacks", run_dir)
     if not cfg.trainer.get("enable_progress_bar", True):
         # Lightning would refuse the one among the callbacks.
-        nodes["callbacks"] = [c for c in nodes["callbacks"] if not isinstance(c, ProgressBar)]
+        callbacks = [c for c in callbacks if not isinstance(c, ProgressBar)]
     try:
         trainer: Trainer = build(
             cfg.trainer,
-            callbacks=nodes["callbacks"],
-            logger=nodes["logger"] or False,
+            callbacks=callbacks,
+            logger=build_loggers(cfg, run_dir) or False,
             plugins=[AtomicCheckpointIO()],
             default_root_dir=str(run_dir),
         )
     except MisconfigurationException as error:
         raise ConfigError(f"trainer: {error}") from error
     return trainer
+
+
+def build_loggers(cfg: DictConfig, run_dir: Path) -> list[Logger]:
+    """Build the loggers of the configuration, writing into ``run_dir``."""
+    return _entries(cfg, "logger", run_dir)
+
+
+def _entries(cfg: DictConfig, group: str, run_dir: Path) -> list[Any]:
+    """What the entries of ``callbacks:`` or ``logger:`` name."""
+    cfg = cfg.copy()
+    with open_dict(cfg):
+        cfg.run_dir = str(run_dir)
+    return [build(node) for node in (cfg[group] or {}).values() if node is not None]

@@ -6,21 +6,22 @@ import errno
 import logging
 import random
 import time
-import warnings
 from contextlib import nullcontext, suppress
 from pathlib import Path
 from typing import Any
 
 from omegaconf import DictConfig, OmegaConf, open_dict
 
+from colonnade.config.baseline import fits_at_once
 from colonnade.config.check import check
 from colonnade.config.record import config_hash, redact
 from colonnade.core.errors import ColonnadeError, ConfigError, RunFolderError
-from colonnade.runs.assemble import Parts, assemble, build_trainer, check_devices
+from colonnade.runs.assemble import Parts, assemble, check_devices
 from colonnade.runs.environment import environment
 from colonnade.runs.folder import RunFolder
 from colonnade.runs.illustrate import best_epoch, epochs
-from colonnade.runs.launch import is_first, is_worker, launch, leave_group, processes
+from colonnade.runs.launch import is_first, is_worker, launch, processes
+from colonnade.runs.trained import Trained
 
 log = logging.getLogger(__name__)
 
@@ -114,7 +115,7 @@ def _blank(cfg: DictConfig) -> dict[str, Any]:
     }
 
 
-def _pruned(parts: Parts, folder: RunFolder, seconds: float) -> dict[str, Any]:
+def _pruned(parts: Parts, folder: RunFolder, trained: Trained, seconds: float) -> dict[str, Any]:
     """The result of a training that its search gave up: what it had reached on the validation rows."""
     rows = epochs(folder / "metrics.jsonl")
     best = best_epoch(rows, parts.task.monitor, parts.task.mode)
@@ -125,7 +126,7 @@ def _pruned(parts: Parts, folder: RunFolder, seconds: float) -> dict[str, Any]:
         "metrics": {"val": {k.removeprefix("val/"): v for k, v in reached.items() if k.startswith("val/")}},
         "seconds": round(seconds, 3),
         "epochs": len(rows),
-        "parameters": sum(p.numel() for p in parts.module.network.parameters()),
+        "parameters": trained.parameters,
     }
 
 
@@ -138,7 +139,7 @@ def train(cfg: DictConfig, folder: RunFolder, frame: Any = None) -> dict[str, An
     start = time.monotonic()
     _prepare_process(cfg)
     parts = assemble(cfg, frame)
-    from colonnade.training.callbacks.pruning import Pruning
+    from colonnade.runs.score import score
     from colonnade.training.checkpoint_io import latest_recovery
 
     recovery = latest_recovery(folder.checkpoints)
@@ -148,29 +149,30 @@ def train(cfg: DictConfig, folder: RunFolder, frame: Any = None) -> dict[str, An
     if is_first():
         _record(cfg, parts, folder)
         parts.datamodule.save(folder.path)
-    trainer = build_trainer(parts.cfg, folder.path)
-    with warnings.catch_warnings():
-        # Lightning's own use of a class that torch has renamed.
-        warnings.filterwarnings("ignore", message=".*LeafSpec")
-        # The progress bar may be left out of what is resumed.
-        warnings.filterwarnings("ignore", message="Be aware that when using `ckpt_path`, callbacks")
-        trainer.fit(parts.module, datamodule=parts.datamodule, ckpt_path=recovery, weights_only=True)
-    leave_group()
-    if not trainer.is_global_zero:
+    trained = _trained(parts, folder, recovery)
+    if trained is None:
         return {}
-    seconds = parts.module.seconds_before + time.monotonic() - start
-    callbacks = trainer.callbacks  # type: ignore[attr-defined]
-    if any(isinstance(callback, Pruning) and callback.pruned for callback in callbacks):
-        result = _pruned(parts, folder, seconds)
+    seconds = trained.seconds_before + time.monotonic() - start
+    if trained.pruned:
+        result = _pruned(parts, folder, trained, seconds)
         folder.finish(result)
         log.info("pruned after %s epochs", result["epochs"])
         return result
-    from colonnade.runs.score import score
-
-    result = score(parts, trainer, folder, seconds=seconds)
+    result = score(parts, trained, folder, seconds=seconds)
     folder.finish(result)
     _show(result, parts, folder)
     return result
+
+
+def _trained(parts: Parts, folder: RunFolder, recovery: Path | None) -> Trained | None:
+    """The one place where networks and baselines part."""
+    if fits_at_once(parts.cfg):
+        from colonnade.runs.baseline import train_baseline
+
+        return train_baseline(parts, folder)
+    from colonnade.runs.network import train_network
+
+    return train_network(parts, folder, recovery)
 
 
 def _prepare_process(cfg: DictConfig) -> None:

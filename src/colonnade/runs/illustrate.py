@@ -10,9 +10,9 @@ from typing import TYPE_CHECKING, Any
 from omegaconf import DictConfig, OmegaConf
 
 from colonnade.config.record import redact
+from colonnade.runs.trained import Trained
 
 if TYPE_CHECKING:
-    from lightning.pytorch import Trainer
     from matplotlib.figure import Figure
 
 FIGURES = "figures"
@@ -48,7 +48,7 @@ def best_epoch(rows: Sequence[Mapping[str, float | None]], monitor: str, mode: s
     return None if best[1] is None else int(best[1])
 
 
-def publish(figures: Mapping[str, Figure], trainer: Trainer, folder: Path) -> None:
+def publish(figures: Mapping[str, Figure], trained: Trained, folder: Path) -> None:
     """Write each figure, and those of the finders, to ``figures/<name>.png`` and to TensorBoard, drawn once."""
     import numpy as np
     from lightning.pytorch.loggers import TensorBoardLogger
@@ -61,9 +61,9 @@ def publish(figures: Mapping[str, Figure], trainer: Trainer, folder: Path) -> No
         canvas.draw()
         pixels = np.asarray(canvas.buffer_rgba())[..., :3]
         Image.fromarray(pixels).save(folder / FIGURES / f"{name}.png")
-        for logger in trainer.loggers:
+        for logger in trained.loggers:
             if isinstance(logger, TensorBoardLogger):
-                logger.experiment.add_image(name, pixels, trainer.global_step, dataformats="HWC")
+                logger.experiment.add_image(name, pixels, trained.global_step, dataformats="HWC")
 
 
 def _found(folder: Path) -> dict[str, Figure]:
@@ -79,13 +79,13 @@ def _found(folder: Path) -> dict[str, Figure]:
     }
 
 
-def record_settings(cfg: DictConfig, metrics: Mapping[str, Mapping[str, float]], trainer: Trainer) -> None:
+def record_settings(cfg: DictConfig, metrics: Mapping[str, Mapping[str, float]], trained: Trained) -> None:
     """Tell every logger the settings of the run; TensorBoard's table of them also gets the final metrics."""
     from lightning.pytorch.loggers import TensorBoardLogger
 
     settings = _settings(cfg)
     final = {f"{split}/{name}": value for split, values in metrics.items() for name, value in values.items()}
-    for logger in trainer.loggers:
+    for logger in trained.loggers:
         if isinstance(logger, TensorBoardLogger):
             # Under a name of their own: the curve of an epoch keeps its.
             named = {name.replace("val/", "val_best/"): value for name, value in final.items()}

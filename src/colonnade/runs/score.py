@@ -13,20 +13,20 @@ from colonnade.runs.folder import RunFolder
 from colonnade.runs.illustrate import epochs, publish, record_settings
 from colonnade.runs.load import NETWORK
 from colonnade.runs.predictions import to_frame, truth_columns
+from colonnade.runs.trained import Trained
 
 if TYPE_CHECKING:
-    from lightning.pytorch import Trainer
     from matplotlib.figure import Figure
 
 SPLITS = ("val", "test")
 
 
-def score(parts: Parts, trainer: Trainer, folder: RunFolder, *, seconds: float) -> dict[str, Any]:
+def score(parts: Parts, trained: Trained, folder: RunFolder, *, seconds: float) -> dict[str, Any]:
     """Measure, write predictions, figures and weights.
 
     Args:
-        parts: what was trained.
-        trainer: the trainer, after ``fit``.
+        parts: what was trained, its best weights in place.
+        trained: what else came of the training.
         folder: the run folder.
         seconds: duration of the training, interrupted parts included.
 
@@ -35,16 +35,7 @@ def score(parts: Parts, trainer: Trainer, folder: RunFolder, *, seconds: float) 
     """
     from safetensors.torch import save_file
 
-    from colonnade.training.checkpoint_io import best_checkpoint
-
-    module, task = parts.module, parts.task
-    # Lightning has brought it back to the processor.
-    module.to(trainer.strategy.root_device)
-    checkpoint = best_checkpoint(folder.checkpoints)
-    if checkpoint is not None:
-        module.load_best(checkpoint)
-    # What is measured is what is kept and served, whatever the precision of the training.
-    module.float()
+    module, task, checkpoint = parts.module, parts.task, trained.checkpoint
     save_file(module.network_state(), folder / NETWORK)
     metrics: dict[str, dict[str, float]] = {}
     frames: list[pl.DataFrame] = []
@@ -64,8 +55,8 @@ def score(parts: Parts, trainer: Trainer, folder: RunFolder, *, seconds: float) 
             figures = _figures(parts, prediction, truth)
     if frames:
         pl.concat(frames).write_parquet(folder / "predictions.parquet")
-    publish({**figures, **_curves(parts, folder)}, trainer, folder.path)
-    record_settings(parts.cfg, metrics, trainer)
+    publish({**figures, **_curves(parts, folder)}, trained, folder.path)
+    record_settings(parts.cfg, metrics, trained)
     return {
         "status": "finished",
         "task": task.name,
@@ -73,8 +64,8 @@ def score(parts: Parts, trainer: Trainer, folder: RunFolder, *, seconds: float) 
         "mode": task.mode,
         "metrics": metrics,
         "seconds": round(seconds, 3),
-        "epochs": trainer.current_epoch,
-        "parameters": sum(p.numel() for p in module.network.parameters()),
+        "epochs": trained.epochs,
+        "parameters": trained.parameters,
         "checkpoint": None if checkpoint is None else checkpoint.relative_to(folder.path).as_posix(),
         "overrides": list(parts.cfg.get("overrides", [])),
         "error": None,

@@ -59,7 +59,7 @@ class Multilabel(Task):
     def setup(self, spec: BatchSpec) -> None:
         """See the base class."""
         super().setup(spec)
-        self._weights = _label_weights(self.class_weight, spec)
+        self._weights = label_weights(self.class_weight, spec)
 
     def out_shape(self, spec: BatchSpec) -> tuple[int, ...]:
         """A logit for each label."""
@@ -98,7 +98,7 @@ class MultilabelDecoder(nn.Module):
         return {"label": (probability > 0.5).long(), "probability": probability}
 
 
-def _label_weights(class_weight: ClassWeight, spec: BatchSpec) -> Float[Tensor, "2 l"] | None:
+def label_weights(class_weight: ClassWeight, spec: BatchSpec) -> Float[Tensor, "2 l"] | None:
     """Weights of the rows without and with each label."""
     if class_weight is None or class_weight == "none":
         return None

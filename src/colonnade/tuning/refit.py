@@ -12,6 +12,8 @@ from typing import Any
 
 from omegaconf import DictConfig, OmegaConf, open_dict
 
+from colonnade.config.baseline import fits_at_once
+from colonnade.config.nodes import typed
 from colonnade.config.record import load_config
 from colonnade.config.reuse import reusable
 from colonnade.core.errors import ConfigError, DataError, RunFolderError
@@ -115,7 +117,11 @@ def configuration(run: Path, words: Sequence[str] = ()) -> DictConfig:
         )
     n_epochs = epochs_seen(run, result, stored.task.mode)
     most = cfg.trainer.get("max_epochs")
-    if most not in (None, -1) and most < n_epochs:
+    if fits_at_once(stored):
+        if "n_estimators" in typed(cfg.model):
+            with open_dict(cfg):
+                cfg.model.n_estimators = n_epochs
+    elif most not in (None, -1) and most < n_epochs:
         raise ConfigError(
             f"trainer.max_epochs={most}: the refit takes {n_epochs} epochs, as many as the run until its best"
         )

@@ -1,0 +1,1 @@
+"""Baselines: trees, linear models and constants behind the same door as networks."""
