@@ -82,6 +82,20 @@ def test_a_typed_frame_is_passed_on():
     assert typed.equals(frame)
 
 
+@pytest.mark.parametrize("levels", [3, 15_000])
+@pytest.mark.parametrize(("late", "expected"), [(" x", "x"), ("x\t", "x"), ("NA", None), ("x", "x")])
+def test_a_late_value_is_stripped_or_blanked_however_many_levels_there_are(levels, late, expected):
+    values = [f"level {i % levels}" for i in range(20_000)]
+    assert one([*values, late, None], "categorical") == [*values, expected, None]
+
+
+def test_a_late_value_that_is_not_finite():
+    values = [1.0] * 20_000
+    assert one([*values, float("nan")], "numeric") == [*values, None]
+    assert one([1e308, 1e308, None], "numeric") == [1e308, 1e308, None]
+    assert "has 2 infinite values" in refusal([*values, float("inf"), float("-inf")], "numeric")
+
+
 def test_every_column_is_reported_with_lines_and_fix():
     frame = pl.DataFrame({"age": ["1", "x", "2", "n.d."], "ok": ["1"] * 4, "flag": ["yes", "no", "perhaps", "perhaps"]})
     with pytest.raises(SchemaError) as error:

@@ -207,9 +207,15 @@ def test_check_stops_unless_waived():
 
 
 @settings(max_examples=40, deadline=None)
-@given(st.lists(st.tuples(st.integers(0, 3), st.sampled_from(["a", None])), min_size=6, max_size=40), st.data())
-def test_duplicates_against_brute_force(rows, data):
-    frame = pl.DataFrame(rows, schema={"i": pl.Int64, "s": pl.String}, orient="row")
+@given(
+    st.sampled_from([3, 10**6]).flatmap(
+        lambda n: st.lists(st.tuples(st.integers(0, n), st.sampled_from(["a", None])), min_size=6, max_size=40)
+    ),
+    st.sampled_from([pl.Int64, pl.Float64]),
+    st.data(),
+)
+def test_duplicates_against_brute_force(rows, dtype, data):
+    frame = pl.DataFrame(rows, schema={"i": dtype, "s": pl.String}, orient="row")
     labels = np.array(data.draw(st.lists(st.integers(0, 2), min_size=len(rows), max_size=len(rows))))
     parts = {name: np.flatnonzero(labels == k) for k, name in enumerate(("train", "val", "test"))}
     found = duplicates(frame, parts)

@@ -28,6 +28,8 @@ TRUE, FALSE = ("true", "yes", "t", "y", "1"), ("false", "no", "f", "n", "0")
 _LEAST_EPOCH = 1e7
 _EPOCH_UNITS = ((1e11, 1_000_000), (1e14, 1_000), (1e17, 1))
 _SHOWN = 5
+# Rows that tell whether a column of text has few levels.
+_HEAD = 10_000
 
 Infinite = Literal["error", "clip", "missing"]
 
@@ -113,23 +115,25 @@ def _is_padded(name: str) -> pl.Expr:
 
 def _clean_columns(frame: pl.DataFrame, columns: list[Column]) -> set[str]:
     """Columns that have their type and nothing to strip, blank or refuse; one pass over all of them, in parallel."""
-    doubtful: list[pl.Expr] = []
-    for column in columns:
-        if frame.schema[column.name] != DTYPES.get(column.kind):
-            continue
-        cell = pl.col(column.name)
-        if column.kind is Kind.NUMERIC:
-            expression = (~cell.is_finite()).any()
-        elif frame.schema[column.name] == pl.String:
-            expression = cell.is_in(list(column.missing)).any()
-            if column.kind is not Kind.TEXT:
-                expression |= _is_padded(column.name)
-        else:
-            expression = pl.lit(False)
-        doubtful.append(expression.fill_null(False).alias(column.name))
-    if not doubtful:
-        return set()
-    return {name for name, found in frame.select(doubtful).row(0, named=True).items() if not found}
+    doubtful = {c.name: _is_doubtful(c).alias(c.name) for c in columns if frame.schema[c.name] == DTYPES.get(c.kind)}
+    # The levels of a column that has few are found sooner than each of its rows is looked at.
+    few = [n for n in doubtful if frame.schema[n] == pl.String and frame[n].head(_HEAD).n_unique() <= _HEAD // 10]
+    levels = frame.select(pl.col(few).unique().implode())
+    found = {name: levels[name].item().alias(name).to_frame().select(doubtful[name]).item() for name in few}
+    rest = [expression for name, expression in doubtful.items() if name not in found]
+    if rest:
+        found |= frame.select(rest).row(0, named=True)
+    return {name for name, doubt in found.items() if not doubt}
+
+
+def _is_doubtful(column: Column) -> pl.Expr:
+    cell = pl.col(column.name)
+    if column.kind is Kind.NUMERIC:
+        return ~cell.sum().is_finite()  # twice as fast as a look at each
+    if DTYPES[column.kind] != pl.String:
+        return pl.lit(False)
+    missing = cell.is_in(list(column.missing)).any()
+    return (missing if column.kind is Kind.TEXT else missing | _is_padded(column.name)).fill_null(False)
 
 
 class _Caster:

@@ -24,7 +24,7 @@ BLOCK = 8192
 """Rows encoded at once: few enough for the intermediate columns to stay in the processor's cache."""
 
 FIT_BLOCK = 65_536
-"""Rows looked up at once when fitting."""
+"""Rows whose codes are looked up at once when fitting."""
 
 FORMAT = 1
 
@@ -111,12 +111,15 @@ class Pipeline:
                 cat=torch.empty((len(lookup.cat), size), dtype=torch.int64),
                 time=torch.empty((len(lookup.time), size), dtype=torch.int64),
             )
-            for start in range(0, size, FIT_BLOCK):
-                stop = min(start + FIT_BLOCK, size)
-                raw = lookup(take(frame, train_rows[chosen], start, stop))
+            rows = train_rows[chosen]
+
+            def read_block(start: int, stop: int) -> None:
+                raw = lookup(take(frame, rows, start, stop))
                 columns.num[:, start:stop] = raw.num.T
                 columns.cat[:, start:stop] = raw.cat.T
                 columns.time[:, start:stop] = raw.time.T
+
+            each_block(read_block, size, BLOCK)
             return columns
 
         def read_codes() -> Tensor:

@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 from sklearn.preprocessing import QuantileTransformer
 
 from colonnade.data.columns import Columns
-from colonnade.data.steps.quantile import QuantileNormal, ToNormal, search, tables
+from colonnade.data.steps.quantile import QuantileNormal, ToNormal, tables
 
 
 def train_and_new(ties: bool) -> tuple[np.ndarray, np.ndarray]:
@@ -65,14 +65,6 @@ def test_a_column_without_spread(fit, of) -> None:
         np.testing.assert_allclose(beyond, [-5.1993, 5.1993], atol=1e-4)
 
 
-@drawn(st.lists(st.floats(-1e6, 1e6), min_size=1, max_size=40), st.integers(0, 2**31))
-def test_search_is_that_of_torch(values: list[float], seed: int) -> None:
-    knots = tables(torch.tensor([sorted(values)], dtype=torch.float64))["knots"]
-    fresh = torch.from_numpy(np.random.default_rng(seed).uniform(-1.1e6, 1.1e6, (1, 20)))
-    x = torch.cat([fresh, torch.tensor([values], dtype=torch.float64)], 1)
-    assert torch.equal(search(knots, x), torch.searchsorted(knots, x, right=True) - 1)
-
-
 @drawn(st.lists(st.integers(-4, 4), min_size=2, max_size=30), st.lists(st.floats(-5, 5), min_size=1, max_size=10))
 def test_rank_never_falls(values: list[int], new: list[float]) -> None:
     module = ToNormal(names=["a"], **tables(torch.tensor([sorted(values)], dtype=torch.float64)))
@@ -80,6 +72,17 @@ def test_rank_never_falls(values: list[int], new: list[float]) -> None:
     empty = torch.empty((0, len(new)))
     found = module(Columns(num, empty, empty, empty)).num
     assert (found.diff() >= -1e-12).all()
+
+
+@pytest.mark.parametrize("ties", [False, True])
+def test_the_exported_form_gives_the_same(fit, ties: bool, monkeypatch) -> None:
+    train, new = train_and_new(ties)
+    module = fit(QuantileNormal(noise=0.0), train)[0].module
+    new[0] = np.nan
+    columns = Columns(torch.from_numpy(new.T), *[torch.empty((0, len(new)))] * 3)
+    eager = module(columns).num
+    monkeypatch.setattr(torch.compiler, "is_exporting", lambda: True)
+    np.testing.assert_allclose(module(columns).num, eager, atol=1e-9)
 
 
 @pytest.mark.parametrize(

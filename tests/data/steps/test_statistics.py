@@ -42,3 +42,12 @@ def test_extremes() -> None:
     least, largest = extremes(torch.from_numpy(example()))
     np.testing.assert_array_equal(least, np.nanmin(example(), 1))
     np.testing.assert_array_equal(largest, np.nanmax(example(), 1))
+
+
+def test_many_columns_are_as_each_by_itself() -> None:
+    num = torch.from_numpy(np.random.default_rng(0).normal(size=(7, 40_000)))
+    num[2, ::3] = torch.nan
+    levels = torch.linspace(0, 1, 11, dtype=torch.float64)
+    assert torch.equal(quantiles(num, levels), torch.cat([quantiles(column[None], levels) for column in num]))
+    for i in range(2):
+        assert torch.equal(moments(num)[i], torch.cat([moments(column[None])[i] for column in num]))

@@ -43,9 +43,11 @@ def allocate_strata(strata: np.ndarray, shares: Sequence[float], rng: np.random.
     Returns:
         ``(n,)`` int64.
     """
+    values, sizes = np.unique(strata, return_counts=True)
+    if np.abs(values).max(initial=0) < 2**15:
+        strata = strata.astype(np.int16)  # sorted by digits, several times as fast
     order = rng.permutation(len(strata))
     order = order[np.argsort(strata[order], kind="stable")]
-    sizes = np.unique(strata, return_counts=True)[1]
     fractions = np.asarray(shares, dtype=np.float64) / sum(shares)
     labels = np.empty(len(strata), dtype=np.int64)
     carried = np.zeros(len(fractions))

@@ -117,8 +117,10 @@ def check(split: Split, table: Table, kind: TargetKind) -> None:
     known = values.gather(split.train).unique()
     for name in ("val", "test"):
         seen = values.gather(split.parts()[name]).drop_nulls()
-        strange = count_values(seen.filter(~seen.is_in(known.implode())))
-        if len(strange):
+        new = seen.unique()
+        new = new.filter(~new.is_in(known.implode()))
+        if len(new):
+            strange = count_values(seen.filter(seen.is_in(new.implode())))
             listed = ", ".join(f"{v!r} ({n:,} rows)" for v, n in strange.head(8).rows())
             raise DataError(
                 f"{name} holds classes of '{target}' that train lacks: {listed} ({split.how}); "

@@ -41,7 +41,7 @@ def normal_quantile(probability: Tensor) -> Tensor:
     if torch.compiler.is_exporting():
         return rational(probability.clamp(exact(EDGE), exact(1 - EDGE)))
     # ONNX has no inverse error function; here it is vectorised, and ten times as fast as the ratio of polynomials.
-    return torch.erfinv(2 * probability.clamp(EDGE, 1 - EDGE) - 1) * math.sqrt(2)
+    return probability.clamp(EDGE, 1 - EDGE).mul_(2).sub_(1).erfinv_().mul_(math.sqrt(2))
 
 
 def rational(probability: Tensor) -> Tensor:

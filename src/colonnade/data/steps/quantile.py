@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import torch
@@ -10,10 +10,11 @@ from torch import Tensor
 
 from colonnade.data.columns import Columns, Layout, TrainRows
 from colonnade.data.steps.base import Fitted, FittedStep, Step
+from colonnade.data.steps.knots import Grid, search
 from colonnade.data.steps.normal import normal_quantile
 from colonnade.data.steps.statistics import moments, quantiles
 
-# Values ranked at once, some 400 kB of each intermediate: twice as fast as four times as many.
+# Values ranked at once, some 400 kB of each intermediate: a sixth faster than all of a block.
 _CACHED = 49_152
 
 
@@ -106,6 +107,9 @@ class ToNormal(FittedStep):
     rank: Tensor
     slope: Tensor
     tie: Tensor
+    _rank: Tensor
+    _slope: Tensor
+    _tie: Tensor
 
     def __init__(self, *, names: Sequence[str], knots: Tensor, rank: Tensor, slope: Tensor, tie: Tensor) -> None:
         super().__init__()
@@ -115,22 +119,39 @@ class ToNormal(FittedStep):
         self.register_buffer("slope", slope)
         self.register_buffer("tie", tie)
         self.has_ties = bool(tie.any())
+        self.grid = Grid(knots)
+        for name, table in (("_rank", rank), ("_slope", slope), ("_tie", tie)):
+            self.register_buffer(name, self.grid.lay(table, 0.0), persistent=False)
 
     def forward(self, columns: Columns) -> Columns:
         """Rank the measured columns, and take the normal value of the rank."""
         x = columns.num
-        # Exported whole; here in groups of columns whose intermediate values stay in the processor's cache.
-        group = len(x) if torch.compiler.is_exporting() else max(1, _CACHED // max(1, x.shape[1]))
-        parts = zip(*(t.split(group) for t in (x, self.knots, self.rank, self.slope, self.tie)), strict=True)
-        return columns._replace(num=normal_quantile(torch.cat([self._rank(*part) for part in parts])))
+        if torch.compiler.is_exporting():
+            place = search(self.knots, x)
+            tables = (self.knots, self.rank, self.slope, self.tie)
+            return columns._replace(num=self._normal(x, *tables, lambda table: table.gather(1, place)))
+        num = x.new_empty(x.shape)
+        # In groups of columns whose intermediate values stay in the processor's cache.
+        group = max(1, _CACHED // max(1, x.shape[1]))
+        for start in range(0, len(x), group):
+            chosen = self.grid.order[start : start + group]
+            num.index_copy_(0, chosen, self._from_grid(x.index_select(0, chosen), start))
+        return columns._replace(num=num)
 
-    def _rank(self, x: Tensor, knots: Tensor, rank: Tensor, slope: Tensor, tie: Tensor) -> Tensor:
-        place = search(knots, x)
-        offset = x - knots.gather(1, place)
-        found = rank.gather(1, place) + slope.gather(1, place) * offset
+    def _from_grid(self, x: Tensor, start: int) -> Tensor:
+        place = self.grid(x, start)
+        tables = (self.grid.knots, self._rank, self._slope, self._tie)
+        return self._normal(x, *tables, lambda table: table.index_select(0, place).view(x.shape))
+
+    def _normal(
+        self, x: Tensor, knots: Tensor, rank: Tensor, slope: Tensor, tie: Tensor, at: Callable[[Tensor], Tensor]
+    ) -> Tensor:
+        """Normal values; ``at`` takes from a table what belongs to the knot of each value."""
+        offset = x - at(knots)
+        found = at(slope).mul_(offset).add_(at(rank))
         if self.has_ties:
-            found = found - torch.where(offset == 0, tie.gather(1, place), 0.0)
-        return found
+            found = found - torch.where(offset == 0, at(tie), 0.0)
+        return normal_quantile(found)
 
     def options(self) -> dict[str, Any]:
         """Names."""
@@ -139,25 +160,3 @@ class ToNormal(FittedStep):
     def describe(self) -> dict[str, str]:
         """The transform in words."""
         return {name: f"normal value of the rank of {name} among the train rows" for name in self.names}
-
-
-def search(knots: Tensor, x: Tensor) -> Tensor:
-    """Position of the last knot that is not above each value, by an unrolled binary search.
-
-    ``torch.searchsorted`` gives the same, but does not export, and takes several times as long.
-
-    Args:
-        knots: ``(F, P)`` ascending, P a power of two; the first is below every value.
-        x: ``(F, N)``; NaN gives 0.
-
-    Returns:
-        ``(F, N)`` int64.
-    """
-    place = torch.zeros_like(x, dtype=torch.int64)
-    step = knots.shape[1] // 2
-    while step:
-        # Additions, as torch.where on integers is several times slower.
-        higher = knots[:, step:].gather(1, place) <= x
-        place = torch.add(place, higher.to(torch.int64), alpha=step)
-        step //= 2
-    return place
