@@ -6,7 +6,8 @@ import pytest
 from omegaconf import OmegaConf
 
 from colonnade.config.check import check
-from colonnade.config.compose import compose
+from colonnade.config.compose import Request, compose, composed
+from colonnade.config.overrides import correct
 from colonnade.config.record import redact
 from colonnade.core.errors import ConfigError
 
@@ -35,6 +36,14 @@ def test_any_name_can_be_typed_with_quotes_or_without(quotes):
     assert found["exclude"] == dict.fromkeys(NAMES, "only known later")
     assert found["columns"] == dict.fromkeys(NAMES, "datetime:%d/%m/%Y %H:%M")
     assert found["levels"] == dict.fromkeys(NAMES, ["low", "very high"])
+
+
+def test_a_mapping_adds_to_the_search_of_the_model():
+    ask = Request(sweep=True)
+    words = ["model=mlp", "search={optim.lr:null,optim.eps:'interval(1e-9,1e-7)'}"]
+    found = composed(correct(words, ask, ValueError()), ask).search
+    assert (found["optim.lr"], found["optim.eps"]) == (None, "interval(1e-9,1e-7)")
+    assert "model.backbone.dropout" in found
 
 
 def test_names_as_a_shell_quotes_them():

@@ -174,6 +174,21 @@ def test_a_training_over_two_processes_trains_the_settings_of_its_own_trial(sear
 
 
 @pytest.mark.slow
+def test_a_training_over_two_processes_is_pruned(search, tmp_path):
+    two = ("trainer=ddp", "trainer.accelerator=cpu", "trainer.devices=2", "trainer.max_epochs=200")
+    settings = [word for word in QUICK if word != "trainer=cpu" and not word.startswith("trainer.max_epochs")]
+    # Of two, successive halving keeps the better one: the defaults, which were first.
+    space = ("optim.lr=tag(log,interval(1e-5,1e-1))", "search={loader.batch_size:null}")
+    tune = ("tune=random", "tune.n_trials=2", "tune.pruner=successive_halving", "tune.warmup_epochs=1")
+    finished(search(*space, *tune, "tune.points=[{optim.lr: 0.00001}]", *two, settings=settings))
+    first, second = (results(tmp_path / "search")[f"trial-000{i}"] for i in (0, 1))
+    assert (first["status"], second["status"]) == ("finished", "pruned")
+    assert first["epochs"] == 200
+    assert second["epochs"] < 200
+    assert second["metrics"]["val"]["log_loss"] > first["metrics"]["val"]["log_loss"]
+
+
+@pytest.mark.slow
 def test_told_to_stop_it_saves_the_running_job_and_goes_on_later(search, tmp_path):
     settings = [word for word in QUICK if not word.startswith("trainer.max_epochs")]
     words = ("seed=0,1", "trainer.max_epochs=40", "callbacks.recovery.every_steps=1")

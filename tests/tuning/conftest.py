@@ -26,3 +26,17 @@ def planned():
             GlobalHydra.instance().clear()
 
     return call
+
+
+@pytest.fixture
+def databases(monkeypatch):
+    """Closes the connections that a test has opened; those of a process that ends are closed by the system."""
+    from colonnade.tuning import storage
+
+    opened = []
+    make = storage._database
+    monkeypatch.setattr(storage, "_database", lambda url: opened.append(make(url)) or opened[-1])
+    yield
+    for one in opened:
+        one.scoped_session.remove()
+        one.engine.dispose()

@@ -1,9 +1,12 @@
 import json
 import os
+import socket
 import subprocess
 import sys
+import threading
 import time
 
+import psutil
 import pytest
 
 from colonnade.tuning.claims import Claims, identity
@@ -59,7 +62,7 @@ def test_renewing_shows_life_and_brings_nothing_back(claims):
     old = time.time() - 100
     os.utime(claims._path("a"), (old, old))
     claims._path("b").unlink()
-    claims.renew()
+    claims.renew(now=True)
     assert time.time() - claims._path("a").stat().st_mtime < 10
     assert not claims._path("b").exists()
 
@@ -73,3 +76,71 @@ def test_keys_with_folders_are_one_file(claims):
 def test_a_torn_claim_counts_for_nothing(claims):
     claims._path("a").write_text("{")
     assert not claims.held("a")
+    claims._path("a").write_text("[]")
+    assert not claims.held("a")
+
+
+def test_a_claim_that_was_taken_over_is_forgotten_and_stays_with_its_holder(claims):
+    with claims.locked():
+        assert claims.take("a")
+        assert claims.take("b")
+    path = as_if(claims, "a", host="elsewhere")
+    old = time.time() - 20
+    os.utime(path, (old, old))
+    assert claims.mine("a"), "not noticed yet"
+    claims.renew(now=True)
+    assert not claims.mine("a")
+    assert claims.mine("b")
+    assert path.stat().st_mtime == pytest.approx(old), "its holder is to renew it"
+    with claims.locked():
+        claims.release("a")
+    assert path.exists()
+    assert claims.living() == ["a", "b"]
+
+
+def test_another_machine_of_the_same_name_is_another(claims):
+    name = identity()["host"].partition(" ")[0]
+    assert name == socket.gethostname()
+    as_if(claims, "a", host=f"{name} 0b57-another-boot pid:[7]", pid=os.getpid())
+    assert claims.held("a"), "until its lease ends"
+
+
+def test_a_clock_that_is_set_changes_nothing(claims, monkeypatch):
+    with claims.locked():
+        assert claims.take("a")
+    other = Claims(claims.folder.parent)
+    boot = psutil.boot_time()
+    monkeypatch.setattr(psutil, "boot_time", lambda: boot + 1000)
+    monkeypatch.setattr(time, "time", lambda: boot + 10**9)
+    assert other.held("a")
+
+
+def test_claims_are_renewed_while_the_lock_is_waited_for_and_before_it_is_given_on(tmp_path):
+    mine, holder = Claims(tmp_path, lease=0.4), Claims(tmp_path, lease=0.4)
+    with mine.locked():
+        assert mine.take("a")
+        assert holder.take("b")
+    old = time.time() - 100
+    for claims, key in ((mine, "a"), (holder, "b")):
+        os.utime(claims._path(key), (old, old))
+    inside, leave = threading.Event(), threading.Event()
+
+    def hold():
+        with holder.locked():
+            inside.set()
+            leave.wait(10)
+
+    thread = threading.Thread(target=hold)
+    thread.start()
+    assert inside.wait(10)
+    threading.Timer(0.5, leave.set).start()
+    with mine.locked():
+        assert all(mine._path(key).stat().st_mtime > old + 50 for key in "ab")
+    thread.join()
+
+
+def test_the_lock_is_given_back_whatever_happens(claims, tmp_path):
+    with pytest.raises(KeyboardInterrupt), claims.locked():
+        raise KeyboardInterrupt
+    with Claims(tmp_path).locked():
+        pass

@@ -113,7 +113,7 @@ def _choices(parsed: Mapping[str, Override], ask: Request, faults: Faults) -> tu
         for word, override in parsed.items():
             group = override.key_or_group
             known = _known(loader, group, ask.config_name, searched)
-            if not known:
+            if not known or isinstance(override.value(), dict):
                 (good.append(word) if override.is_hydra_override() else keys.update({word: override}))
             elif override.is_sweep_override() and not ask.sweep:
                 faults.add(f"'{word}': several values need -m (--multirun)")
@@ -215,7 +215,15 @@ def _value(text: str) -> Any:
 
 
 def spelled_out(word: str) -> str:
-    """The word with a text, or a name of a column or file, in quotes, if Hydra takes it for something else."""
+    """The word with a text, or a name of a column or file, in quotes, if Hydra takes it for something else.
+
+    A mapping for ``search`` adds to that of the model; Hydra would look for a file of such a name.
+
+    >>> spelled_out("search={optim.lr:null}"), spelled_out("data.filter=a > 1, b")
+    ('++search={optim.lr:null}', "data.filter='a > 1, b'")
+    """
+    if word.startswith("search={"):
+        return f"++{word}"
     about = re.fullmatch(rf"(\+{{0,2}}data\.(?:({'|'.join(TEXTS)})|{'|'.join(NAMES)}))=(.+)", word, re.DOTALL)
     if about is None:
         return word

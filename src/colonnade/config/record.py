@@ -67,11 +67,16 @@ def redact(cfg: DictConfig, *, resolve: bool = True) -> DictConfig:
         cfg: the configuration, which stays as it is.
         resolve: False keeps every interpolation, to be shown as it was written.
     """
+    clean: DictConfig = OmegaConf.create(_redacted(cfg, resolve=resolve))
+    return clean
+
+
+def _redacted(cfg: DictConfig, *, resolve: bool) -> Any:
+    """What :func:`redact` gives, as plain data: making nodes of it takes as long as all the rest."""
     kept: list[str] = []
     raw = _protect(OmegaConf.to_container(cfg, resolve=False), kept, every=not resolve)
     resolved = OmegaConf.to_container(OmegaConf.create(raw), resolve=True)
-    clean: DictConfig = OmegaConf.create(_clean(resolved, "", kept))
-    return clean
+    return _clean(resolved, "", kept)
 
 
 def redact_words(words: Sequence[str]) -> list[str]:
@@ -101,7 +106,7 @@ def config_hash(cfg: DictConfig) -> str:
     counts: schedules depend on it, so a longer run is another run. ``loader.chunk`` counts although no result depends
     on it: a recovery checkpoint within an epoch says where it stands in chunks, and would resume at another row.
     """
-    counted: Any = OmegaConf.to_container(redact(cfg), resolve=False)
+    counted = _redacted(cfg, resolve=True)
     for path in UNHASHED:
         parent, _, key = path.rpartition(".")
         holder = counted.get(parent) if parent else counted

@@ -39,6 +39,10 @@ class RunFolderError(ColonnadeError):
     """A run folder that is locked, damaged, or occupied by another configuration."""
 
 
+class FolderBusyError(RunFolderError):
+    """A run folder that another process is training in."""
+
+
 class SearchError(ColonnadeError):
     """A search that ended with failed trainings, or cannot go on."""
 

@@ -12,7 +12,7 @@ from typing import Any
 
 from filelock import FileLock, Timeout
 
-from colonnade.core.errors import RunFolderError
+from colonnade.core.errors import FolderBusyError, RunFolderError
 from colonnade.core.files import sha256, write_atomic, write_json
 
 CONFIG = "config.yaml"
@@ -81,14 +81,14 @@ class RunFolder:
             name: of the file that stands for the hold.
 
         Raises:
-            RunFolderError: another process holds it.
+            FolderBusyError: another process holds it.
         """
         self.path.mkdir(parents=True, exist_ok=True)
         lock = FileLock(self / name, timeout=0)
         try:
             lock.acquire()
         except Timeout:
-            raise RunFolderError(
+            raise FolderBusyError(
                 f"another process is training in '{self.path}'; wait for it, or give another hydra.run.dir="
             ) from None
         try:
@@ -100,14 +100,14 @@ class RunFolder:
         """Wait until no process holds the folder.
 
         Raises:
-            RunFolderError: one still does after that time.
+            FolderBusyError: one still does after that time.
         """
         self.path.mkdir(parents=True, exist_ok=True)
         for name in sorted(LOCKS):
             try:
                 FileLock(self / name, timeout=seconds).acquire().lock.release()
             except Timeout:
-                raise RunFolderError(f"another process is still training in '{self.path}'") from None
+                raise FolderBusyError(f"another process is still training in '{self.path}'") from None
 
     def claim(self, config_hash: str, *, overwrite: bool) -> None:
         """Take the folder for a configuration, or refuse.
@@ -135,8 +135,9 @@ class RunFolder:
 
     def record(self, config_hash: str, config: str, environment: dict[str, Any]) -> None:
         """Write what the run is made from: ``config.yaml`` and ``environment.json``."""
-        write_atomic(self / CONFIG, config)
+        # First what tells whose folder it is: killed between the two, the same training goes on.
         write_json(self / STATE, {"config_hash": config_hash, **environment})
+        write_atomic(self / CONFIG, config)
 
     def finish(self, result: dict[str, Any]) -> None:
         """Write the manifest and, last of all and atomically, ``result.json``."""

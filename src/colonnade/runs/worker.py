@@ -7,6 +7,7 @@ import os
 import signal
 import sys
 import threading
+import time
 from contextlib import nullcontext
 
 from colonnade.config.job import load_job
@@ -14,6 +15,8 @@ from colonnade.core.errors import ColonnadeError
 from colonnade.runs.fit import train
 from colonnade.runs.folder import WORKER_LOCK, RunFolder
 from colonnade.runs.launch import JOB, is_first, note_error
+
+GRACE = 60.0
 
 
 def main(run_dir: str) -> int:
@@ -36,6 +39,9 @@ def stop_when_alone() -> None:
     # Not through sys.stdin, whose lock a thread may not hold while the interpreter ends.
     os.read(0, 1)
     os.kill(os.getpid(), signal.SIGTERM)
+    # It may wait for another process that is gone, and hears no signal.
+    time.sleep(GRACE)
+    os._exit(128 + signal.SIGTERM)
 
 
 if __name__ == "__main__":

@@ -16,9 +16,8 @@ from colonnade.report.leaderboard import Row
 from colonnade.report.ranking import PROBLEM
 from colonnade.report.table import number
 from colonnade.tuning.live import best_row, monitored_value
-from colonnade.tuning.queue import RESULT, result_of, row
+from colonnade.tuning.queue import RESULT, SWEEP, result_of, row
 from colonnade.tuning.settings import Constraint, value_of
-from colonnade.tuning.sweep import SWEEP
 
 log = logging.getLogger(__name__)
 

@@ -15,7 +15,7 @@ from colonnade.runs.folder import RESULT, RunFolder
 from colonnade.tuning.claims import Claims
 from colonnade.tuning.job import Job
 from colonnade.tuning.plan import Cell
-from colonnade.tuning.queue import Queue, result_of, row
+from colonnade.tuning.queue import Queue, Results, row
 
 
 class Grid(Queue):
@@ -35,22 +35,26 @@ class Grid(Queue):
 
     def __init__(self, cells: Sequence[Cell], folder: Path, claims: Claims, *, retry_failed: bool = False) -> None:
         self._cells = {cell.key: cell for cell in cells}
-        self._folder = folder
+        self._folders = {key: folder / key for key in self._cells}
         self._claims = claims
-        self._done: dict[str, dict[str, Any]] = {}
+        self._results = Results()
+        self._rows: dict[str, Row] = {}
         self._check_origin()
+        # With the mark of the failure: what another worker has run again meanwhile is left alone.
         self._retry = {
-            key for key in self._cells if retry_failed and (self._ended(key) or {}).get("status") == "failed"
+            key: self._results.mark(self._folders[key])
+            for key in self._cells
+            if retry_failed and (self._ended(key) or {}).get("status") == "failed"
         }
 
     def _check_origin(self) -> None:
         """Refuse to go on where a file of the configuration has changed: the table would hold unlike things."""
         faults = Faults()
         for key, cell in self._cells.items():
-            state = RunFolder(self._folder / key).state
+            state = RunFolder(self._folders[key]).state
             if state is not None and state["config_hash"] != config_hash(cell.cfg):
                 faults.add(
-                    f"'{self._folder / key}' was trained with another configuration (see its config.yaml): "
+                    f"'{self._folders[key]}' was trained with another configuration (see its config.yaml): "
                     "fresh=true puts the search aside and begins anew, hydra.sweep.dir= names another folder"
                 )
         faults.raise_if_any(SearchError, "search")
@@ -61,12 +65,21 @@ class Grid(Queue):
             for key, cell in self._cells.items():
                 if (self._ended(key) and key not in self._retry) or not self._claims.take(key):
                     continue
-                if key in self._retry:
+                folder = self._folders[key]
+                if key in self._retry and self._results.mark(folder) == self._retry.pop(key):
                     # Whoever looks now sees a cell that has not ended.
-                    self._retry.discard(key)
-                    (self._folder / key / RESULT).unlink(missing_ok=True)
-                    self._done.pop(key, None)
-                return Job(key=key, folder=self._folder / key, config=OmegaConf.to_yaml(cell.cfg), cwd=str(Path.cwd()))
+                    (folder / RESULT).unlink(missing_ok=True)
+                if self._ended(key):
+                    # Meanwhile, by a job of somebody who is gone or who has tried again.
+                    self._claims.release(key)
+                    continue
+                return Job(
+                    key=key,
+                    folder=folder,
+                    config=OmegaConf.to_yaml(cell.cfg),
+                    monitor=cell.cfg.task.get("monitor"),
+                    cwd=str(Path.cwd()),
+                )
         return None
 
     def watch(self, job: Job) -> None:
@@ -74,8 +87,8 @@ class Grid(Queue):
 
     def settle(self, job: Job) -> None:
         """Give the cell back."""
-        self._ended(job.key)
-        self._claims.release(job.key)
+        with self._claims.locked():
+            self._claims.release(job.key)
 
     def open(self) -> bool:
         """Whether a cell has no result."""
@@ -83,21 +96,16 @@ class Grid(Queue):
 
     def rows(self) -> list[Row]:
         """A row for each cell."""
-        return [
-            row(
-                key,
-                self._folder / key,
-                dict(cell.outer),
-                running=self._ended(key) is None and self._claims.held(key),
-                result=self._ended(key),
-            )
-            for key, cell in self._cells.items()
-        ]
+        return [self._row(key) for key in self._cells]
+
+    def _row(self, key: str) -> Row:
+        """Its row, made anew only when its result is another one: a table of thousands is drawn twice a second."""
+        result = self._ended(key)
+        if result is None or key not in self._rows or self._rows[key].result is not result:
+            running = result is None and self._claims.held(key)
+            settings = dict(self._cells[key].outer)
+            self._rows[key] = row(key, self._folders[key], settings, running=running, result=result)
+        return self._rows[key]
 
     def _ended(self, key: str) -> dict[str, Any] | None:
-        if key not in self._done:
-            result = result_of(self._folder / key)
-            if result is None:
-                return None
-            self._done[key] = result
-        return self._done[key]
+        return self._results.of(self._folders[key])

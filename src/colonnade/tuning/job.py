@@ -15,6 +15,7 @@ class Job:
         folder: its run folder, absolute.
         config: YAML of its composed configuration, interpolations and secrets included. It is handed over in memory.
         cwd: folder that relative paths of the configuration begin in.
+        monitor: the metric to show while it runs; None: not known yet.
         latency: whether the finished model is timed, for an objective or a constraint.
         threads: of torch, where the configuration does not say; None: torch's choice.
         environment: variables to set.
@@ -23,6 +24,7 @@ class Job:
     key: str
     folder: Path
     config: str = field(repr=False)
+    monitor: str | None = None
     latency: bool = False
     cwd: str = "."
     threads: int | None = None

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 from colonnade.report.leaderboard import Row
 from colonnade.report.table import duration, number
 from colonnade.tuning.queue import Queue, shown
-from colonnade.tuning.study import METRICS, lines
+from colonnade.tuning.reports import METRICS, lines
 from colonnade.tuning.worker import Running
 
 if TYPE_CHECKING:
@@ -50,6 +50,7 @@ class Live:
         sys.stderr.write(f"search in {shown(self._folder)}\n")
         if self._terminal:
             self._live.start()
+        self.update((), now=True)
         return self
 
     def __exit__(
@@ -68,7 +69,9 @@ class Live:
         if self._told is None:
             self._told, self._before = set(ended), len(ended)
             if ended:
-                sys.stderr.write(f"{len(ended)} trainings had ended before\n")
+                sys.stderr.write(f"{len(ended)} of {self._wanted(rows)} had ended before\n")
+        # What is tried again has not ended.
+        self._told &= ended
         if self._terminal:
             self._live.update(self._table(rows, running), refresh=True)
         else:
@@ -102,7 +105,7 @@ class Live:
         for one in running:
             told_lines = lines(one.job.folder / METRICS)
             last = told_lines[-1] if told_lines else {}
-            value = next((f"{k} {number(v)}" for k, v in last.items() if k.startswith("val/")), "")
+            value = f"{one.job.monitor} {number(last[one.job.monitor])}" if one.job.monitor in last else ""
             table.add_row(Text(one.job.key), str(len(told_lines)), value, duration(time.monotonic() - one.begun))
         return Group(*parts, table)
 
@@ -119,7 +122,7 @@ def told(row: Row) -> str:
     settings = " ".join(f"{key}={value}" for key, value in row.settings.items())
     if row.status == "failed":
         error = str((row.result or {}).get("error")).splitlines()[0]
-        return f"failed: {settings}: {error} (log: {row.log})"
+        return f"failed: {settings}: {error}{f' (log: {row.log})' if row.log else ''}"
     value = monitored_value(row)
     measured = "" if value is None else f"{(row.result or {}).get('monitor')} {number(value)} "
     status = "" if row.status == "finished" else f"{row.status} "

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -21,6 +24,11 @@ def sampler(tune: Tune, n_trials: int) -> BaseSampler:
         tune: the settings.
         n_trials: trials that the study has.
     """
+    with _no_experiments():
+        return _sampler(tune, n_trials)
+
+
+def _sampler(tune: Tune, n_trials: int) -> BaseSampler:
     from optuna import samplers
 
     seed = 1_000_003 * tune.seed + n_trials
@@ -36,7 +44,11 @@ def sampler(tune: Tune, n_trials: int) -> BaseSampler:
         case "qmc":
             # Its place in the sequence is kept in the study, so that the seed has to stay.
             return samplers.QMCSampler(
-                scramble=True, seed=tune.seed, warn_independent_sampling=False, warn_asynchronous_seeding=False
+                scramble=True,
+                seed=tune.seed,
+                independent_sampler=samplers.RandomSampler(seed=seed),
+                warn_independent_sampling=False,
+                warn_asynchronous_seeding=False,
             )
         case "nsga2":
             return samplers.NSGAIISampler(seed=seed)
@@ -50,6 +62,11 @@ def pruner(tune: Tune, max_epochs: int) -> BasePruner:
         tune: the settings.
         max_epochs: the most that a trial runs.
     """
+    with _no_experiments():
+        return _pruner(tune, max_epochs)
+
+
+def _pruner(tune: Tune, max_epochs: int) -> BasePruner:
     from optuna import pruners
 
     warmup = tune.warmup_epochs
@@ -63,3 +80,13 @@ def pruner(tune: Tune, max_epochs: int) -> BasePruner:
         case "wilcoxon":
             return pruners.WilcoxonPruner(n_startup_steps=warmup)
     return pruners.NopPruner()
+
+
+@contextmanager
+def _no_experiments() -> Iterator[None]:
+    """Spare people the warning that an interface of Optuna, which they do not see, may change."""
+    from optuna.exceptions import ExperimentalWarning
+
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", ExperimentalWarning)
+        yield

@@ -76,10 +76,15 @@ class Tune:
         if self.pruner and (len(goals) > 1 or self.sampler == "grid"):
             why = "several objectives have no order" if goals else "a grid runs every cell to its end"
             raise ValueError(f"pruner={self.pruner}: {why}; pruner=null")
+        if self.pruner and goals and not goals[0].name.startswith("val/"):
+            raise ValueError(f"pruner={self.pruner}: {goals[0].name} is not known before the end; pruner=null")
         if len(goals) > 1 and self.sampler == "cmaes":
             raise ValueError("sampler=cmaes has one objective; sampler=nsga2 or tpe takes several")
         for text in self.constraints:
             Constraint.parse(text)
+        for key in () if self.adaptive else ("max_epochs", "objectives", "points", "warm_start", "storage"):
+            if getattr(self, key):
+                raise ValueError(f"{key}: a grid runs every cell and keeps no study; tune=tpe samples")
 
     @property
     def adaptive(self) -> bool:
@@ -137,6 +142,9 @@ class Constraint:
         if found is None or not known(found[1]):
             raise ValueError(f"constraint '{text}': expected {NAMES}, then <= or >= and a number")
         return cls(found[1], found[2], float(found[3]))
+
+    def __str__(self) -> str:
+        return f"{self.name}{self.sign}{self.bound:.12g}"
 
     def excess(self, value: float) -> float:
         """How far a value is beyond the bound; at most 0 where the bound is kept."""

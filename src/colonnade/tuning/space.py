@@ -110,8 +110,8 @@ def dimension(override: Override, faults: Faults, where: str) -> Dimension | Non
 def grammar(value: Any) -> str:
     """A value as Hydra's grammar writes it.
 
-    >>> grammar([8, 8]), grammar(None), grammar(True), grammar("a b")
-    ('[8,8]', 'null', 'true', 'a b')
+    >>> grammar([8, 8]), grammar(None), grammar(True), grammar("a")
+    ('[8,8]', 'null', 'true', 'a')
     """
     from hydra.core.override_parser.types import Override, QuotedString
 

@@ -2,26 +2,26 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from omegaconf import DictConfig, OmegaConf
 
 from colonnade.config.build import build
-from colonnade.core.errors import ColonnadeError, ConfigError, Faults
+from colonnade.core.errors import ColonnadeError, ConfigError, Faults, SearchError
 from colonnade.report.leaderboard import Row
 from colonnade.tuning.claims import Claims
 from colonnade.tuning.job import Job
 from colonnade.tuning.plan import Plan
 from colonnade.tuning.queue import Queue
 from colonnade.tuning.settings import Constraint, Objective, Tune
-from colonnade.tuning.study import Study, monitored, storage
+from colonnade.tuning.study import Study
+from colonnade.tuning.warm import earlier
 
 if TYPE_CHECKING:
+    from optuna.storages import BaseStorage
     from optuna.trial import FrozenTrial
-
-LATENCY = "latency"
 
 
 class Studies(Queue):
@@ -30,34 +30,47 @@ class Studies(Queue):
     Args:
         plan: its cells.
         folder: of the search.
+        name: that no other search has, in a storage that several may share.
         claims: shared with other workers.
         tune: the settings.
         compose: makes the configuration of a trial of its words.
+
+    Raises:
+        SearchError: a study was begun with other settings.
+        ConfigError: settings cannot be met; nothing has begun.
     """
 
     def __init__(
         self,
         plan: Plan,
         folder: Path,
+        name: str,
         claims: Claims,
         tune: Tune,
         compose: Callable[[Sequence[str]], DictConfig],
     ) -> None:
+        from colonnade.tuning.storage import storage
+
         self._claims = claims
         self._compose = compose
+        self._turn = 0
         for cell in plan.cells:
             check_measured(cell.cfg, tune)
-        kept = storage(tune.storage, folder)
-        given = [Objective.parse(text) for text in tune.objectives]
-        self._latency = any(LATENCY in text for text in (*tune.objectives, *tune.constraints))
+        # Data may have to be read for it, while others shall not wait.
+        goals = [[Objective.parse(text) for text in tune.objectives] or [monitored(cell.cfg)] for cell in plan.cells]
+        faults = Faults()
         with claims.locked():
+            kept = storage(tune.storage, folder)
+            known = known_trials(tune, folder, kept, [cell.key for cell in plan.cells])
             self.studies = [
-                Study(study_name(folder, cell.key), cell, folder, claims, tune, kept, given or [monitored(cell.cfg)])
-                for cell in plan.cells
+                Study(f"{name}/{cell.key}".rstrip("/"), cell, folder, claims, tune, kept, goal)
+                for cell, goal in zip(plan.cells, goals)
             ]
             for study in self.studies:
-                study.enqueue(earlier(tune.warm_start, study.cell.key))
-        self._turn = 0
+                study.check(faults)
+            faults.raise_if_any(SearchError, "search")
+            for study in self.studies:
+                study.enqueue(known.get(study.cell.key, ()))
 
     def next(self) -> Job | None:
         """A trial that was cut off, or a new one of the study whose turn it is."""
@@ -74,7 +87,8 @@ class Studies(Queue):
                     key=study.key(number),
                     folder=study.folder(number),
                     config=OmegaConf.to_yaml(cfg),
-                    latency=self._latency,
+                    monitor=study.objectives[0].name,
+                    latency=study.timed,
                     cwd=str(Path.cwd()),
                 )
         return None
@@ -127,25 +141,27 @@ def check_measured(cfg: DictConfig, tune: Tune) -> None:
     faults.raise_if_any(ConfigError, "configuration")
 
 
-def study_name(folder: Path, key: str) -> str:
-    """The name of a study in its storage, which other searches may share."""
-    return f"{folder.name}/{key}" if key else folder.name
+def monitored(cfg: DictConfig) -> Objective:
+    """What the task of a configuration monitors; under ``task=auto`` the data are read to tell the task."""
+    if cfg.task.get("monitor") is None:
+        from colonnade.runs.assemble import with_task
+
+        cfg = with_task(cfg, build(cfg.data).read())
+    return Objective(cfg.task.monitor, cfg.task.mode)
 
 
-def earlier(folder: str | None, key: str) -> list[FrozenTrial]:
-    """The trials of the study of the same name in an earlier search.
+def known_trials(tune: Tune, folder: Path, kept: BaseStorage, keys: Sequence[str]) -> Mapping[str, list[FrozenTrial]]:
+    """The trials of the search that ``tune.warm_start`` names, by the key of their study.
 
     Raises:
-        ConfigError: that folder holds no search.
+        ConfigError: it is no search that sampled, has no study of any of these keys, or is this one.
     """
-    if folder is None:
-        return []
-    import optuna
-
-    path = Path(folder)
-    if not (path / "journal.log").exists():
-        raise ConfigError(f"tune.warm_start: '{folder}' holds no search (no journal.log)")
-    kept = storage(None, path)
-    name = study_name(path.resolve(), key)
-    known = {summary.study_name for summary in optuna.get_all_study_summaries(kept)}
-    return optuna.load_study(study_name=name, storage=kept).get_trials() if name in known else []
+    if tune.warm_start is None:
+        return {}
+    if Path(tune.warm_start).resolve() == folder.resolve():
+        raise ConfigError(f"tune.warm_start: '{tune.warm_start}' is this search, which goes on by itself")
+    found = earlier(tune.warm_start, kept)
+    if not found.keys() & set(keys):
+        has, wants = (", ".join(f"'{key}'" if key else "one without outer choices" for key in k) for k in (found, keys))
+        raise ConfigError(f"tune.warm_start: of the studies of '{tune.warm_start}' ({has}) none is here ({wants})")
+    return found

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import signal
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -13,7 +14,7 @@ from colonnade.runs.folder import RESULT
 from colonnade.tuning.claims import Claims
 from colonnade.tuning.job import Job
 from colonnade.tuning.launchers.base import Handle, Launcher
-from colonnade.tuning.queue import LOG, Queue, result_of
+from colonnade.tuning.queue import LOG, Queue, ended, result_of
 from colonnade.tuning.settings import Tune
 
 log = logging.getLogger(__name__)
@@ -60,6 +61,25 @@ def work(
     looked = -LOOK
     try:
         while True:
+            claims.renew()
+            for one in list(running):
+                code = one.handle.poll()
+                if code is None and claims.mine(one.job.key):
+                    queue.watch(one.job)
+                    _limit(one, tune.job_timeout)
+                    continue
+                if code is None:
+                    # Taken over while this machine gave no sign of life.
+                    log.warning("'%s' is trained by another worker now", one.job.key)
+                    one.handle.kill()
+                else:
+                    with claims.locked():
+                        claims.renew(now=True)
+                        if claims.mine(one.job.key):
+                            _conclude(one, code, tune.job_timeout)
+                    queue.settle(one.job)
+                running.remove(one)
+                looked = -LOOK
             now = time.monotonic()
             late = tune.timeout is not None and now - start >= tune.timeout
             while not late and len(running) < launcher.slots and (now - looked >= LOOK or looked < 0):
@@ -70,17 +90,6 @@ def work(
                 running.append(Running(job, launcher.start(job), time.monotonic()))
             if not running and (late or not queue.open()):
                 return
-            for one in list(running):
-                code = one.handle.poll()
-                if code is None:
-                    queue.watch(one.job)
-                    _limit(one, tune.job_timeout)
-                else:
-                    _conclude(one, code, tune.job_timeout)
-                    queue.settle(one.job)
-                    running.remove(one)
-                    looked = -LOOK
-            claims.renew()
             update(running)
             launcher.wait(POLL if running else LOOK / 4)
     finally:
@@ -101,28 +110,28 @@ def _limit(one: Running, seconds: float | None) -> None:
 
 def _conclude(one: Running, code: int, seconds: float | None) -> None:
     """Write the result of a job that left none."""
-    if result_of(one.job.folder) is not None:
+    if ended(one.job):
         return
     if one.told is not None:
         error = f"took longer than tune.job_timeout={seconds} seconds"
-    elif code == STOPPED:
-        # Told from outside: it has saved its state, and goes on when the command is repeated.
+    elif code in (STOPPED, -signal.SIGTERM):
+        log.warning("'%s' was stopped, or its folder is in use (see its %s): it is run again", one.job.key, LOG)
         return
+    elif code < 0:
+        error = f"killed by signal {-code}"
+        if code == -signal.SIGKILL:
+            error += "; on a full machine the system kills what takes the most memory"
     else:
         error = f"ended with status {code}: {_last_line(one.job.folder / LOG)}"
-        if code < 0:
-            error = f"killed by signal {-code}; on a full machine the system kills what takes the most memory"
     one.job.folder.mkdir(parents=True, exist_ok=True)
-    write_json(
-        one.job.folder / RESULT,
-        {
-            "status": "failed",
-            "metrics": {},
-            "error": f"TrainingError: {error}; see {LOG}",
-            **dict.fromkeys(("task", "monitor", "mode", "seconds", "epochs", "parameters", "checkpoint")),
-            "overrides": [],
-        },
-    )
+    # It may have finished, and died while it was timed.
+    known = result_of(one.job.folder) or {
+        **dict.fromkeys(("task", "monitor", "mode", "seconds", "epochs", "parameters", "checkpoint")),
+        "metrics": {},
+        "overrides": [],
+    }
+    told = {"status": "failed", "error": f"TrainingError: {error}; see {LOG}"}
+    write_json(one.job.folder / RESULT, {**known, **told})
 
 
 def _last_line(path: Path) -> str:

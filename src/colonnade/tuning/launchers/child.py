@@ -12,14 +12,17 @@ from pathlib import Path
 
 from omegaconf import DictConfig, OmegaConf
 
-from colonnade.core.errors import ColonnadeError, TrainingError
+from colonnade.core.errors import ColonnadeError, FolderBusyError, TrainingError
 from colonnade.runs.fit import failed, fit
 from colonnade.runs.folder import RunFolder
 from colonnade.tuning.job import Job
+from colonnade.tuning.queue import untimed
 
 log = logging.getLogger(__name__)
 
 LOG = "train.log"
+# What torch says in a plain RuntimeError when the memory of the processor, or of a library of the GPU, is full.
+FULL = ("can't allocate memory", "out of memory", "_ALLOC_FAILED")
 # A job of a worker that was killed may still be saving its state.
 PATIENCE = 120.0
 
@@ -30,9 +33,18 @@ def run(job: Job) -> int:
     Returns:
         The exit status: 0, that of an error, or 143 when it was told to stop.
     """
-    begun = time.monotonic()
     job.folder.mkdir(parents=True, exist_ok=True)
     redirect(job.folder / LOG)
+    code = _train(job)
+    # What Weights & Biases does when an interpreter ends; that of a job is left without, and would lose the whole run.
+    wandb = sys.modules.get("wandb")
+    if wandb is not None:
+        wandb.finish(code)
+    return code
+
+
+def _train(job: Job) -> int:
+    begun = time.monotonic()
     os.environ.update(job.environment)
     os.chdir(job.cwd)
     cfg = OmegaConf.create(job.config)
@@ -43,9 +55,13 @@ def run(job: Job) -> int:
         folder.wait(PATIENCE)
         _limit_threads(job.threads)
         fit(cfg, job.folder)
-        if job.latency and folder.finished:
+        if job.latency and untimed(folder.result):
             _time(folder)
         log.info("took %.2f s", time.monotonic() - begun)
+    except FolderBusyError as error:
+        # Not this one's to say how that training ends: it is asked for again when it has.
+        sys.stderr.write(f"{error}\n")
+        return 128 + signal.SIGTERM
     except ColonnadeError as error:
         # fit has left its record.
         sys.stderr.write(f"{type(error).__name__}: {error}\n")
@@ -86,8 +102,8 @@ def _told(error: BaseException) -> ColonnadeError:
     """Any error, as the record of a run tells it."""
     import torch
 
-    if isinstance(error, torch.OutOfMemoryError | MemoryError):
-        text = str(error).partition("\n")[0] or "no memory is left"
+    text = str(error).partition("\n")[0] or "no memory is left"
+    if isinstance(error, torch.OutOfMemoryError | MemoryError) or any(said in text for said in FULL):
         return TrainingError(f"out of memory: {text}; a smaller loader.batch_size or model needs less")
     return TrainingError(f"{type(error).__name__}: {error}")
 

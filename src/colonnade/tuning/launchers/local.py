@@ -12,6 +12,8 @@ from contextlib import suppress
 from multiprocessing.connection import Connection
 from multiprocessing.context import ForkServerProcess
 
+import psutil
+
 from colonnade.tuning.job import Job
 from colonnade.tuning.launchers.base import Handle, Launcher
 
@@ -61,7 +63,7 @@ class Local(Launcher):
             taken = [device for device, _ in self._busy]
             device = min(self._devices, key=taken.count)
             environment["CUDA_VISIBLE_DEVICES"] = device
-        threads = None if self.slots == 1 else max(1, (os.cpu_count() or 1) // self.slots)
+        threads = None if self.slots == 1 else max(1, processors() // self.slots)
         handle = _Process(self._context, Job(**{**vars(job), "environment": environment, "threads": threads}))
         self._busy.append((device, handle))
         return handle
@@ -119,6 +121,11 @@ class _Process(Handle):
             os.killpg(pid, number) if group and os.getpgid(pid) == pid else os.kill(pid, number)
 
 
+def processors() -> int:
+    """Those that this process may use, which may be fewer than the machine has."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+
+
 def gpus() -> list[str]:
     """The GPUs that this process may use, as ``CUDA_VISIBLE_DEVICES`` names them."""
     import torch
@@ -138,7 +145,10 @@ def _main(job: Job, parent: Connection) -> None:
     signal.signal(signal.SIGTERM, _terminated)
     threading.Thread(target=_end_with, args=(parent,), daemon=True).start()
     code = run(job)
-    # Threads of libraries may not keep a finished job from ending.
+    # Neither threads of libraries may keep a finished job from ending, nor processes outlive it.
+    for child in psutil.Process().children(recursive=True):
+        with suppress(psutil.NoSuchProcess):
+            child.kill()
     os._exit(code)
 
 
@@ -149,9 +159,14 @@ def _terminated(number: int, frame: object) -> None:
 
 
 def _end_with(parent: Connection) -> None:
-    """Stop, the state saved, when the process that launched this one is gone; end for good when that takes too long."""
+    """Stop, the state saved, when the process that launched this one is gone; end for good when that takes too long.
+
+    So too when the one is gone that it was forked from: nobody would hear how it ends.
+    """
+    server = os.getppid()
     with suppress(EOFError, OSError):
-        parent.recv_bytes()
+        while os.getppid() == server and not parent.poll(1.0):
+            pass
     os.kill(os.getpid(), signal.SIGTERM)
     time.sleep(GRACE)
     os.killpg(0, signal.SIGKILL)
