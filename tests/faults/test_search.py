@@ -39,6 +39,7 @@ def search(tmp_path):
                 env={**os.environ, "OMP_NUM_THREADS": "1", **environment},
                 stdout=stream,
                 stderr=stream,
+                start_new_session=True,
             )
         process.said = said
         started.append(process)
@@ -189,7 +190,8 @@ def test_a_training_over_two_processes_is_pruned(search, tmp_path):
 
 
 @pytest.mark.slow
-def test_told_to_stop_it_saves_the_running_job_and_goes_on_later(search, tmp_path):
+@pytest.mark.parametrize(("number", "code"), [(signal.SIGTERM, 143), (signal.SIGINT, 130)])
+def test_told_to_stop_it_saves_the_running_job_and_goes_on_later(search, tmp_path, number, code):
     settings = [word for word in QUICK if not word.startswith("trainer.max_epochs")]
     words = ("seed=0,1", "trainer.max_epochs=40", "callbacks.recovery.every_steps=1")
     process = search(*words, settings=settings)
@@ -199,8 +201,9 @@ def test_told_to_stop_it_saves_the_running_job_and_goes_on_later(search, tmp_pat
         time.sleep(0.02)
     left = psutil.Process(process.pid).children(recursive=True)
     assert left
-    process.send_signal(signal.SIGTERM)
-    finished(process, code=143)
+    # As a terminal does it: to all but the jobs, which lead groups of their own.
+    os.killpg(process.pid, number)
+    finished(process, code=code)
     assert psutil.wait_procs(left, 30)[1] == [], "nothing runs on"
     finished(search(*words, settings=settings))
     assert "resuming from" in (tmp_path / "search" / "seed=0" / "train.log").read_text()

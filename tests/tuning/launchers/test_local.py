@@ -120,8 +120,7 @@ def test_a_job_leads_a_group_of_its_own_and_leaves_none_of_it_behind(launcher, t
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("victim", ["launcher", "server"])
-def test_when_the_process_that_launched_it_is_killed_a_job_saves_its_state_and_ends(tmp_path, victim):
+def test_when_the_process_that_launched_it_is_killed_a_job_saves_its_state_and_ends(tmp_path):
     folder = tmp_path / "orphan"
     words = (trouble("child", tmp_path / "told"),)
     code = WORKER.format(tests=str(HERE.parents[1]), here=str(HERE), folder=str(folder), words=words)
@@ -132,15 +131,40 @@ def test_when_the_process_that_launched_it_is_killed_a_job_saves_its_state_and_e
             job = job_in(folder, *words, epochs=10**6)
             begun(job)
             process, _, leader = map(int, (tmp_path / "told").read_text().split())
-            target = worker.pid if victim == "launcher" else psutil.Process(leader).ppid()
-            os.kill(target, signal.SIGKILL)
-            gone(job)
-            assert dead(process)
-            assert dead(leader)
         finally:
             worker.kill()
+    gone(job)
+    assert dead(process)
+    assert dead(leader)
     assert not (folder / "result.json").exists()
     assert "told to stop: the state is saved" in log(job)
+
+
+@pytest.mark.slow
+def test_when_the_process_that_it_was_forked_from_is_killed_a_job_saves_its_state_and_is_run_again(launcher, tmp_path):
+    job = troubled(tmp_path / "job", "child", epochs=10**6)
+    handle = launcher.start(job)
+    begun(job)
+    leader = int((tmp_path / "told").read_text().split()[2])
+    psutil.Process(leader).parent().kill()
+    assert ended(handle) == [143]
+    gone(job)
+    assert not (job.folder / "result.json").exists()
+    again = launcher.start(job)
+    end = time.monotonic() + 60
+    while "resuming from" not in log(job):
+        assert time.monotonic() < end, log(job)
+        time.sleep(0.05)
+    again.kill()
+    gone(job)
+
+
+@pytest.mark.slow
+def test_a_run_of_weights_and_biases_is_whole(launcher, tmp_path):
+    job = job_in(tmp_path / "logged", "logger=wandb", "logger.wandb.offline=true")
+    assert ended(launcher.start(job)) == [0]
+    [file] = job.folder.rglob("*.wandb")
+    assert file.stat().st_size > 1000
 
 
 def test_a_folder_that_another_process_holds_is_left_to_it(tmp_path, monkeypatch, capsys):

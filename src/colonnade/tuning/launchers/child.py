@@ -39,7 +39,7 @@ def run(job: Job) -> int:
     # What Weights & Biases does when an interpreter ends; that of a job is left without, and would lose the whole run.
     wandb = sys.modules.get("wandb")
     if wandb is not None:
-        wandb.finish(code)
+        wandb.teardown(code)
     return code
 
 

@@ -19,6 +19,9 @@ from colonnade.tuning.launchers.base import Handle, Launcher
 
 PRELOAD = "colonnade.tuning.launchers.preload"
 GRACE = 60.0
+STOPPED = 128 + signal.SIGTERM
+# What multiprocessing gives where it cannot tell.
+LOST = 255
 
 
 class Local(Launcher):
@@ -98,12 +101,16 @@ class _Process(Handle):
         self._process.start()
         reader.close()
         self.sentinel = self._process.sentinel
+        self._code: int | None = None
 
     def poll(self) -> int | None:
-        code = self._process.exitcode
-        if code is not None:
+        if self._code is None and self._process.exitcode is not None:
+            self._code = self._process.exitcode
+            if self._code == LOST and psutil.pid_exists(self._process.pid or 0):
+                # The process that it was forked from is gone. The job hears of it, saves its state and ends.
+                self._code = STOPPED
             self._writer.close()
-        return code
+        return self._code
 
     def stop(self) -> None:
         self._send(signal.SIGTERM, group=False)
