@@ -12,6 +12,7 @@ from pathlib import Path
 
 import psutil
 import pytest
+from filelock import FileLock
 
 from colonnade.core.errors import ConfigError, MissingExtraError, SearchError
 from colonnade.tuning.launchers.ray import Ray
@@ -24,7 +25,9 @@ def own():
     """A folder and a token for Ray, so that nothing is left in the usual places, nor found there."""
     # The paths of sockets must be short.
     folder = Path(tempfile.mkdtemp(prefix="ray", dir="/tmp"))
-    with pytest.MonkeyPatch.context() as patch:
+    # One Ray at a time: pytest may have given some of these tests to another process.
+    alone = FileLock(Path(tempfile.gettempdir()) / "colonnade-ray-tests.lock")
+    with alone, pytest.MonkeyPatch.context() as patch:
         patch.setenv("RAY_TMPDIR", str(folder))
         patch.setenv("RAY_AUTH_MODE", "token")
         patch.setenv("RAY_AUTH_TOKEN", secrets.token_hex(32))
