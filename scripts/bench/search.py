@@ -9,6 +9,7 @@ import subprocess
 import sys
 import tempfile
 import time
+from importlib.util import find_spec
 from pathlib import Path
 
 import machine
@@ -95,12 +96,22 @@ def told(folder: Path) -> tuple[float, list[float]]:
     return max(end for _, end in spans) - min(begin for begin, _ in spans), [end - begin for begin, end in spans]
 
 
+TOOLS = (
+    ("ours", "colonnade", ours),
+    ("Ray Tune", "ray", ray_tune),
+    ("Hydra's joblib launcher", "hydra_plugins.hydra_joblib_launcher", joblib),
+)
+
+
 def main() -> None:
     """Measure in turn, and write ``docs/benchmarks/search.md``."""
     os.environ.update(OMP_NUM_THREADS="1", RAY_USAGE_STATS_ENABLED="0")
     rows = []
     with tempfile.TemporaryDirectory() as name:
-        for tool, run in (("ours", ours), ("Ray Tune", ray_tune), ("Hydra's joblib launcher", joblib)):
+        for tool, package, run in TOOLS:
+            if find_spec(package) is None:
+                rows.append([tool, *[f"{package} is not installed"] * 4])
+                continue
             start = time.perf_counter()
             wall, jobs = run(Path(name) / run.__name__)
             whole = time.perf_counter() - start

@@ -8,10 +8,10 @@ import time
 import pytest
 from rich.console import Console
 
-from colonnade.report.ranking import Row
+from colonnade.report.ranking import Row, best_row, monitored_value
 from colonnade.tuning import live as module
 from colonnade.tuning.job import Job
-from colonnade.tuning.live import Live, best_row, monitored_value, told
+from colonnade.tuning.live import Live, told
 from colonnade.tuning.worker import Running
 
 from .kit import Ended, epochs, result

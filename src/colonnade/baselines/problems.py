@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import Literal, get_args
 
 import numpy as np
+from torch import Tensor
 
 from colonnade.core.errors import ConfigError
 from colonnade.core.spec import BatchSpec
@@ -146,5 +147,5 @@ def problems_of(task: Task, spec: BatchSpec) -> list[Problem]:
             raise ConfigError(f"task={task.name}: no baseline learns it; choose a network, such as model=mlp")
 
 
-def _tuple(weights) -> tuple[float, ...] | None:  # type: ignore[no-untyped-def]
+def _tuple(weights: Tensor | None) -> tuple[float, ...] | None:
     return None if weights is None else tuple(weights.tolist())

@@ -108,11 +108,7 @@ class Group:
     @property
     def best(self) -> Row:
         """The finished run with the best monitored value; without one, the first run."""
-        measured = [(values_of(row).get(self.monitor or ""), row) for row in self.rows if row.status == "finished"]
-        found = [(value, row) for value, row in measured if value is not None]
-        if not found:
-            return self.rows[0]
-        return (max if self.mode == "max" else min)(found, key=lambda pair: pair[0])[1]
+        return best_row(self.rows) or self.rows[0]
 
 
 def ranking(rows: Iterable[Row]) -> list[Group]:
@@ -152,6 +148,19 @@ def values_of(row: Row) -> dict[str, float]:
     }
     found |= {name: result.get(name) for name in ("seconds", "parameters")}
     return {name: float(value) for name, value in found.items() if value is not None and math.isfinite(value)}
+
+
+def monitored_value(row: Row) -> float | None:
+    """What a run monitors, as it was measured; None where it is undefined."""
+    return values_of(row).get(str((row.result or {}).get("monitor")))
+
+
+def best_row(rows: Sequence[Row]) -> Row | None:
+    """The finished run with the best monitored value; None where none has one."""
+    monitor, mode = _goal(rows)
+    finished = [(values_of(row).get(str(monitor)), row) for row in rows if row.status == "finished"]
+    found = [(value, row) for value, row in finished if value is not None]
+    return (max if mode == "max" else min)(found, key=lambda pair: pair[0])[1] if found else None
 
 
 def _ranked(groups: Sequence[Group]) -> list[Group]:

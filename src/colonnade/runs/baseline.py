@@ -15,7 +15,7 @@ from colonnade.baselines.base import Job
 from colonnade.baselines.module import BaselineModule
 from colonnade.core.errors import ConfigError
 from colonnade.runs.assemble import Parts, build_loggers
-from colonnade.runs.folder import PRUNE, RunFolder
+from colonnade.runs.folder import METRICS, PRUNE, RunFolder
 from colonnade.runs.launch import is_worker
 from colonnade.runs.trained import Trained
 
@@ -24,7 +24,6 @@ if TYPE_CHECKING:
 
 log = logging.getLogger(__name__)
 
-METRICS = "metrics.jsonl"
 # Words of a training by steps.
 OF_NETWORKS = ("optim", "callbacks", "loader.batch_size", "loader.chunk", "trainer.")
 # Those of the trainer that a baseline follows too.

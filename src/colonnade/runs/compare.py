@@ -17,12 +17,11 @@ from colonnade.core.errors import ConfigError, Faults, RunFolderError
 from colonnade.report.ranking import PROBLEM, Group, Row, ranking
 from colonnade.report.significance import Comparison, holm
 from colonnade.report.wording import base_of, brief, who
-from colonnade.runs.folder import CONFIG, RESULT, STATE, RunFolder
+from colonnade.runs.folder import CONFIG, LOG, RESULT, STATE, RunFolder
 from colonnade.runs.paired import Unpaired, paired, read_predictions
 
 # What runs are told apart by is what was typed for them, but not how they were shown or where they lie.
 UNTOLD = (*UNHASHED, *PROBLEM, "hydra", "callbacks", "trainer.logger")
-LOG = "train.log"
 MAX_NOTES = 3
 
 

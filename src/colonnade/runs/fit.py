@@ -18,7 +18,7 @@ from colonnade.config.record import config_hash, redact
 from colonnade.core.errors import ColonnadeError, ConfigError, RunFolderError
 from colonnade.runs.assemble import Parts, assemble, check_devices
 from colonnade.runs.environment import environment
-from colonnade.runs.folder import RunFolder
+from colonnade.runs.folder import METRICS, RunFolder
 from colonnade.runs.illustrate import best_epoch, epochs
 from colonnade.runs.launch import is_first, is_worker, launch, processes
 from colonnade.runs.trained import Trained
@@ -117,7 +117,7 @@ def _blank(cfg: DictConfig) -> dict[str, Any]:
 
 def _pruned(parts: Parts, folder: RunFolder, trained: Trained, seconds: float) -> dict[str, Any]:
     """The result of a training that its search gave up: what it had reached on the validation rows."""
-    rows = epochs(folder / "metrics.jsonl")
+    rows = epochs(folder / METRICS)
     best = best_epoch(rows, parts.task.monitor, parts.task.mode)
     reached = next((row for row in rows if row["epoch"] == best), {})
     return {
@@ -194,7 +194,7 @@ def _show(result: dict[str, Any], parts: Parts, folder: RunFolder) -> None:
     from colonnade.report.table import summary
 
     events = folder / "tensorboard"
-    best = best_epoch(epochs(folder / "metrics.jsonl"), parts.task.monitor, parts.task.mode)
+    best = best_epoch(epochs(folder / METRICS), parts.task.monitor, parts.task.mode)
     shown = events if events.exists() else None
     # Paths are to be copied from the screen: a line may be longer than the terminal is wide.
     Console().print(summary(result, folder=folder.path, best_epoch=best, tensorboard=shown), crop=False)

@@ -17,6 +17,8 @@ from colonnade.core.files import sha256, write_atomic, write_json
 
 CONFIG = "config.yaml"
 RESULT = "result.json"
+METRICS = "metrics.jsonl"
+LOG = "train.log"
 MANIFEST = "manifest.json"
 STATE = "environment.json"
 LOCK = ".lock"
@@ -25,7 +27,7 @@ WORKER_LOCK = ".worker.lock"
 PRUNE = "prune"
 LOCKS = {LOCK, WORKER_LOCK}
 # What a run makes before it is recorded; a folder that holds anything else and no record is not ours to empty.
-UNRECORDED = {*LOCKS, CONFIG, PRUNE, "checkpoints", "train.log", "job.yaml", "job-error.json"}
+UNRECORDED = {*LOCKS, CONFIG, PRUNE, "checkpoints", LOG, "job.yaml", "job-error.json"}
 # Still written by others while the manifest is taken, or of no consequence for what the folder says.
 UNLISTED = {*LOCKS, MANIFEST, RESULT, PRUNE, "job.yaml"}
 UNLISTED_FOLDERS = {"tensorboard", "csv", "wandb", "mlruns"}

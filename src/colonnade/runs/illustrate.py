@@ -29,10 +29,11 @@ COMPARED = ("seed", "model", "optim", "loader", "pipeline", "split", "module", "
 
 
 def epochs(metrics: Path) -> list[dict[str, float]]:
-    """The rows of ``metrics.jsonl``; none when that callback was off."""
+    """The rows of ``metrics.jsonl``, which may be being written; none when that callback was off."""
     if not metrics.exists():
         return []
-    return [json.loads(line) for line in metrics.read_text(encoding="utf-8").splitlines()]
+    text = metrics.read_text(encoding="utf-8")
+    return [json.loads(line) for line in text[: text.rfind("\n") + 1].splitlines()]
 
 
 def best_epoch(rows: Sequence[Mapping[str, float | None]], monitor: str, mode: str) -> int | None:

@@ -9,7 +9,7 @@ import polars as pl
 from torch import Tensor
 
 from colonnade.runs.assemble import Parts
-from colonnade.runs.folder import RunFolder
+from colonnade.runs.folder import METRICS, RunFolder
 from colonnade.runs.illustrate import epochs, publish, record_settings
 from colonnade.runs.load import NETWORK
 from colonnade.runs.predictions import to_frame, truth_columns
@@ -90,6 +90,6 @@ def _figures(parts: Parts, prediction: Mapping[str, Tensor], truth: Tensor) -> d
 def _curves(parts: Parts, folder: RunFolder) -> dict[str, Figure]:
     from colonnade.report.learning import learning_curve
 
-    rows = epochs(folder / "metrics.jsonl")
+    rows = epochs(folder / METRICS)
     figure = learning_curve(rows, monitor=parts.task.monitor, mode=parts.task.mode)
     return {} if figure is None else {"learning": figure}

@@ -12,10 +12,8 @@ from pathlib import Path
 from typing import Any
 
 from colonnade.core.errors import ConfigError, SearchError
-from colonnade.report.leaderboard import Row
-from colonnade.report.ranking import PROBLEM
+from colonnade.report.ranking import PROBLEM, Row, best_row, monitored_value
 from colonnade.report.table import number
-from colonnade.tuning.live import best_row, monitored_value
 from colonnade.tuning.queue import RESULT, SWEEP, result_of, row
 from colonnade.tuning.settings import Constraint, value_of
 

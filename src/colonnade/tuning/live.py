@@ -2,18 +2,18 @@
 
 from __future__ import annotations
 
-import math
 import sys
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from types import TracebackType
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
-from colonnade.report.leaderboard import Row
+from colonnade.report.ranking import Row, best_row, monitored_value
 from colonnade.report.table import duration, number
+from colonnade.runs.folder import METRICS
+from colonnade.runs.illustrate import epochs
 from colonnade.tuning.queue import Queue, shown
-from colonnade.tuning.reports import METRICS, lines
 from colonnade.tuning.worker import Running
 
 if TYPE_CHECKING:
@@ -103,7 +103,7 @@ class Live:
         for name in ("running", "epoch", "last", "time"):
             table.add_column(name)
         for one in running:
-            told_lines = lines(one.job.folder / METRICS)
+            told_lines = epochs(one.job.folder / METRICS)
             last = told_lines[-1] if told_lines else {}
             value = f"{one.job.monitor} {number(last[one.job.monitor])}" if one.job.monitor in last else ""
             table.add_row(Text(one.job.key), str(len(told_lines)), value, duration(time.monotonic() - one.begun))
@@ -127,22 +127,3 @@ def told(row: Row) -> str:
     measured = "" if value is None else f"{(row.result or {}).get('monitor')} {number(value)} "
     status = "" if row.status == "finished" else f"{row.status} "
     return f"{status}{measured}{settings}"
-
-
-def monitored_value(row: Row) -> float | None:
-    """The monitored metric of a training that has ended; None where it is undefined."""
-    result: Mapping[str, Any] = row.result or {}
-    part, _, name = str(result.get("monitor")).partition("/")
-    value = result.get("metrics", {}).get(part, {}).get(name)
-    return None if value is None or not math.isfinite(value) else float(value)
-
-
-def best_row(rows: Sequence[Row]) -> Row | None:
-    """The finished training with the best monitored metric."""
-    measured = [
-        (value, row) for row in rows if row.status == "finished" and (value := monitored_value(row)) is not None
-    ]
-    if not measured:
-        return None
-    sign = -1 if (measured[0][1].result or {}).get("mode") == "max" else 1
-    return min(measured, key=lambda pair: sign * pair[0])[1]

@@ -10,10 +10,9 @@ from pathlib import Path
 from typing import Any
 
 from colonnade.report.leaderboard import Row
-from colonnade.runs.folder import RESULT
+from colonnade.runs.folder import LOG, RESULT
 from colonnade.tuning.job import Job
 
-LOG = "train.log"
 SWEEP = "sweep.json"
 """What a search is, in its folder."""
 ENDED = ("finished", "failed", "pruned")

@@ -19,7 +19,7 @@ from colonnade.config.reuse import reusable
 from colonnade.core.errors import ConfigError, DataError, RunFolderError
 from colonnade.core.files import sha256, write_json
 from colonnade.runs.fit import fit
-from colonnade.runs.folder import CONFIG, RESULT, RunFolder
+from colonnade.runs.folder import CONFIG, METRICS, RESULT, RunFolder
 from colonnade.runs.illustrate import best_epoch, epochs
 from colonnade.tuning.queue import shown
 
@@ -159,7 +159,7 @@ def epochs_seen(run: Path, result: Mapping[str, Any], mode: str) -> int:
     total = int(result["epochs"])
     if result["checkpoint"] is None:
         return total
-    best = best_epoch(epochs(run / "metrics.jsonl"), result["monitor"], mode)
+    best = best_epoch(epochs(run / METRICS), result["monitor"], mode)
     if best is None:
         # Without the log of metrics the name of the checkpoint tells; of a metric that was never defined, the last one.
         named = re.search(r"epoch(\d+)", result["checkpoint"])

@@ -2,17 +2,16 @@
 
 from __future__ import annotations
 
-import json
 import math
-from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING
+
+from colonnade.runs.folder import METRICS
+from colonnade.runs.illustrate import epochs
 
 if TYPE_CHECKING:
     from optuna import Study
     from optuna.trial import FrozenTrial
-
-METRICS = "metrics.jsonl"
 
 
 class Reports:
@@ -47,7 +46,7 @@ class Reports:
         # Of a trial that was begun by somebody else, its study knows more than we do.
         told = self._told.setdefault(trial.number, max(trial.intermediate_values, default=0))
         reporter = optuna.trial.Trial(self._study, trial._trial_id)
-        for step, line in enumerate(lines(path)[told:], told + 1):
+        for step, line in enumerate(epochs(path)[told:], told + 1):
             self._told[trial.number] = step
             value = line.get(self._metric)
             if value is None or not math.isfinite(value):
@@ -57,13 +56,3 @@ class Reports:
             if reporter.should_prune() and not ended:
                 return True
         return False
-
-
-def lines(path: Path) -> list[dict[str, float]]:
-    """The lines of a file of JSON lines, up to one that is being written, or that a machine left when it went down."""
-    found = []
-    with suppress(FileNotFoundError, json.JSONDecodeError), path.open(encoding="utf-8", errors="replace") as file:
-        for line in file:
-            if line.endswith("\n"):
-                found.append(json.loads(line))
-    return found

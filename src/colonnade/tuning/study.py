@@ -12,12 +12,13 @@ from typing import TYPE_CHECKING, Any
 
 from colonnade.core.errors import ConfigError, Faults
 from colonnade.report.leaderboard import Row
-from colonnade.runs.folder import PRUNE
+from colonnade.runs.folder import METRICS, PRUNE
+from colonnade.runs.illustrate import epochs
 from colonnade.tuning.claims import Claims
 from colonnade.tuning.kept import check_kept
 from colonnade.tuning.plan import Cell
 from colonnade.tuning.queue import Results, row, untimed
-from colonnade.tuning.reports import METRICS, Reports, lines
+from colonnade.tuning.reports import Reports
 from colonnade.tuning.samplers import pruner, sampler
 from colonnade.tuning.settings import Constraint, Objective, Tune, value_of
 from colonnade.tuning.warm import FOLDER, KNOWN, default_point, fitting, typed_point
@@ -272,7 +273,7 @@ class Study:
 
     def _epochs(self, number: int) -> int:
         result = self._results.of(self.folder(number))
-        return len(lines(self.folder(number) / METRICS)) if result is None else int(result.get("epochs") or 0)
+        return len(epochs(self.folder(number) / METRICS)) if result is None else int(result.get("epochs") or 0)
 
     def _frozen(self, number: int) -> FrozenTrial:
         return self.trials()[number]

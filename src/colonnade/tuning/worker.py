@@ -10,11 +10,11 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from colonnade.core.files import write_json
-from colonnade.runs.folder import RESULT
+from colonnade.runs.folder import LOG, RESULT
 from colonnade.tuning.claims import Claims
 from colonnade.tuning.job import Job
 from colonnade.tuning.launchers.base import Handle, Launcher
-from colonnade.tuning.queue import LOG, Queue, ended, result_of
+from colonnade.tuning.queue import Queue, ended, result_of
 from colonnade.tuning.settings import Tune
 
 log = logging.getLogger(__name__)

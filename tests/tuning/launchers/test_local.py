@@ -232,7 +232,7 @@ def test_jobs_are_spread_over_the_gpus(monkeypatch):
             return self.code
 
     monkeypatch.setattr(local, "gpus", lambda: ["0", "3"])
-    monkeypatch.setattr(local, "_Process", Running)
+    monkeypatch.setattr(local, "Forked", Running)
     launcher = Local(trials_per_device=2)
     assert launcher.slots == 4
     job = job_without_config()

@@ -14,13 +14,12 @@ from omegaconf import DictConfig, OmegaConf
 
 from colonnade.core.errors import ColonnadeError, FolderBusyError, TrainingError
 from colonnade.runs.fit import failed, fit
-from colonnade.runs.folder import RunFolder
+from colonnade.runs.folder import LOG, RunFolder
 from colonnade.tuning.job import Job
 from colonnade.tuning.queue import untimed
 
 log = logging.getLogger(__name__)
 
-LOG = "train.log"
 # What torch says in a plain RuntimeError when the memory of the processor, or of a library of the GPU, is full.
 FULL = ("can't allocate memory", "out of memory", "_ALLOC_FAILED")
 # A job of a worker that was killed may still be saving its state.

@@ -44,7 +44,7 @@ class Local(Launcher):
         self._context = multiprocessing.get_context("forkserver")
         self._context.set_forkserver_preload([PRELOAD])
         self._devices = gpus()
-        self._busy: list[tuple[str, _Process]] = []
+        self._busy: list[tuple[str, Forked]] = []
 
     @property
     def slots(self) -> int:
@@ -67,7 +67,7 @@ class Local(Launcher):
             device = min(self._devices, key=taken.count)
             environment["CUDA_VISIBLE_DEVICES"] = device
         threads = None if self.slots == 1 else max(1, processors() // self.slots)
-        handle = _Process(self._context, Job(**{**vars(job), "environment": environment, "threads": threads}))
+        handle = Forked(self._context, Job(**{**vars(job), "environment": environment, "threads": threads}))
         self._busy.append((device, handle))
         return handle
 
@@ -92,7 +92,7 @@ class Local(Launcher):
                 process.kill()
 
 
-class _Process(Handle):
+class Forked(Handle):
     """One forked process."""
 
     def __init__(self, context: multiprocessing.context.ForkServerContext, job: Job) -> None:
@@ -104,6 +104,7 @@ class _Process(Handle):
         self._code: int | None = None
 
     def poll(self) -> int | None:
+        """See the base class."""
         if self._code is None and self._process.exitcode is not None:
             self._code = self._process.exitcode
             if self._code == LOST and psutil.pid_exists(self._process.pid or 0):
@@ -113,9 +114,11 @@ class _Process(Handle):
         return self._code
 
     def stop(self) -> None:
+        """See the base class."""
         self._send(signal.SIGTERM, group=False)
 
     def kill(self) -> None:
+        """See the base class."""
         self._send(signal.SIGKILL, group=True)
         self._process.join(10)
 
@@ -149,7 +152,7 @@ def _main(job: Job, parent: Connection) -> None:
 
     os.setpgid(0, 0)
     signal.signal(signal.SIGINT, signal.SIG_IGN)
-    signal.signal(signal.SIGTERM, _terminated)
+    signal.signal(signal.SIGTERM, terminated)
     threading.Thread(target=_end_with, args=(parent,), daemon=True).start()
     code = run(job)
     # Neither threads of libraries may keep a finished job from ending, nor processes outlive it.
@@ -159,9 +162,9 @@ def _main(job: Job, parent: Connection) -> None:
     os._exit(code)
 
 
-def _terminated(number: int, frame: object) -> None:
+def terminated(number: int, frame: object) -> None:
     """Stop where Lightning does not: outside of the training loop, where it has no handler of its own."""
-    if signal.getsignal(signal.SIGTERM) is _terminated:
+    if signal.getsignal(signal.SIGTERM) is terminated:
         raise SystemExit(128 + number)
 
 

@@ -15,10 +15,10 @@ from typing import Any
 
 from colonnade.core.errors import ConfigError, SearchError
 from colonnade.core.optional import optional_import
+from colonnade.runs.folder import LOG
 from colonnade.tuning.job import Job
 from colonnade.tuning.launchers.base import Handle, Launcher
 from colonnade.tuning.launchers.remote import LOST, STOPPED, Slot
-from colonnade.tuning.queue import LOG
 
 log = logging.getLogger(__name__)
 

@@ -12,7 +12,7 @@ import time
 import warnings
 
 from colonnade.tuning.job import Job
-from colonnade.tuning.launchers.local import PRELOAD, _Process, _terminated
+from colonnade.tuning.launchers.local import PRELOAD, Forked, terminated
 
 POLL = 0.05
 STOPPED = 128 + signal.SIGTERM
@@ -32,7 +32,7 @@ class Slot:
         self._context = multiprocessing.get_context("forkserver")
         self._context.set_forkserver_preload([PRELOAD])
         self._lock = threading.Lock()
-        self._running: tuple[str, _Process] | None = None
+        self._running: tuple[str, Forked] | None = None
         self._told: set[str] = set()
 
     def ready(self) -> None:
@@ -48,7 +48,7 @@ class Slot:
             if job.key in self._told:
                 self._told.discard(job.key)
                 return STOPPED
-            process = _Process(self._context, job)
+            process = Forked(self._context, job)
             self._running = job.key, process
         while (code := process.poll()) is None:
             time.sleep(POLL)
@@ -82,7 +82,7 @@ def submitted(job: Job) -> int:
     # Its configuration may hold secrets: they lie on the disk for as long as the job waits.
     JobEnvironment().paths.submitted_pickle.unlink(missing_ok=True)
     # submitit ignores SIGTERM; near the limit of time it sends SIGUSR2 to processes of this machine.
-    signal.signal(signal.SIGTERM, _terminated)
+    signal.signal(signal.SIGTERM, terminated)
     signal.signal(signal.SIGUSR2, lambda number, frame: signal.raise_signal(signal.SIGTERM))
     # Lightning would take this one process for one of several that Slurm started.
     os.environ["SLURM_JOB_NAME"] = "interactive"

@@ -15,10 +15,10 @@ from typing import Any
 
 import psutil
 
+from colonnade.runs.folder import LOG
 from colonnade.tuning.job import Job
 from colonnade.tuning.launchers.base import Handle
 from colonnade.tuning.launchers.remote import LOST, STOPPED
-from colonnade.tuning.queue import LOG
 
 # Seconds between looks for an exit status, between questions to Slurm, and between requests to stop: one is lost while
 # a job is about to begin.
