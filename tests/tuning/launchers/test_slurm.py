@@ -71,8 +71,11 @@ def test_jobs_finish_or_fail_and_nobody_reads_their_configuration(tmp_path):
 @pytest.mark.slow
 def test_a_job_that_is_stopped_goes_on_later_and_one_that_is_killed_is_gone(launcher, tmp_path):
     stopped, killed = job_in(tmp_path / "stopped", epochs=1000), job_in(tmp_path / "killed", epochs=10**6)
-    first, second = launcher.start(stopped), launcher.start(killed)
-    begun(stopped, killed)
+    second = launcher.start(killed)
+    begun(killed)
+    # The one that has an end comes last, and is stopped at once.
+    first = launcher.start(stopped)
+    begun(stopped)
     first.stop()
     second.kill()
     assert second.poll() == -signal.SIGKILL
