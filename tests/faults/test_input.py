@@ -287,7 +287,7 @@ def _enough(cfg, run_dir):
 @pytest.mark.parametrize("case", KEPT)
 def test_what_is_unusual_is_kept_and_noted(run, case, monkeypatch):
     content, words, kinds, notes = KEPT[case]
-    monkeypatch.setattr("colonnade.runs.fit.build_trainer", _enough)
+    monkeypatch.setattr("colonnade.runs.network.build_trainer", _enough)
     told = run.train(content, *words)
     refused(told, "TrainingError: the data are ready", *notes)
     columns = json.loads((told.run / "schema.json").read_text())["columns"]
@@ -297,7 +297,7 @@ def test_what_is_unusual_is_kept_and_noted(run, case, monkeypatch):
 
 
 def test_rows_that_are_equal_stay_together_on_request(run, monkeypatch):
-    monkeypatch.setattr("colonnade.runs.fit.build_trainer", _enough)
+    monkeypatch.setattr("colonnade.runs.network.build_trainer", _enough)
     told = run.train(table(lambda i: f"{i * i % 60},a,{label(i)}"), "split.group_duplicates=true")
     refused(told, "the data are ready")
     assert "have the same features" not in told.text

@@ -117,7 +117,8 @@ def test_killed_again_and_again_it_ends_with_every_training_done_once(search, tm
 @pytest.mark.parametrize("workers", [2, 4])
 def test_several_commands_share_a_search(search, tmp_path, workers):
     words = ("optim.lr=tag(log,interval(1e-4,1e-2))", "tune=random", "tune.n_trials=9")
-    temporary = [tmp_path / f"tmp{i}" for i in range(workers)]
+    # Folders of their own, as on several machines, the first too long for a socket.
+    temporary = [tmp_path / ("tmp" * (40 if i == 0 else 1) + str(i)) for i in range(workers)]
     for folder in temporary:
         folder.mkdir()
     processes = [search(*words, TMPDIR=str(folder)) for folder in temporary]

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import multiprocessing
 import multiprocessing.connection
+import multiprocessing.util
 import os
 import signal
+import tempfile
 import threading
 import time
 from contextlib import suppress
@@ -22,6 +24,8 @@ GRACE = 60.0
 STOPPED = 128 + signal.SIGTERM
 # What multiprocessing gives where it cannot tell.
 LOST = 255
+# The path of a socket holds 108 characters, 104 on macOS; multiprocessing adds 32 to its folder.
+LONGEST_FOLDER = 70
 
 
 class Local(Launcher):
@@ -41,6 +45,7 @@ class Local(Launcher):
         if trials_per_device < 1:
             raise ValueError(f"trials_per_device must be at least 1, got {trials_per_device}")
         self.trials_per_device = trials_per_device
+        _keep_sockets_short()
         self._context = multiprocessing.get_context("forkserver")
         self._context.set_forkserver_preload([PRELOAD])
         self._devices = gpus()
@@ -144,6 +149,20 @@ def gpus() -> list[str]:
         return []
     named = os.environ.get("CUDA_VISIBLE_DEVICES")
     return named.split(",") if named else [str(i) for i in range(torch.cuda.device_count())]
+
+
+def _keep_sockets_short() -> None:
+    """Put multiprocessing's sockets into ``/tmp`` where the path of the folder for temporary files is too long.
+
+    Python does so itself from 3.14 on.
+    """
+    usual = tempfile.tempdir
+    if len(tempfile.gettempdir()) > LONGEST_FOLDER:
+        tempfile.tempdir = "/tmp"  # noqa: S108
+    try:
+        multiprocessing.util.get_temp_dir()
+    finally:
+        tempfile.tempdir = usual
 
 
 def _main(job: Job, parent: Connection) -> None:
