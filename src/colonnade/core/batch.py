@@ -41,6 +41,10 @@ class Batch:
         """Rows ``start:stop``, as views."""
         return self._map(lambda t: t[start:stop])
 
+    def take(self, index: Tensor) -> Batch:
+        """The rows of ``index`` ``(N,)`` int64, in that order, as copies."""
+        return self._map(lambda t: t.index_select(0, index))
+
     def split(self, sizes: int | Sequence[int]) -> list[Batch]:
         """Consecutive pieces of ``sizes`` rows each (of one size, the last may be shorter), as views."""
         # One call a tensor for all pieces: this stands in the loop of the optimizer steps.

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from typing import Any
 
 from torch import Tensor
+
+from colonnade.core.batch import Batch
 
 
 @dataclass
@@ -26,6 +28,8 @@ class BatchSpec:
         n_steps: length of a sequence; None for tables.
         num_sample: encoded numeric train rows ``(S, F)``, from which embeddings take their bins; not stored: the bins
             are buffers of the network.
+        train_rows: all encoded train rows with targets and ids, as views of the store: what networks that look rows up
+            keep, and where initialisations that depend on data look; not stored: both are in the network's state.
     """
 
     num_names: tuple[str, ...]
@@ -41,6 +45,7 @@ class BatchSpec:
     out_shape: tuple[int, ...] = ()
     n_steps: int | None = None
     num_sample: Tensor | None = field(default=None, compare=False, repr=False)
+    train_rows: Batch | None = field(default=None, compare=False, repr=False)
 
     @property
     def n_num(self) -> int:
@@ -53,10 +58,14 @@ class BatchSpec:
         return len(self.cat_names)
 
     def to_dict(self) -> dict[str, Any]:
-        """Plain JSON data without the sample."""
-        data = asdict(self)
-        del data["num_sample"]
+        """Plain JSON data, without rows."""
+        data = asdict(self.bare())
+        del data["num_sample"], data["train_rows"]
         return data
+
+    def bare(self) -> BatchSpec:
+        """The same without rows: what a stored network is rebuilt from."""
+        return replace(self, num_sample=None, train_rows=None)
 
     @classmethod
     def from_dict(cls, data: dict[str, Any]) -> BatchSpec:

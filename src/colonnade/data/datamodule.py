@@ -6,7 +6,6 @@ import json
 import logging
 import tempfile
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -16,6 +15,7 @@ import torch
 from lightning.pytorch import LightningDataModule
 from torch import Tensor
 
+from colonnade.core.batch import Batch
 from colonnade.core.errors import ConfigError, DataError
 from colonnade.core.schema import Kind, Schema, TargetKind
 from colonnade.core.spec import BatchSpec
@@ -171,7 +171,7 @@ class TableDataModule(LightningDataModule):
         self.table.schema.save(folder / "schema.json")
         self.split.save(folder / "split.json")
         self.pipeline.save(folder)
-        for name, data in (("spec", replace(self.spec, num_sample=None)), ("target", self.target)):
+        for name, data in (("spec", self.spec), ("target", self.target)):
             (folder / f"{name}.json").write_text(
                 json.dumps(data.to_dict(), indent=1, ensure_ascii=False), encoding="utf-8"
             )
@@ -240,6 +240,7 @@ class TableDataModule(LightningDataModule):
             target_scale=self.target.scale,
             n_train=len(train),
             num_sample=sample,
+            train_rows=Batch(num=train.num, cat=train.cat, target=train.target, row_id=train.row_id),
         )
 
     def _order(self, store: Store) -> RowOrder:

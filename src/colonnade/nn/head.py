@@ -1,4 +1,4 @@
-"""Head: from the representation of each member to its raw output."""
+"""Heads: from the representation of each member to its raw output."""
 
 from __future__ import annotations
 
@@ -35,3 +35,29 @@ class Head(nn.Module):
         """``(B, members, d_in)`` to ``(B, members, *out_shape)``."""
         out: Tensor = self.linear(x)
         return out if len(self.out_shape) == 1 else out.unflatten(-1, self.out_shape)
+
+
+class Given(nn.Module):
+    """No head: the representation is the raw output already.
+
+    Args:
+        d_in: width of a representation.
+        n_members: members of the ensemble.
+        out_shape: shape of the output of one member for one row, as the task asks.
+
+    Raises:
+        ConfigError: the backbone gives another width than the task asks for.
+    """
+
+    def __init__(self, *, d_in: int, n_members: int, out_shape: tuple[int, ...]) -> None:
+        super().__init__()
+        if math.prod(out_shape) != d_in:
+            raise ConfigError(
+                f"model.backbone gives {d_in} outputs of its own where the task asks for {out_shape}: it does not learn "
+                "the loss of this task; choose another model, or another task"
+            )
+        self.out_shape = tuple(out_shape)
+
+    def forward(self, x: Float[Tensor, "b m d"]) -> Float[Tensor, "b m *out"]:
+        """``(B, members, d_in)`` to ``(B, members, *out_shape)``."""
+        return x if len(self.out_shape) == 1 else x.unflatten(-1, self.out_shape)

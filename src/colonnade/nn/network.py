@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 
 import torch
 from torch import Tensor, nn
@@ -11,12 +12,15 @@ from colonnade.core.batch import Batch
 from colonnade.core.errors import ConfigError
 from colonnade.core.output import Output
 from colonnade.core.spec import BatchSpec
-from colonnade.nn.backbones.base import Backbone
+from colonnade.nn.backbones.base import Backbone, DataAware
 from colonnade.nn.embed.base import Embedding
 from colonnade.nn.embed.identity import Identity
 from colonnade.nn.embed.onehot import OneHot
 from colonnade.nn.head import Head
 from colonnade.nn.layout import Layout
+
+# Train rows that data-aware parts begin from.
+START_ROWS = 20_000
 
 
 class Network(nn.Module):
@@ -36,6 +40,7 @@ class Network(nn.Module):
         backbone: called with ``layout``.
         numerical: called with ``spec`` when there are numeric columns.
         categorical: called with ``spec`` when there are categorical columns.
+        head: called with ``d_in``, ``n_members`` and ``out_shape``.
 
     Attributes:
         layout: the columns of an embedded row and their widths.
@@ -52,6 +57,7 @@ class Network(nn.Module):
         backbone: Callable[..., Backbone],
         numerical: Callable[..., Embedding] = Identity,
         categorical: Callable[..., Embedding] = OneHot,
+        head: Callable[..., nn.Module] = Head,
     ) -> None:
         super().__init__()
         if spec.n_num + spec.n_cat == 0:
@@ -72,7 +78,9 @@ class Network(nn.Module):
             n_num=spec.n_num,
         )
         self.backbone = backbone(layout=self.layout)
-        self.head = Head(d_in=self.backbone.d_out, n_members=self.backbone.n_members, out_shape=spec.out_shape)
+        self.head = head(d_in=self.backbone.d_out, n_members=self.backbone.n_members, out_shape=spec.out_shape)
+        if spec.train_rows is not None and any(isinstance(part, DataAware) for part in (self.backbone, self.head)):
+            self._start(spec.train_rows)
 
     def forward(self, batch: Batch) -> Output:
         """Raw outputs ``(B, members, *out_shape)`` of a batch, and the backbone's penalty."""
@@ -90,7 +98,23 @@ class Network(nn.Module):
 
     def forward_embedded(self, embedded: Tensor) -> Output:
         """What :meth:`forward` does after :meth:`embed`; ``embedded`` is ``(B, d_flat)``."""
-        if self.backbone.accepts == "tokens":
-            embedded = embedded.unflatten(-1, (self.layout.n_columns, -1))
-        hidden, penalty = self.backbone(embedded)
+        hidden, penalty = self.backbone(self._shaped(embedded))
         return Output(raw=self.head(hidden), penalty=penalty)
+
+    @torch.no_grad()
+    def _start(self, rows: Batch) -> None:
+        """Let data-aware parts begin from train rows, of many from some at random."""
+        if len(rows) > START_ROWS:
+            rows = rows.take(torch.randperm(len(rows))[:START_ROWS].sort().values)
+        rows = replace(rows, cat=rows.cat.long())
+        self.eval()
+        x = self._shaped(self.embed(rows))
+        if isinstance(self.backbone, DataAware):
+            self.backbone.start(x, rows)
+        if isinstance(self.head, DataAware):
+            self.head.start(self.backbone(x)[0], rows)
+        self.train()
+
+    def _shaped(self, embedded: Tensor) -> Tensor:
+        """Embedded rows as the backbone accepts them."""
+        return embedded.unflatten(-1, (self.layout.n_columns, -1)) if self.backbone.accepts == "tokens" else embedded

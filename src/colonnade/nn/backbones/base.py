@@ -7,6 +7,8 @@ from typing import ClassVar, Literal
 
 from torch import Tensor, nn
 
+from colonnade.core.batch import Batch
+
 
 class Backbone(nn.Module, ABC):
     """Embedded columns in, a representation of each member out.
@@ -33,4 +35,20 @@ class Backbone(nn.Module, ABC):
 
         Returns:
             ``(B, n_members, d_out)``, and a scalar to add to the training loss or None.
+        """
+
+
+class DataAware(ABC):
+    """A backbone or head whose initialisation looks at data.
+
+    A network that is rebuilt without train rows gets what was initialised from a stored state.
+    """
+
+    @abstractmethod
+    def start(self, x: Tensor, rows: Batch) -> None:
+        """Initialise; called once, without gradients and in evaluation mode, when the network is built beside data.
+
+        Args:
+            x: some train rows, as ``forward`` takes them.
+            rows: the same rows, encoded, with targets.
         """
