@@ -33,7 +33,7 @@ class Binary(Task):
     Args:
         name, monitor, mode: see :class:`~colonnade.tasks.base.Task`.
         class_weight: weights of the losses of the two classes: ``none``, ``balanced``, or two numbers in class order.
-        label_smoothing: share of each label that is spread over both classes, in ``[0, 1)``.
+        label_smoothing: share of each label that is spread over both classes, in ``[0, 1)``; None: 0.
 
     Raises:
         ValueError: an option out of its range.
@@ -49,12 +49,12 @@ class Binary(Task):
         monitor: str = "val/log_loss",
         mode: Literal["min", "max"] = "min",
         class_weight: ClassWeight = None,
-        label_smoothing: float = 0.0,
+        label_smoothing: float | None = None,
     ) -> None:
         super().__init__(name=name, monitor=monitor, mode=mode, measures=MEASURES)
         check_options(class_weight, label_smoothing)
         self.class_weight = class_weight
-        self.label_smoothing = label_smoothing
+        self.label_smoothing = label_smoothing or 0.0
         self._weights: Tensor | None = None
 
     def setup(self, spec: BatchSpec) -> None:

@@ -13,7 +13,7 @@ from colonnade.tasks.measures.rows import refuse_rows
 ClassWeight = str | Sequence[float | int] | None
 
 
-def check_options(class_weight: ClassWeight, label_smoothing: float) -> None:
+def check_options(class_weight: ClassWeight, label_smoothing: float | None) -> None:
     """Refuse weights and smoothing that make no sense.
 
     Raises:
@@ -24,7 +24,7 @@ def check_options(class_weight: ClassWeight, label_smoothing: float) -> None:
             raise ValueError(f"class_weight='{class_weight}' must be none, balanced, or a list of positive numbers")
     elif class_weight is not None and not all(w > 0 for w in class_weight):
         raise ValueError(f"class_weight={list(class_weight)} must hold positive numbers")
-    if not 0 <= label_smoothing < 1:
+    if label_smoothing is not None and not 0 <= label_smoothing < 1:
         raise ValueError(f"label_smoothing={label_smoothing} must lie in [0, 1)")
 
 

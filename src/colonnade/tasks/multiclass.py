@@ -35,7 +35,7 @@ class Multiclass(Task):
         name, monitor, mode: see :class:`~colonnade.tasks.base.Task`.
         class_weight: weights of the losses of the classes: ``none``, ``balanced``, or a number for each, in order.
         label_smoothing: share of each label that is spread over all classes, in ``[0, 1)`` (Szegedy et al., 2016,
-            arXiv:1512.00567).
+            arXiv:1512.00567); None: 0.
 
     Raises:
         ValueError: an option out of its range.
@@ -51,12 +51,12 @@ class Multiclass(Task):
         monitor: str = "val/log_loss",
         mode: Literal["min", "max"] = "min",
         class_weight: ClassWeight = None,
-        label_smoothing: float = 0.0,
+        label_smoothing: float | None = None,
     ) -> None:
         super().__init__(name=name, monitor=monitor, mode=mode, measures=MEASURES)
         check_options(class_weight, label_smoothing)
         self.class_weight = class_weight
-        self.label_smoothing = label_smoothing
+        self.label_smoothing = label_smoothing or 0.0
         self._weights: Tensor | None = None
 
     def setup(self, spec: BatchSpec) -> None:

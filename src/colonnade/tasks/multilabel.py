@@ -32,7 +32,7 @@ class Multilabel(Task):
         name, monitor, mode: see :class:`~colonnade.tasks.base.Task`.
         class_weight: ``none``; ``balanced``: for each label, the rows with it weigh as much in total as those without;
             or a number for each label, by which the loss of the rows that have it is multiplied.
-        label_smoothing: distance by which labels move towards one half, as a share, in ``[0, 1)``.
+        label_smoothing: distance by which labels move towards one half, as a share, in ``[0, 1)``; None: 0.
 
     Raises:
         ValueError: an option out of its range.
@@ -48,12 +48,12 @@ class Multilabel(Task):
         monitor: str = "val/log_loss",
         mode: Literal["min", "max"] = "min",
         class_weight: ClassWeight = None,
-        label_smoothing: float = 0.0,
+        label_smoothing: float | None = None,
     ) -> None:
         super().__init__(name=name, monitor=monitor, mode=mode, measures=MEASURES)
         check_options(class_weight, label_smoothing)
         self.class_weight = class_weight
-        self.label_smoothing = label_smoothing
+        self.label_smoothing = label_smoothing or 0.0
         self._weights: Tensor | None = None
 
     def setup(self, spec: BatchSpec) -> None:

@@ -12,11 +12,13 @@ from torch.optim import Optimizer
 from torch.optim.lr_scheduler import ReduceLROnPlateau
 
 from colonnade.core.errors import ConfigError
+from colonnade.nn.progress import flat_cos
 from colonnade.training import schedules
 from colonnade.training.groups import parameter_groups
 
 NAMES = ("adamw", "adam", "sgd")
 SCHEDULES = ("constant", "cosine", "one_cycle", "coslog4", "step", "plateau")
+DECAY_SCHEDULES = ("constant", "flat_cos")
 FUSED_DEVICES = ("cpu", "cuda", "mps")
 
 
@@ -43,6 +45,8 @@ class OptimizerBuilder:
         patience: of ``plateau``, in epochs, from 0.
         warmup_steps: optimizer steps over which the rate rises linearly, from 0.
         lr_factors: factors of the learning rate for parts of the network, by the beginning of the parameter's name.
+        decay_schedule: of the weight decay, over the same length: ``constant``, or ``flat_cos`` (a half at full
+            strength, then down to 0 along a cosine). A decoupled decay follows the learning rate besides.
 
     Raises:
         ValueError: an argument is out of range; the text names it and the range.
@@ -68,6 +72,7 @@ class OptimizerBuilder:
         patience: int = 5,
         warmup_steps: int = 0,
         lr_factors: Mapping[str, float] | None = None,
+        decay_schedule: str = "constant",
     ) -> None:
         _check("name", name, name in NAMES, " or ".join(NAMES))
         _check("lr", lr, lr > 0, "above 0")
@@ -87,6 +92,7 @@ class OptimizerBuilder:
         _check("step_epochs", step_epochs, step_epochs >= 1, "1 or more")
         _check("patience", patience, patience >= 0, "0 or more")
         _check("warmup_steps", warmup_steps, warmup_steps >= 0, "0 or more")
+        _check("decay_schedule", decay_schedule, decay_schedule in DECAY_SCHEDULES, " or ".join(DECAY_SCHEDULES))
         self.lr_factors = dict(lr_factors or {})
         for key, factor in self.lr_factors.items():
             _check(f"lr_factors.{key}", factor, factor > 0, "above 0")
@@ -106,6 +112,7 @@ class OptimizerBuilder:
         self.step_epochs = step_epochs
         self.patience = patience
         self.warmup_steps = warmup_steps
+        self.decay_schedule = decay_schedule
 
     def build(self, network: nn.Module, *, may_fuse: bool = True) -> Optimizer:
         """The optimizer of ``network``, its parameters in groups.
@@ -135,49 +142,83 @@ class OptimizerBuilder:
         # The mode is checked by torch, which takes exactly the two words that tasks use.
         return ReduceLROnPlateau(optimizer, mode=mode, factor=self.gamma, patience=self.patience)  # type: ignore[arg-type]
 
-    def rate(self, *, max_epochs: int | None, steps_per_epoch: int) -> Rate:
+    def rate(self, *, max_epochs: int | None, steps_per_epoch: int, progressive: bool = False) -> Rate:
         """The learning rate of each step of a training.
 
+        Args:
+            max_epochs: of the trainer; None or -1: it has no end.
+            steps_per_epoch: optimizer steps.
+            progressive: whether the network itself changes over the length of the schedule.
+
         Raises:
-            ConfigError: the schedule needs a length, and neither ``optim.schedule_epochs`` nor ``trainer.max_epochs``
+            ConfigError: a schedule needs a length, and neither ``optim.schedule_epochs`` nor ``trainer.max_epochs``
             gives one.
         """
-        epochs = self.schedule_epochs or max_epochs
-        if self.schedule in ("constant", "plateau"):
-            return Rate(schedules.constant, total=1, warmup_steps=self.warmup_steps, moves=False)
-        if epochs is None or epochs < 1:
-            raise ConfigError(f"optim.schedule={self.schedule} needs a length: set optim.schedule_epochs")
+        epochs = self.schedule_epochs or max_epochs or 0
+        moves = self.schedule not in ("constant", "plateau")
+        needy = {
+            f"optim.schedule={self.schedule}": moves,
+            f"optim.decay_schedule={self.decay_schedule}": self.decay_schedule != "constant",
+            "a network that changes as it is trained": progressive,
+        }
+        for what, needs in needy.items():
+            if needs and epochs < 1:
+                raise ConfigError(f"{what} needs a length: set optim.schedule_epochs")
         function: dict[str, schedules.Schedule] = {
             "cosine": partial(schedules.cosine, final=self.final),
             "one_cycle": schedules.one_cycle,
             "coslog4": schedules.coslog4,
             "step": partial(schedules.step, drops=epochs / self.step_epochs, gamma=self.gamma),
         }
-        return Rate(function[self.schedule], total=epochs * steps_per_epoch, warmup_steps=self.warmup_steps, moves=True)
+        return Rate(
+            function.get(self.schedule, schedules.constant),
+            total=epochs * steps_per_epoch,
+            warmup_steps=self.warmup_steps,
+            moves=moves,
+            decay=flat_cos if self.decay_schedule == "flat_cos" else None,
+        )
 
 
 class Rate:
-    """Sets the learning rate of every parameter group before a step.
+    """Sets the learning rate, and if asked the weight decay, of every parameter group before a step.
 
     Args:
         schedule: factor as a function of progress, 0 to 1.
         total: optimizer steps of the whole schedule.
         warmup_steps: steps of linear rise.
-        moves: whether the factor changes after the warm-up; where it does not, the groups are left alone.
+        moves: whether the factor changes after the warm-up; where it does not, the rates are left alone.
+        decay: factor of the weight decay; None: it is left alone.
     """
 
-    def __init__(self, schedule: schedules.Schedule, *, total: int, warmup_steps: int, moves: bool) -> None:
+    def __init__(
+        self,
+        schedule: schedules.Schedule,
+        *,
+        total: int,
+        warmup_steps: int,
+        moves: bool,
+        decay: schedules.Schedule | None = None,
+    ) -> None:
         self.schedule = schedule
         self.total = max(1, total)
         self.warmup_steps = warmup_steps
         self.moves = moves
+        self.decay = decay
+
+    def progress(self, index: int) -> float:
+        """Share of the schedule that lies behind optimizer step ``index``, from 0."""
+        return min(1.0, index / self.total)
 
     def factor(self, index: int) -> float:
         """Factor of the base rate at optimizer step ``index``, from 0."""
-        return self.schedule(min(1.0, index / self.total)) * schedules.warmup(index, self.warmup_steps)
+        return self.schedule(self.progress(index)) * schedules.warmup(index, self.warmup_steps)
 
     def apply(self, groups: list[dict[str, Any]], index: int) -> None:
         """Write the rate of step ``index`` into the groups; nothing to do costs nothing."""
+        if self.decay is not None:
+            share = self.decay(self.progress(index))
+            for group in groups:
+                group["weight_decay"] = group["initial_decay"] * share
         if not self.moves and index >= self.warmup_steps:
             return
         factor = self.factor(index)

@@ -8,6 +8,7 @@ from omegaconf import DictConfig, OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 
 from colonnade.baselines.base import Baseline
+from colonnade.config.by_target import settled
 from colonnade.config.nodes import typed
 from colonnade.config.targets import find
 from colonnade.core.schema import TargetKind
@@ -24,6 +25,7 @@ def default_of(cfg: DictConfig, key: str) -> Any:
         KeyError: neither has a value: the key does not exist, or must be given, or refers to what does not exist.
     """
     *parents, name = key.split(".")
+    cfg = settled(cfg)
     node: Any = cfg
     try:
         for parent in parents:

@@ -7,22 +7,19 @@ from torch import nn
 from colonnade.nn.checks import one_of
 
 # In place where the derivative can be had from the output: one tensor less to write.
-_ACTIVATIONS = {
-    "relu": lambda: nn.ReLU(inplace=True),
-    "selu": lambda: nn.SELU(inplace=True),
-    "silu": nn.SiLU,
-    "mish": nn.Mish,
-    "gelu": nn.GELU,
-}
+_IN_PLACE = {"relu": nn.ReLU, "selu": nn.SELU}
+_FRESH = {"silu": nn.SiLU, "mish": nn.Mish, "gelu": nn.GELU}
 
 
-def activation(name: str) -> nn.Module:
+def activation(name: str, *, keep_input: bool = False) -> nn.Module:
     """The activation called ``relu``, ``selu``, ``silu``, ``mish`` or ``gelu``.
 
-    It may overwrite its input, so give it a fresh tensor.
+    Args:
+        name: one of these.
+        keep_input: False: it may overwrite its input, so give it a fresh tensor.
 
     Raises:
         ValueError: for another name.
     """
-    one_of(_ACTIVATIONS, activation=name)
-    return _ACTIVATIONS[name]()
+    one_of((*_IN_PLACE, *_FRESH), activation=name)
+    return _IN_PLACE[name](inplace=not keep_input) if name in _IN_PLACE else _FRESH[name]()

@@ -8,6 +8,7 @@ from jaxtyping import Float
 from torch import Tensor, nn
 
 from colonnade.nn.checks import fraction
+from colonnade.nn.progress import Progressive, flat_cos
 
 _LEVELS = 2**16
 
@@ -29,6 +30,10 @@ class Dropout(nn.Module):
     def __init__(self, rate: float) -> None:
         super().__init__()
         fraction(dropout=rate)
+        self.set_rate(rate)
+
+    def set_rate(self, rate: float) -> None:
+        """Zero elements with another probability from now on."""
         self.rate = rate
         self.n_kept = min(max(round((1 - rate) * _LEVELS), 1), _LEVELS - 1)
 
@@ -42,3 +47,38 @@ class Dropout(nn.Module):
         bits = words.view(torch.int16)[: x.numel()].view(x.shape)
         mask = torch.lt(bits, self.n_kept - _LEVELS // 2, out=torch.empty(x.shape, dtype=x.dtype))
         return x * mask.mul_(_LEVELS / self.n_kept)
+
+
+class FlatCosDropout(Dropout, Progressive):
+    """Dropout that fades: at its full rate for half of the training, then along a cosine to none.
+
+    Holzmüller, Grinsztajn and Steinwart, *Better by Default: Strong Pre-Tuned MLPs and Boosted Trees on Tabular Data*,
+    NeurIPS 2024.
+
+    Args:
+        rate: probability of a zero in the first half.
+
+    Raises:
+        ValueError: for a rate outside ``[0, 1)``.
+    """
+
+    present: Tensor
+
+    def __init__(self, rate: float) -> None:
+        super().__init__(rate)
+        self.full = rate
+        # Compiled code and other devices read the rate here: a number in Python would be compiled in, or waited for.
+        self.register_buffer("present", torch.tensor(rate), persistent=False)
+
+    def at(self, progress: float) -> None:
+        """Take the rate of this part of the training."""
+        self.set_rate(self.full * flat_cos(progress))
+        self.present.fill_(self.rate)
+
+    def forward(self, x: Float[Tensor, "*shape"]) -> Float[Tensor, "*shape"]:
+        """``x`` with elements dropped; ``x`` itself in evaluation."""
+        if not self.training or self.full == 0:
+            return x
+        if x.is_cpu and not torch.compiler.is_compiling():
+            return super().forward(x)
+        return x * (torch.rand_like(x) >= self.present) / (1 - self.present)

@@ -5,16 +5,17 @@ from __future__ import annotations
 import torch
 import torch.nn.functional as F
 from jaxtyping import Float, Int
-from torch import Tensor
+from torch import Tensor, nn
 
 from colonnade.core.spec import BatchSpec
-from colonnade.nn.checks import fraction, positive
+from colonnade.nn.checks import fraction, one_of, positive
 from colonnade.nn.embed.base import Embedding
 from colonnade.nn.embed.codes import N_RESERVED, hide_levels, offsets
 from colonnade.nn.embed.linear import uniform_table
+from colonnade.nn.pace import Pace, Paced
 
 
-class CategoricalEmbedding(Embedding):
+class CategoricalEmbedding(Embedding, Paced):
     """A trained vector for each level; with ``bias``, the categorical tokens of FT-Transformer.
 
     One table holds the levels of all columns, so a batch is one look-up. The vectors of "missing" and "unknown"
@@ -27,6 +28,9 @@ class CategoricalEmbedding(Embedding):
         bias: whether a trained vector of each column is added to its levels.
         unknown_rate: probability in training that a level is shown as unknown. The published packages have no
             unknown level.
+        start: how the vectors begin: ``"uniform"`` within ``d_embedding ** -0.5``, or ``"normal"``, standard normal as
+            in RealMLP.
+        decay: whether ``optim.weight_decay`` shrinks the vectors, which it spares otherwise.
 
     Raises:
         ValueError: for an argument out of range.
@@ -35,20 +39,35 @@ class CategoricalEmbedding(Embedding):
     offset: Tensor
 
     def __init__(
-        self, *, spec: BatchSpec, d_embedding: int = 8, bias: bool = False, unknown_rate: float = 0.01
+        self,
+        *,
+        spec: BatchSpec,
+        d_embedding: int = 8,
+        bias: bool = False,
+        unknown_rate: float = 0.01,
+        start: str = "uniform",
+        decay: bool = False,
     ) -> None:
         super().__init__()
         positive(d_embedding=d_embedding)
         fraction(unknown_rate=unknown_rate)
+        one_of(("uniform", "normal"), start=start)
         self.names = spec.cat_names
         self.widths = (d_embedding,) * spec.n_cat
         self.unknown_rate = unknown_rate
+        self.decay = decay
         self.table = uniform_table(sum(spec.cardinalities), d_embedding)
+        if start == "normal":
+            nn.init.normal_(self.table)
         self.bias = uniform_table(spec.n_cat, d_embedding) if bias else None
         self.register_buffer("offset", offsets(spec.cardinalities), persistent=False)
         with torch.no_grad():
             for reserved in range(N_RESERVED):
                 self.table[self.offset + reserved] = 0.0
+
+    def paces(self) -> dict[str, Pace]:
+        """Whether the vectors decay."""
+        return {"table": Pace()} if self.decay else {}
 
     def forward(self, x: Int[Tensor, "*batch k"]) -> Float[Tensor, "*batch kd"]:
         """``(*, K)`` int64 codes to ``(*, K * d_embedding)``."""

@@ -9,7 +9,7 @@ from jaxtyping import Float, Int
 from torch import Tensor
 
 from colonnade.core.spec import BatchSpec
-from colonnade.nn.checks import fraction, positive
+from colonnade.nn.checks import fraction, one_of, positive
 from colonnade.nn.embed.base import Embedding
 from colonnade.nn.embed.categorical import CategoricalEmbedding
 from colonnade.nn.embed.codes import N_RESERVED
@@ -25,7 +25,7 @@ class MixedEmbedding(Embedding):
         spec: names the columns and tells their cardinalities.
         max_one_hot: a column of at most so many levels is one-hot encoded; missing and unknown do not count.
         d_embedding: width of the columns with more levels.
-        unknown_rate: probability in training that a level of those is shown as unknown.
+        unknown_rate, start, decay: of those, see :class:`~colonnade.nn.embed.categorical.CategoricalEmbedding`.
 
     Raises:
         ValueError: for an argument out of range.
@@ -35,18 +35,28 @@ class MixedEmbedding(Embedding):
     many: Tensor
 
     def __init__(
-        self, *, spec: BatchSpec, max_one_hot: int = 9, d_embedding: int = 8, unknown_rate: float = 0.01
+        self,
+        *,
+        spec: BatchSpec,
+        max_one_hot: int = 9,
+        d_embedding: int = 8,
+        unknown_rate: float = 0.01,
+        start: str = "uniform",
+        decay: bool = False,
     ) -> None:
         super().__init__()
         positive(d_embedding=d_embedding)
         fraction(unknown_rate=unknown_rate)
+        one_of(("uniform", "normal"), start=start)
         if max_one_hot < 0:
             raise ValueError(f"max_one_hot={max_one_hot} is out of range: expected max_one_hot >= 0")
         few = [i for i, c in enumerate(spec.cardinalities) if c - N_RESERVED <= max_one_hot]
         many = [i for i, c in enumerate(spec.cardinalities) if c - N_RESERVED > max_one_hot]
         self.one_hot = OneHot(spec=_only(spec, few)) if few else None
         self.learned = (
-            CategoricalEmbedding(spec=_only(spec, many), d_embedding=d_embedding, unknown_rate=unknown_rate)
+            CategoricalEmbedding(
+                spec=_only(spec, many), d_embedding=d_embedding, unknown_rate=unknown_rate, start=start, decay=decay
+            )
             if many
             else None
         )
