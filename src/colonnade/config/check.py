@@ -8,6 +8,7 @@ from typing import Any
 from omegaconf import DictConfig, OmegaConf
 
 from colonnade.config.annotations import mismatch
+from colonnade.config.by_target import settled
 from colonnade.config.locate import load_choice
 from colonnade.config.nodes import inspect_node, plain
 from colonnade.core.errors import ConfigError, Faults, closest
@@ -26,6 +27,7 @@ VALUES: dict[str, tuple[Any, int | None]] = {
     "run_dir": (str | None, None),
     "fresh": (bool, None),
     "search": (dict | None, None),
+    "by_target": (dict | None, None),
     "choices": (dict, None),
     "overrides": (list, None),
 }
@@ -47,7 +49,7 @@ def faults_of(cfg: DictConfig) -> Faults:
     """The faults of a composed configuration."""
     faults = Faults()
     stand_in = concrete(cfg)
-    tree = plain(stand_in, "", faults)
+    tree = plain(settled(stand_in), "", faults)
     _top(tree, faults)
     for group in (*SINGLE, *SEARCH, *NAMED):
         inspect_node(tree.get(group), group, faults)

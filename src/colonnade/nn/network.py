@@ -103,9 +103,13 @@ class Network(nn.Module):
 
     @torch.no_grad()
     def _start(self, rows: Batch) -> None:
-        """Let data-aware parts begin from train rows, of many from some at random."""
+        """Let data-aware parts begin from train rows, of many from some at random and those with the extreme targets."""
+        assert rows.target is not None
         if len(rows) > START_ROWS:
-            rows = rows.take(torch.randperm(len(rows))[:START_ROWS].sort().values)
+            index = torch.randperm(len(rows))[:START_ROWS]
+            if rows.target.is_floating_point():
+                index = torch.cat([index, rows.target.argmin(0), rows.target.argmax(0)])
+            rows = rows.take(index.unique())
         rows = replace(rows, cat=rows.cat.long())
         self.eval()
         x = self._shaped(self.embed(rows))

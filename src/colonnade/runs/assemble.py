@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 from omegaconf import DictConfig, OmegaConf, open_dict
 
 from colonnade.config.build import build
+from colonnade.config.by_target import settled
 from colonnade.config.locate import load_choice
 from colonnade.core.errors import ConfigError, closest
 from colonnade.core.spec import BatchSpec
@@ -61,6 +62,7 @@ def assemble(cfg: DictConfig, frame: Any = None) -> Parts:
     if cfg.task.name == AUTO:
         table = dataset.read()
         cfg = with_task(cfg, table)
+    cfg = settled(cfg)
     task = build(cfg.task)
     datamodule = TableDataModule(
         dataset=dataset,

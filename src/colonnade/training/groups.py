@@ -25,8 +25,8 @@ def parameter_groups(
 
     Not decayed, as in Gorishniy et al., "Revisiting deep learning models for tabular data", 2021: biases and other
     parameters of fewer than two dimensions, and all parameters of norms and of embeddings. Embeddings are
-    ``nn.Embedding`` and every module that is defined in ``colonnade.nn.embed``, with all that it contains. What a module
-    says of its own parameters (:class:`~colonnade.nn.pace.Paced`) goes before these rules.
+    ``nn.Embedding`` and every module that is defined in ``colonnade.nn.embed``, with all that it contains. What a
+    module says of its own parameters (:class:`~colonnade.nn.pace.Paced`) goes before these rules.
 
     Args:
         network: the network.

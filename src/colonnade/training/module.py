@@ -27,6 +27,7 @@ from colonnade.core.chunk import Chunk
 from colonnade.core.errors import TrainingError
 from colonnade.core.spec import BatchSpec
 from colonnade.nn.network import Network
+from colonnade.nn.progress import Progressive
 from colonnade.tasks.base import Task
 from colonnade.training.average import WeightAverage
 from colonnade.training.checkpoint_io import AtomicCheckpointIO
@@ -125,6 +126,7 @@ class SupervisedModule(LightningModule):
         self._validated = False
         self._plain = False
         self._parameters_trained: list[Tensor] = []
+        self._progressive: list[Progressive] = []
         self._rate: Rate | None = None
 
     @property
@@ -149,8 +151,11 @@ class SupervisedModule(LightningModule):
         """Look at the trainer once, so that no step has to."""
         optimizer = self._optimizer()
         self._parameters_trained = [p for group in optimizer.param_groups for p in group["params"]]
+        self._progressive = [part for part in self.network.modules() if isinstance(part, Progressive)]
         self._rate = self.optim.rate(
-            max_epochs=self.trainer.max_epochs, steps_per_epoch=cast(StepLoader, self.trainer.train_dataloader).n_steps
+            max_epochs=self.trainer.max_epochs,
+            steps_per_epoch=cast(StepLoader, self.trainer.train_dataloader).n_steps,
+            progressive=bool(self._progressive),
         )
         # Lightning's way round every backward and every step costs as much as a small network. It is taken where it
         # does something: with processes, a gradient scaler, or callbacks that look at single steps.
@@ -177,6 +182,8 @@ class SupervisedModule(LightningModule):
             reseed(device, step_seed(self.seed, chunk.epoch, step, rank))
             for parameter in parameters:
                 parameter.grad = None
+            for part in self._progressive:
+                part.at(self._rate.progress(first + i))
             loss = self._gradients(batch, shares[i])
             self._losses.add(loss, step, batch, chunk.epoch)
             self._rate.apply(optimizer.param_groups, first + i)

@@ -1,4 +1,4 @@
-"""RealMLP against pytabkit: outputs, and weights after a training with all factors and schedules; its start by formula."""
+"""RealMLP against pytabkit: outputs, and weights after a training with all factors and schedules; its start."""
 
 import warnings
 from functools import partial
@@ -34,7 +34,7 @@ ORDER = [p for i in range(3) for p in (9 + i, 3 * i, 3 * i + 1, 3 * i + 2)] + li
 
 
 class Pair:
-    """Ours as the YAML has it, but for the size and without dropout, and the published network with the same weights."""
+    """Ours as the YAML has it, but small and without dropout, and the published network with the same weights."""
 
     def __init__(self, task: str) -> None:
         torch.manual_seed(0)

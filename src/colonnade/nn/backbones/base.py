@@ -49,6 +49,6 @@ class DataAware(ABC):
         """Initialise; called once, without gradients and in evaluation mode, when the network is built beside data.
 
         Args:
-            x: some train rows, as ``forward`` takes them.
+            x: some train rows, as ``forward`` takes them; those with the extreme targets are among them.
             rows: the same rows, encoded, with targets.
         """

@@ -26,8 +26,8 @@ class RealMLPHead(nn.Module, DataAware):
         d_in: width of a representation.
         n_members: members; one.
         out_shape: shape of the output for one row, as the task asks.
-        clamp: whether predictions keep within the targets of the train rows, as in the reference those of numbers do. It
-            takes effect where an output is the value itself, so not for quantiles.
+        clamp: whether predictions keep within the targets of the train rows; in the reference numbers do. It takes
+            effect where an output is the value itself, so not for quantiles.
 
     Raises:
         ValueError: the backbone has several members.
