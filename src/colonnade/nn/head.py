@@ -53,8 +53,8 @@ class Given(nn.Module):
         super().__init__()
         if math.prod(out_shape) != d_in:
             raise ConfigError(
-                f"model.backbone gives {d_in} outputs of its own where the task asks for {out_shape}: it does not learn "
-                "the loss of this task; choose another model, or another task"
+                f"model.backbone gives {d_in} outputs of its own where the task asks for {out_shape}: it does not "
+                "learn the loss of this task; choose another model, or another task"
             )
         self.out_shape = tuple(out_shape)
 

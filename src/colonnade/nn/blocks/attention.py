@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import torch
 import torch.nn.functional as F
-from jaxtyping import Float
+from jaxtyping import Bool, Float
 from torch import Tensor, nn
 
 from colonnade.nn.checks import fraction, positive
@@ -19,12 +19,13 @@ class SelfAttention(nn.Module):
         d: width of a token.
         n_heads: heads; must divide ``d``.
         dropout: dropout of the attention weights.
+        project: whether a linear layer mixes the heads at the end.
 
     Raises:
         ValueError: for an argument out of range, or ``d`` not a multiple of ``n_heads``.
     """
 
-    def __init__(self, d: int, *, n_heads: int, dropout: float = 0.0) -> None:
+    def __init__(self, d: int, *, n_heads: int, dropout: float = 0.0, project: bool = True) -> None:
         super().__init__()
         positive(d=d, n_heads=n_heads)
         fraction(dropout=dropout)
@@ -33,16 +34,20 @@ class SelfAttention(nn.Module):
         self.n_heads = n_heads
         self.dropout = dropout
         self.qkv = nn.Linear(d, 3 * d)
-        self.out = nn.Linear(d, d)
+        self.out = nn.Linear(d, d) if project else nn.Identity()
         nn.init.zeros_(self.qkv.bias)
-        nn.init.zeros_(self.out.bias)
+        if isinstance(self.out, nn.Linear):
+            nn.init.zeros_(self.out.bias)
 
-    def forward(self, x: Float[Tensor, "b n d"], *, first_only: bool = False) -> Float[Tensor, "b m d"]:
+    def forward(
+        self, x: Float[Tensor, "b n d"], *, first_only: bool = False, mask: Bool[Tensor, "m n"] | None = None
+    ) -> Float[Tensor, "b m d"]:
         """Attend.
 
         Args:
             x: ``(B, n, d)``.
             first_only: only the first token asks.
+            mask: which token (row) may ask which (column); None: any.
 
         Returns:
             ``(B, n, d)``, or ``(B, 1, d)`` if ``first_only``.
@@ -55,7 +60,9 @@ class SelfAttention(nn.Module):
         else:
             q, k, v = self.qkv(x).chunk(3, dim=-1)
         q, k, v = (t.unflatten(-1, (self.n_heads, -1)).transpose(1, 2) for t in (q, k, v))
-        mixed = F.scaled_dot_product_attention(q, k, v, dropout_p=self.dropout if self.training else 0.0)
+        mixed = F.scaled_dot_product_attention(
+            q, k, v, attn_mask=mask, dropout_p=self.dropout if self.training else 0.0
+        )
         out: Tensor = self.out(mixed.transpose(1, 2).flatten(-2))
         return out
 
@@ -65,3 +72,9 @@ def reglu(x: Float[Tensor, "*batch d2"]) -> Float[Tensor, "*batch d"]:
     2020)."""
     a, b = x.chunk(2, dim=-1)
     return a * torch.relu(b)
+
+
+def geglu(x: Float[Tensor, "*batch d2"]) -> Float[Tensor, "*batch d"]:
+    """``a * gelu(b)`` of the two halves ``a, b`` of the last dimension (Shazeer, 2020)."""
+    a, b = x.chunk(2, dim=-1)
+    return a * F.gelu(b)

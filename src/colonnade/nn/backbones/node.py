@@ -1,0 +1,114 @@
+"""NODE: layers of differentiable oblivious decision trees."""
+
+from __future__ import annotations
+
+import math
+
+import torch
+from jaxtyping import Float
+from torch import Tensor, nn
+
+from colonnade.core.batch import Batch
+from colonnade.nn.backbones.base import Backbone, DataAware
+from colonnade.nn.blocks.dropout import Dropout
+from colonnade.nn.blocks.entmax import entmax15, entmoid15
+from colonnade.nn.checks import fraction, positive
+from colonnade.nn.layout import Layout
+
+# Train rows that thresholds are chosen from, and how many of them pass at a time: half of the leaves of all trees are
+# written down for each.
+_ROWS = 1024
+_PIECE = 128
+
+
+class ObliviousTrees(nn.Module):
+    """Trees in which all nodes of a level share one soft split: a choice of inputs, a threshold, a temperature.
+
+    Args:
+        d_in: width of a row.
+        n_trees: trees.
+        depth: levels of a tree; it has ``2 ** depth`` leaves.
+
+    Raises:
+        ValueError: for an argument out of range.
+    """
+
+    def __init__(self, d_in: int, n_trees: int, *, depth: int) -> None:
+        super().__init__()
+        positive(d_in=d_in, n_trees=n_trees, depth=depth)
+        self.depth = depth
+        self.choice = nn.Parameter(torch.rand(n_trees * depth, d_in))
+        # NaN until :meth:`start` or a stored state.
+        self.threshold = nn.Parameter(torch.full((n_trees * depth,), torch.nan))
+        self.log_temperature = nn.Parameter(torch.full((n_trees * depth,), torch.nan))
+        self.response = nn.Parameter(torch.randn(n_trees, 2**depth))
+
+    def forward(self, x: Float[Tensor, "b d"]) -> Float[Tensor, "b t"]:
+        """``(B, d_in)`` to the response of each tree, ``(B, n_trees)``."""
+        chosen = x @ entmax15(self.choice).T
+        right = entmoid15((chosen - self.threshold) * torch.exp(-self.log_temperature))
+        right = right.unflatten(-1, (-1, self.depth))
+        # Level by level half of the leaves are mixed into the other half: no weight of a leaf is ever written down.
+        value = self.response.unsqueeze(0)
+        for level in range(self.depth):
+            value = torch.lerp(*value.chunk(2, dim=-1), right[..., level].unsqueeze(-1))
+        return value.squeeze(-1)
+
+    @torch.no_grad()
+    def start(self, x: Float[Tensor, "b d"]) -> None:
+        """Data-aware initialisation, which the reference makes with the first batch.
+
+        The threshold of a split is what it chooses of a random row, and its temperature such that no row lies outside
+        of the slope of the split.
+        """
+        chosen = x @ entmax15(self.choice).T
+        row = torch.randint(len(x), (chosen.shape[1],))
+        self.threshold.copy_(chosen[row, torch.arange(chosen.shape[1])])
+        widest = (chosen - self.threshold).abs().amax(0)
+        self.log_temperature.copy_(torch.log(widest + 1e-6))
+
+
+class NODE(Backbone, DataAware):
+    """Layers of trees, each of which sees the row and the responses of the layers before it.
+
+    Popov, Morozov and Babenko, *Neural Oblivious Decision Ensembles for Deep Learning on Tabular Data*, ICLR 2020. The
+    reference averages several responses of a tree. Here a tree has one, all of them are the representation, and the
+    head weighs them: the same functions.
+
+    Args:
+        layout: of the embedded row.
+        n_layers: layers.
+        n_trees: trees of a layer.
+        depth: levels of a tree.
+        dropout: dropout of what a layer sees.
+
+    Raises:
+        ValueError: for an argument out of range.
+    """
+
+    def __init__(
+        self, *, layout: Layout, n_layers: int = 1, n_trees: int = 1024, depth: int = 6, dropout: float = 0.0
+    ) -> None:
+        super().__init__()
+        positive(n_layers=n_layers, n_trees=n_trees, depth=depth)
+        fraction(dropout=dropout)
+        self.d_out = n_layers * n_trees
+        self.dropout = Dropout(dropout)
+        self.layers = nn.ModuleList(
+            ObliviousTrees(layout.d_flat + i * n_trees, n_trees, depth=depth) for i in range(n_layers)
+        )
+        self.d_in = layout.d_flat
+
+    def forward(self, x: Float[Tensor, "b d"]) -> tuple[Float[Tensor, "b 1 t"], None]:
+        """``(B, d_flat)`` to ``(B, 1, n_layers * n_trees)``."""
+        for layer in self.layers:
+            x = torch.cat([x, layer(self.dropout(x))], dim=-1)
+        return x[:, self.d_in :].unsqueeze(1), None
+
+    def start(self, x: Float[Tensor, "n d"], rows: Batch) -> None:
+        """Thresholds and temperatures of each layer from embedded train rows ``(N, d_flat)``."""
+        x = x[:: math.ceil(len(x) / _ROWS)]
+        for layer, before in zip(self.layers, (None, *self.layers)):
+            if before is not None:
+                x = torch.cat([x, torch.cat([before(piece) for piece in x.split(_PIECE)])], dim=-1)
+            layer.start(x)
