@@ -4,6 +4,7 @@ from kit import Net
 from torch import nn
 
 from colonnade.core.errors import ConfigError
+from colonnade.nn.pace import Pace, Paced
 from colonnade.training.groups import parameter_groups
 from colonnade.training.optim import OptimizerBuilder
 
@@ -30,6 +31,7 @@ from colonnade.training.optim import OptimizerBuilder
         ("patience", -1, "patience must be 0 or more, not -1"),
         ("warmup_steps", -1, "warmup_steps must be 0 or more, not -1"),
         ("lr_factors", {"head": 0}, "lr_factors.head must be above 0, not 0"),
+        ("decay_schedule", "cosine", "decay_schedule must be constant or flat_cos, not 'cosine'"),
     ],
 )
 def test_ranges(argument, value, text):
@@ -87,6 +89,32 @@ def test_factors_of_the_rate():
     assert sorted((g["lr"], len(g["params"])) for g in optimizer.param_groups) == [(0.1, 2), (0.5, 2), (1.0, 2)]
 
 
+class Slow(Paced):
+    def __init__(self):
+        super().__init__()
+        self.weight = nn.Parameter(torch.ones(2, 2))
+        self.scale = nn.Parameter(torch.ones(2))
+        self.bias = nn.Parameter(torch.ones(2))
+
+    def paces(self):
+        return {"weight": Pace(lr=0.5), "scale": Pace(lr=6.0, decay=3.0)}
+
+
+def test_modules_say_the_pace_of_their_own_parameters():
+    net = nn.ModuleDict({"slow": Slow(), "linear": nn.Linear(2, 2)})
+    groups = parameter_groups(net, lr=1.0, weight_decay=0.1, lr_factors={"slow": 2.0})
+    found = {id(p): (g["lr"], pytest.approx(g["weight_decay"])) for g in groups for p in g["params"]}
+    expected = {
+        "slow.weight": (1.0, 0.1),
+        "slow.scale": (12.0, 0.3),
+        # As everywhere: biases are not decayed.
+        "slow.bias": (2.0, 0.0),
+        "linear.weight": (1.0, 0.1),
+        "linear.bias": (1.0, 0.0),
+    }
+    assert {name: found[id(p)] for name, p in net.named_parameters()} == expected
+
+
 def test_unknown_factor_names_the_nearest():
     with pytest.raises(ConfigError, match=r"optim.lr_factors: no parameter is called 'haed'; did you mean 'head'"):
         OptimizerBuilder(lr_factors={"haed": 0.5}).build(Net())
@@ -113,6 +141,29 @@ def test_constant_rate_leaves_the_groups_alone():
     groups = [{"lr": 7.0, "initial_lr": 2.0}]
     rate.apply(groups, 3)
     assert groups[0]["lr"] == 7.0
+
+
+def test_decay_fades():
+    builder = OptimizerBuilder(weight_decay=0.2, decay_schedule="flat_cos")
+    optimizer = builder.build(nn.Linear(2, 2))
+    rate = builder.rate(max_epochs=4, steps_per_epoch=10)
+    for index, share in ((0, 1.0), (19, 1.0), (30, 0.5), (40, 0.0)):
+        rate.apply(optimizer.param_groups, index)
+        decays = sorted(g["weight_decay"] for g in optimizer.param_groups)
+        assert decays == pytest.approx([0.0, 0.2 * share])
+        assert {g["lr"] for g in optimizer.param_groups} == {1e-3}
+
+
+@pytest.mark.parametrize(
+    ("options", "progressive", "text"),
+    [
+        ({"decay_schedule": "flat_cos"}, False, "optim.decay_schedule=flat_cos needs a length"),
+        ({}, True, "a network that changes as it is trained needs a length"),
+    ],
+)
+def test_what_changes_needs_a_length(options, progressive, text):
+    with pytest.raises(ConfigError, match=f"{text}: set optim.schedule_epochs"):
+        OptimizerBuilder(**options).rate(max_epochs=-1, steps_per_epoch=5, progressive=progressive)
 
 
 def test_schedule_without_length():

@@ -149,11 +149,22 @@ def made_up(task: str, kind: str) -> BatchSpec:
     """
     import torch
 
+    from colonnade.core.batch import Batch
     from colonnade.core.spec import BatchSpec
 
     classes = ("0", "1", "2") if task == "multiclass" else ("0", "1")
     targets = ("y", "z") if kind == "multilabel" else ("y",)
     generator = torch.Generator().manual_seed(0)
+    if kind == "class":
+        target = torch.arange(ROWS) % len(classes)
+    else:
+        target = (torch.arange(ROWS) % 2).float().unsqueeze(1).expand(-1, len(targets))
+    rows = Batch(
+        num=torch.randn(ROWS, 2, generator=generator),
+        cat=(torch.arange(ROWS) % 5).unsqueeze(1),
+        target=target,
+        row_id=torch.arange(ROWS),
+    )
     return BatchSpec(
         num_names=("a", "b"),
         cat_names=("c",),
@@ -165,5 +176,6 @@ def made_up(task: str, kind: str) -> BatchSpec:
         target_mean=(0.0,) if kind == "real" else (),
         target_scale=(1.0,) if kind == "real" else (),
         n_train=ROWS,
-        num_sample=torch.randn(ROWS, 2, generator=generator),
+        num_sample=rows.num,
+        train_rows=rows,
     )

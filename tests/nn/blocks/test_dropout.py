@@ -1,7 +1,7 @@
 import pytest
 import torch
 
-from colonnade.nn.blocks.dropout import Dropout
+from colonnade.nn.blocks.dropout import Dropout, FlatCosDropout
 
 
 @pytest.mark.parametrize("rate", [0.001, 0.1, 0.5, 0.9])
@@ -50,3 +50,18 @@ def test_nothing_happens_in_evaluation_or_at_zero():
 def test_range():
     with pytest.raises(ValueError, match="dropout=1.0 is out of range: expected 0 <= dropout < 1"):
         Dropout(1.0)
+
+
+@pytest.mark.parametrize("compiled", [False, True])
+def test_fades_in_the_second_half(compiled, monkeypatch):
+    monkeypatch.setattr(torch.compiler, "is_compiling", lambda: compiled)
+    torch.manual_seed(0)
+    layer, x = FlatCosDropout(0.4), torch.ones(100_000)
+    for progress, rate in ((0.0, 0.4), (0.49, 0.4), (0.75, 0.2), (1.0, 0.0)):
+        layer.at(progress)
+        out = layer(x)
+        assert (out == 0).float().mean().item() == pytest.approx(rate, abs=0.01)
+        assert out.mean().item() == pytest.approx(1, abs=0.02)
+    layer.at(0.0)
+    assert layer.eval()(x) is x
+    assert layer.state_dict() == {}

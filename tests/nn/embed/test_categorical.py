@@ -3,6 +3,7 @@ import rtdl_revisiting_models as rtdl
 import torch
 
 from colonnade.nn.embed.categorical import CategoricalEmbedding
+from colonnade.nn.pace import Pace
 from colonnade.testing.backbones import toy_spec
 
 
@@ -32,8 +33,19 @@ def test_the_unknown_vector_is_trained():
     assert not embedding.table.grad[0].any()
 
 
+def test_begins_and_decays_as_in_realmlp():
+    torch.manual_seed(0)
+    embedding = CategoricalEmbedding(spec=toy_spec(cardinalities=(500,)), d_embedding=8, start="normal", decay=True)
+    assert embedding.table[2:].std().item() == pytest.approx(1, rel=0.05)
+    assert not embedding.table[:2].any()
+    assert embedding.paces() == {"table": Pace(1.0, 1.0)}
+    assert CategoricalEmbedding(spec=toy_spec()).paces() == {}
+
+
 def test_ranges():
     with pytest.raises(ValueError, match="d_embedding=-1 is out of range"):
         CategoricalEmbedding(spec=toy_spec(), d_embedding=-1)
     with pytest.raises(ValueError, match="unknown_rate=-0.5 is out of range"):
         CategoricalEmbedding(spec=toy_spec(), unknown_rate=-0.5)
+    with pytest.raises(ValueError, match="start='gauss' is unknown: expected one of normal, uniform"):
+        CategoricalEmbedding(spec=toy_spec(), start="gauss")

@@ -25,6 +25,12 @@ def test_all_of_one_kind(max_one_hot, widths):
     assert embedding(torch.tensor([[3, 3], [2, 2]])).shape == (2, sum(widths))
 
 
+def test_hands_on_how_embeddings_begin_and_decay():
+    embedding = MixedEmbedding(spec=toy_spec(cardinalities=(4, 400)), start="normal", decay=True)
+    assert embedding.learned.table.abs().max() > 2
+    assert embedding.learned.decay
+
+
 def test_ranges():
     with pytest.raises(ValueError, match="max_one_hot=-1 is out of range: expected max_one_hot >= 0"):
         MixedEmbedding(spec=toy_spec(), max_one_hot=-1)

@@ -27,21 +27,25 @@ class LinearEmbedding(Embedding):
         spec: names the columns.
         d_embedding: width of a column.
         activation: whether a ReLU follows.
+        bias: whether there is a bias; AutoInt has none.
 
     Raises:
         ValueError: for an argument out of range.
     """
 
-    def __init__(self, *, spec: BatchSpec, d_embedding: int = 32, activation: bool = False) -> None:
+    def __init__(
+        self, *, spec: BatchSpec, d_embedding: int = 32, activation: bool = False, bias: bool = True
+    ) -> None:
         super().__init__()
         positive(d_embedding=d_embedding)
         self.names = spec.num_names
         self.widths = (d_embedding,) * spec.n_num
         self.activation = activation
         self.weight = uniform_table(spec.n_num, d_embedding)
-        self.bias = uniform_table(spec.n_num, d_embedding)
+        self.bias = uniform_table(spec.n_num, d_embedding) if bias else None
 
     def forward(self, x: Float[Tensor, "*batch f"]) -> Float[Tensor, "*batch fd"]:
         """``(*, F)`` to ``(*, F * d_embedding)``."""
-        out = torch.addcmul(self.bias, self.weight, x.unsqueeze(-1))
+        number = x.unsqueeze(-1)
+        out = self.weight * number if self.bias is None else torch.addcmul(self.bias, self.weight, number)
         return (torch.relu(out) if self.activation else out).flatten(-2)
