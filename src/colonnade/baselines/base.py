@@ -73,6 +73,8 @@ class Baseline(nn.Module, ABC):
     for_classes: ClassVar[Mapping[str, Any]] = {}
     for_numbers: ClassVar[Mapping[str, Any]] = {}
     """Defaults of arguments that are None, for targets of classes and of numbers."""
+    exportable: ClassVar[bool] = True
+    """Whether what was fitted can be exported as a graph."""
 
     def __init__(self, *, spec: BatchSpec) -> None:
         super().__init__()
@@ -117,7 +119,8 @@ class Baseline(nn.Module, ABC):
         if any(buffer.numel() == 0 for buffer in self.buffers()):
             raise RuntimeError("fit the model, or load what was fitted, before it predicts")
         raw = self.raw(batch.num, batch.cat).to(batch.num.device, torch.float32)
-        return Output(raw=raw.reshape(len(batch), 1, *self.out_shape))
+        # The length of the batch would be a constant to an export.
+        return Output(raw=raw.reshape(raw.shape[0], 1, *self.out_shape))
 
     def keep(self, **learned: np.ndarray | Tensor) -> None:
         """Set buffers to what was learned, whatever their shapes were before."""

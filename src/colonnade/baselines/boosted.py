@@ -44,6 +44,8 @@ class Boosted(Baseline):
     """The library's name."""
     suffix: ClassVar[str]
     """Ending of the library's model files."""
+    # The library evaluates its own file, of which torch sees nothing.
+    exportable = False
 
     def __init__(self, *, spec: BatchSpec, n_estimators: int, patience: int | None, given: Mapping[str, Any]) -> None:
         super().__init__(spec=spec)

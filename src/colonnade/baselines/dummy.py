@@ -38,7 +38,7 @@ class Dummy(Baseline):
     def raw(self, num: Tensor, cat: Tensor) -> Tensor:
         """See the base class."""
         constant: Tensor = self.constant  # type: ignore[assignment]
-        return constant.expand(len(num), -1)
+        return constant.expand(num.shape[0], -1)
 
 
 def _constant(problem: Problem, rows: Rows) -> np.ndarray:

@@ -74,8 +74,24 @@ class RandomForest(Baseline):
         self.max_features = max_features
         self.max_samples = max_samples
         self.classes = spec.target_kind != "real"
+        self._depth: int | None = None
         for name in ("child", "feature", "threshold", "value", "root"):
             self.register_buffer(name, torch.empty(0))
+
+    @property
+    def depth(self) -> int:
+        """Splits between a root and the leaf farthest from it."""
+        if self._depth is None:
+            child, nodes = self.child.cpu().numpy(), self.root.flatten().cpu().numpy()  # type: ignore[operator,union-attr]
+            self._depth = 0
+            # A leaf is its own child.
+            while len(nodes := np.setdiff1d(child[nodes], nodes)):
+                self._depth += 1
+        return self._depth
+
+    def forget(self) -> None:
+        """See the base class."""
+        self._depth = None
 
     def fit(self, problems: Sequence[Problem], train: Rows, val: Rows | None, job: Job) -> Fitted:
         """See the base class."""
@@ -102,7 +118,9 @@ class RandomForest(Baseline):
     def raw(self, num: Tensor, cat: Tensor) -> Tensor:
         """See the base class."""
         features = torch.cat([num, cat.to(num.dtype)], dim=1)
-        value = torch.cat([self._mean(block) for block in features.split(BLOCK)])
+        # A graph takes any number of rows, and so all of them at once.
+        blocks = (features,) if torch.compiler.is_exporting() else features.split(BLOCK)
+        value = torch.cat([self._mean(block) for block in blocks])
         if not self.classes:
             return value.flatten(1)
         logarithm = value.clamp(LEAST, 1 - LEAST).log()
@@ -114,14 +132,11 @@ class RandomForest(Baseline):
         child, feature, threshold = self.child, self.feature, self.threshold
         value, root = self.value, self.root
         n_problems, n_trees = root.shape  # type: ignore[misc]
-        node = root.flatten().long().expand(len(features), -1)  # type: ignore[operator]
-        while True:
+        node = root.flatten().long().expand(features.shape[0], -1)  # type: ignore[operator]
+        for _ in range(self.depth):
             split = threshold[node]  # type: ignore[index]
             right = features.gather(1, feature[node].long()).double() > split  # type: ignore[index]
-            following = child[node, right.long()].long()  # type: ignore[index]
-            if torch.equal(following, node):
-                break
-            node = following
+            node = child[node, right.long()].long()  # type: ignore[index]
         found: Tensor = value[node].unflatten(1, (n_problems, n_trees)).mean(2)  # type: ignore[index]
         return found
 

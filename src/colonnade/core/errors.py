@@ -47,6 +47,10 @@ class SearchError(ColonnadeError):
     """A search that ended with failed trainings, or cannot go on."""
 
 
+class ExportError(ColonnadeError):
+    """A model that cannot leave as a file, or whose file does not give what the model gives."""
+
+
 class MissingExtraError(ColonnadeError):
     """An optional dependency is absent.
 

@@ -1,0 +1,304 @@
+"""Graph: a Predictor and the look-up of its categories as one ONNX graph, from raw columns to decoded predictions."""
+
+from __future__ import annotations
+
+import json
+import logging
+import warnings
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import torch
+from torch import Tensor, nn
+
+from colonnade.core.batch import Batch
+from colonnade.core.errors import ExportError
+from colonnade.core.optional import optional_import
+from colonnade.core.schema import TargetKind
+from colonnade.core.spec import BatchSpec
+from colonnade.data.columns import FIRST_LEVEL, MISSING, UNKNOWN
+from colonnade.data.lookup import Lookup
+from colonnade.deploy.inputs import INTERNAL, NUMBERS, TEXTS, TIMES, Input
+from colonnade.training.predictor import Predictor
+
+if TYPE_CHECKING:
+    import onnx_ir as ir
+
+OPSET, OPSET_ML = 20, 3
+ML = "ai.onnx.ml"
+BATCH = "batch"
+OUTPUTS = ("label", "probability", "value", "quantile")
+"""Names of all outputs that decoders give."""
+ENCODED = (f"{INTERNAL}encoded/num", f"{INTERNAL}encoded/cat")
+"""Names of what a checked graph gives besides: the encoded rows, as the network gets them."""
+LARGEST = 2**31 - 2**20
+"""Bytes that a protocol buffer, and so a file, can hold."""
+
+
+class RawPredictor(nn.Module):
+    """The part of a graph that torch exports: all but strings.
+
+    Args:
+        predictor: raw rows to predictions.
+        lookup: of the raw columns.
+    """
+
+    order: Tensor
+
+    def __init__(self, predictor: nn.Module, lookup: Lookup) -> None:
+        super().__init__()
+        self.predictor = predictor
+        self.n_num = len(lookup.num)
+        self.n_boolean = sum(category.boolean for category in lookup.cat)
+        names = [category.name for category in sorted(lookup.cat, key=lambda category: not category.boolean)]
+        order = torch.tensor([names.index(category.name) for category in lookup.cat], dtype=torch.int64)
+        self.register_buffer("order", order)
+        self.in_order = order.tolist() == sorted(order.tolist())
+        self.eval()
+
+    def forward(self, blocks: dict[str, Tensor]) -> tuple[Tensor, ...]:
+        """Predictions, then the encoded rows where there is one pipeline.
+
+        Args:
+            blocks: those that have columns: ``numbers (B, F + booleans)`` float64, NaN where missing; ``texts (B, K)``
+                int64 codes; ``times (B, D)`` int64 microseconds.
+        """
+        some = next(iter(blocks.values()))
+        empty = some.new_zeros((some.shape[0], 0), dtype=torch.int64)
+        numbers = blocks[NUMBERS] if NUMBERS in blocks else empty.to(torch.float64)
+        cat = blocks.get(TEXTS, empty)
+        if self.n_boolean:
+            flag = numbers[:, self.n_num :]
+            known = torch.where(flag == 1, FIRST_LEVEL + 1, torch.where(flag == 0, FIRST_LEVEL, UNKNOWN))
+            cat = torch.cat([torch.where(flag.isnan(), MISSING, known), cat], dim=1)
+            if not self.in_order:
+                cat = cat.index_select(1, self.order)
+        found = outputs_of(self.predictor, numbers[:, : self.n_num], cat, blocks.get(TIMES, empty))
+        return tuple(found.values())
+
+
+def outputs_of(predictor: nn.Module, num: Tensor, cat: Tensor, time: Tensor) -> dict[str, Tensor]:
+    """Predictions of raw rows by name, and the rows as the network gets them where there is one pipeline."""
+    if not isinstance(predictor, Predictor):
+        found: dict[str, Tensor] = predictor(num, cat, time)
+        return found
+    encoded = predictor.pipeline(num, cat, time)
+    raw = predictor.network(Batch(num=encoded[0], cat=encoded[1])).raw
+    return predictor.decoder(raw) | dict(zip(ENCODED, encoded))
+
+
+@dataclass(frozen=True)
+class Graph:
+    """A graph, serialised.
+
+    Args:
+        shipped: what is kept.
+        checked: the same with the encoded rows among its outputs.
+    """
+
+    shipped: bytes
+    checked: bytes
+
+
+def build_graph(
+    predictor: nn.Module, lookup: Lookup, spec: BatchSpec, inputs: Sequence[Input], facts: Mapping[str, str]
+) -> Graph:
+    """Export.
+
+    Args:
+        predictor: raw rows to predictions.
+        lookup: of the raw columns.
+        spec: of the encoded data.
+        inputs: of the graph, from :func:`~colonnade.deploy.inputs.plan_inputs`.
+        facts: kept in the file, by name; the inputs are added to them.
+
+    Raises:
+        MissingExtraError: onnx or onnxscript is not installed.
+        ExportError: the exporter does not know an operation, fixes the number of rows, or the graph is too large.
+    """
+    optional_import("onnxscript", "onnx")
+    size = sum(t.numel() * t.element_size() for t in (*predictor.parameters(), *predictor.buffers()))
+    if size > LARGEST:
+        raise ExportError(
+            f"export: the model holds {size / 2**30:.1f} GiB, and an ONNX file 2 at most: use a smaller one"
+        )
+    model = _exported(RawPredictor(predictor, lookup), lookup)
+    _hide_names(model)
+    _front(model, lookup, inputs)
+    if spec.target_kind == TargetKind.CLASS:
+        _back(model, spec.classes)
+    _check_rows(model)
+    checked = _serialised(model, inputs, facts)
+    for value in [value for value in model.graph.outputs if value.name in ENCODED]:
+        model.graph.outputs.remove(value)
+    return Graph(shipped=_serialised(model, inputs, facts), checked=checked)
+
+
+def _exported(module: RawPredictor, lookup: Lookup) -> ir.Model:
+    """The part between the strings, its inputs called as their blocks."""
+    n_text = len(lookup.cat) - module.n_boolean
+    blocks = {
+        NUMBERS: torch.zeros((3, module.n_num + module.n_boolean), dtype=torch.float64),
+        TEXTS: torch.zeros((3, n_text), dtype=torch.int64),
+        TIMES: torch.zeros((3, len(lookup.time)), dtype=torch.int64),
+    }
+    blocks = {block: values for block, values in blocks.items() if values.shape[1]}
+    with torch.no_grad():
+        names = list(outputs_of(module.predictor, *_empty(lookup)))
+    try:
+        with _quiet(), torch.no_grad():
+            program = torch.onnx.export(
+                module,
+                (),
+                kwargs={"blocks": blocks},
+                input_names=list(blocks),
+                output_names=names,
+                dynamic_shapes={"blocks": {block: {0: BATCH} for block in blocks}},
+                opset_version=OPSET,
+                dynamo=True,
+                external_data=False,
+                verbose=False,
+            )
+    except (torch.onnx.errors.OnnxExporterError, RuntimeError) as error:
+        reason = str(error.__cause__ or error).strip().splitlines() or ["no reason given"]
+        raise ExportError(f"export: torch cannot export this model to ONNX: {reason[0]}") from error
+    assert program is not None
+    return program.model
+
+
+@contextmanager
+def _quiet() -> Iterator[None]:
+    """Without the exporter's own remarks, such as on packages that it does without."""
+    logger = logging.getLogger("torch.onnx")
+    before = logger.level
+    logger.setLevel(logging.ERROR)
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            yield
+    finally:
+        logger.setLevel(before)
+
+
+def _empty(lookup: Lookup) -> tuple[Tensor, Tensor, Tensor]:
+    """Two raw rows in which everything is zero."""
+    return (
+        torch.zeros((2, len(lookup.num)), dtype=torch.float64),
+        torch.zeros((2, len(lookup.cat)), dtype=torch.int64),
+        torch.zeros((2, len(lookup.time)), dtype=torch.int64),
+    )
+
+
+def _hide_names(model: ir.Model) -> None:
+    """Name what is within the graph apart from its columns, and forget what the exporter noted of its own program."""
+    from onnx_ir.passes.common import ClearMetadataAndDocStringPass
+
+    graph = model.graph
+    outputs = {value: value.name for value in graph.outputs}
+    values = [*graph.inputs, *graph.initializers.values(), *(out for node in graph for out in node.outputs)]
+    for value in values:
+        value.name = outputs.get(value) or f"{INTERNAL}{value.name}"
+        value.metadata_props.clear()
+        value.doc_string = None
+    ClearMetadataAndDocStringPass()(model)
+    model.metadata_props.clear()
+    model.doc_string = None
+    graph.name = "colonnade"
+
+
+def _front(model: ir.Model, lookup: Lookup, inputs: Sequence[Input]) -> None:
+    """Put the raw columns before the blocks that were exported; strings become codes here."""
+    import onnx_ir as ir
+
+    graph = model.graph
+    blocks = {str(value.name).removeprefix(INTERNAL): value for value in graph.inputs}
+    types = {NUMBERS: ir.DataType.DOUBLE, TEXTS: ir.DataType.STRING, TIMES: ir.DataType.INT64}
+    levels = {category.name: category.levels for category in lookup.cat}
+    graph.inputs.clear()
+    nodes: list[ir.Node] = []
+    for block, exported in blocks.items():
+        columns = [given for given in inputs if given.block == block]
+        wide = columns[0].place is not None
+        names = [block] if wide else [given.name for given in columns]
+        width = len(columns) if wide else 1
+        values = [ir.val(name, dtype=types[block], shape=[BATCH, width]) for name in names]
+        graph.inputs.extend(values)
+        if block == TEXTS:
+            if wide and width > 1:
+                split = _node("Split", values, {"axis": 1, "num_outputs": width}, [f"text/{i}" for i in range(width)])
+                nodes.append(split)
+                values = list(split.outputs)
+            encoders = [_encoder(value, given, levels[given.column]) for value, given in zip(values, columns)]
+            nodes += encoders
+            values = [encoder.outputs[0] for encoder in encoders]
+        if len(values) > 1:
+            nodes.append(_node("Concat", values, {"axis": 1}, [f"all/{block}"]))
+            values = list(nodes[-1].outputs)
+        exported.replace_all_uses_with(values[0], replace_graph_outputs=True)
+    first = next(iter(graph), None)
+    if nodes and first is not None:
+        graph.insert_before(first, nodes)
+    model.opset_imports[ML] = OPSET_ML
+
+
+def _encoder(value: ir.Value, given: Input, levels: Sequence[str]) -> ir.Node:
+    """Texts of a column to its codes; what is neither a level nor a word for missing is unknown."""
+    codes = dict.fromkeys(given.missing, MISSING) | {level: FIRST_LEVEL + i for i, level in enumerate(levels)}
+    attributes = {"keys_strings": list(codes), "values_int64s": list(codes.values()), "default_int64": UNKNOWN}
+    return _node("LabelEncoder", [value], attributes, [f"code/{given.column}"], domain=ML)
+
+
+def _back(model: ir.Model, classes: Sequence[str]) -> None:
+    """Index of the class to its label."""
+    import onnx_ir as ir
+
+    graph = model.graph
+    index = next(value for value in graph.outputs if value.name == OUTPUTS[0])
+    index.name = f"{INTERNAL}class"
+    attributes = {"keys_int64s": list(range(len(classes))), "values_strings": list(classes)}
+    node = _node("LabelEncoder", [index], attributes, ["label"], domain=ML)
+    label = node.outputs[0]
+    label.name, label.shape = OUTPUTS[0], ir.Shape([BATCH])
+    label.type = ir.TensorType(ir.DataType.STRING)
+    graph.append(node)
+    graph.outputs[list(graph.outputs).index(index)] = label
+
+
+def _node(op: str, values: Sequence[ir.Value], attributes: dict, names: Sequence[str], *, domain: str = "") -> ir.Node:
+    import onnx_ir as ir
+
+    outputs = [ir.val(f"{INTERNAL}{name}") for name in names]
+    return ir.node(op, list(values), attributes, domain=domain, outputs=outputs)
+
+
+def _check_rows(model: ir.Model) -> None:
+    """The number of rows is free everywhere."""
+    for value in (*model.graph.inputs, *model.graph.outputs):
+        if value.shape is None or not len(value.shape) or str(value.shape[0]) != BATCH:
+            raise ExportError(
+                f"export: '{value.name}' has the shape {value.shape}: the exporter has fixed the number of rows"
+            )
+
+
+def _serialised(model: ir.Model, inputs: Sequence[Input], facts: Mapping[str, str]) -> bytes:
+    """The file, with what nothing uses left out, and what a reader must know written into it."""
+    import onnx
+    import onnx_ir as ir
+    from onnx_ir.passes.common import RemoveUnusedNodesPass, RemoveUnusedOpsetsPass
+
+    from colonnade import __version__
+
+    RemoveUnusedNodesPass()(model)
+    RemoveUnusedOpsetsPass()(model)
+    for value in [value for value in model.graph.inputs if not value.uses()]:
+        model.graph.inputs.remove(value)
+    used = {value.name for value in model.graph.inputs}
+    kept = [given.to_dict() for given in inputs if given.name in used]
+    model.metadata_props.update(facts)
+    model.metadata_props["inputs"] = json.dumps(kept, ensure_ascii=False)
+    model.producer_name, model.producer_version = "colonnade", __version__
+    proto = ir.to_proto(model)
+    onnx.checker.check_model(proto)
+    return proto.SerializeToString()

@@ -1,0 +1,166 @@
+"""OnnxExport: what ``export: onnx`` in a configuration builds; writes the graph once it has been held to the model."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from importlib.util import find_spec
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from torch import nn
+
+from colonnade.baselines.base import Baseline
+from colonnade.core.errors import ConfigError, Faults, MissingExtraError
+from colonnade.core.files import write_atomic
+from colonnade.data.encoder import Encoder
+
+if TYPE_CHECKING:
+    import polars as pl
+
+    from colonnade.core.schema import Schema
+    from colonnade.core.spec import BatchSpec
+    from colonnade.data.lookup import Lookup
+    from colonnade.deploy.parity import Parity
+    from colonnade.tasks.base import Task
+
+PACKAGES = ("onnx", "onnxscript", "onnxruntime")
+
+
+@dataclass
+class Exportable:
+    """What is exported.
+
+    Args:
+        predictor: raw rows to decoded predictions: a :class:`~colonnade.training.predictor.Predictor`, or several of
+            them as one module.
+        lookup: raw rows to what the predictor takes.
+        schema: of the raw table.
+        spec: of the encoded data.
+        task: set up.
+        config_hash: of the configuration it was trained with.
+        reading: how delimited text was read: keyword arguments of
+            :class:`~colonnade.data.dataset.TableDataset`.
+    """
+
+    predictor: nn.Module
+    lookup: Lookup
+    schema: Schema
+    spec: BatchSpec
+    task: Task
+    config_hash: str
+    reading: Mapping[str, Any]
+
+
+class OnnxExport:
+    """One ONNX file from raw columns to decoded predictions.
+
+    Args:
+        tolerance: largest difference between graph and model, above 0: of a probability, or of a value in standard
+            deviations of its target.
+        rows: real rows that both are fed with, spread over the table, from 1.
+        matrix_above: number of columns above which the graph takes a matrix of numbers, one of texts and one of times
+            instead of an input for each column: hundreds of inputs cost more than the model.
+
+    Raises:
+        ValueError: an argument is out of range.
+        MissingExtraError: onnx, onnxscript or onnxruntime is not installed.
+    """
+
+    file = "model.onnx"
+
+    def __init__(self, *, tolerance: float = 1e-5, rows: int = 1000, matrix_above: int = 100) -> None:
+        if not tolerance > 0:
+            raise ValueError(f"tolerance must be above 0, got {tolerance}")
+        if rows < 1:
+            raise ValueError(f"rows must be 1 or more, got {rows}")
+        if matrix_above < 0:
+            raise ValueError(f"matrix_above must be 0 or more, got {matrix_above}")
+        self.tolerance = tolerance
+        self.rows = rows
+        self.matrix_above = matrix_above
+        # Told here, before any data is read.
+        for package in PACKAGES:
+            _require(package)
+
+    def check(self, model: nn.Module) -> None:
+        """Refuse what cannot be exported, best before it is trained.
+
+        Args:
+            model: a network, a baseline, an encoder, or a predictor that holds such.
+
+        Raises:
+            ConfigError: the model, or a step of its pipeline, cannot be exported; all are named.
+        """
+        faults = Faults()
+        for part in model.modules():
+            if isinstance(part, Baseline) and not part.exportable:
+                name = type(part).__name__
+                faults.add(f"model {name} is evaluated by its library, outside torch: export=none, or another model")
+            if isinstance(part, Encoder):
+                for name, step in zip(part.names, part.fitted(), strict=True):
+                    if not step.exportable:
+                        faults.add(f"pipeline.steps.{name} is not made for it: leave it out, or export=none")
+        faults.raise_if_any(ConfigError, "cannot be exported")
+
+    def __call__(self, trained: Exportable, frame: pl.DataFrame, out: Path) -> Parity:
+        """Export, compare, and write.
+
+        Args:
+            trained: what is exported.
+            frame: typed rows to compare on.
+            out: the file; an older one is replaced when the new one is whole.
+
+        Returns:
+            What was compared.
+
+        Raises:
+            ConfigError: see :meth:`check`.
+            ExportError: see :func:`~colonnade.deploy.graph.build_graph` and
+                :func:`~colonnade.deploy.parity.check_parity`; nothing is written.
+        """
+        import numpy as np
+
+        from colonnade.deploy.graph import OUTPUTS, build_graph
+        from colonnade.deploy.inputs import plan_inputs
+        from colonnade.deploy.parity import check_parity
+
+        self.check(trained.predictor)
+        lookup, spec = trained.lookup, trained.spec
+        inputs = plan_inputs(lookup, trained.schema, matrix_above=self.matrix_above, taken=OUTPUTS)
+        graph = build_graph(trained.predictor, lookup, spec, inputs, facts(trained))
+        chosen = np.unique(np.linspace(0, max(frame.height - 1, 0), min(self.rows, frame.height)).astype(int))
+        parity = check_parity(
+            graph, trained.predictor, lookup, spec, frame[chosen], tolerance=self.tolerance, row_ids=chosen
+        )
+        out.parent.mkdir(parents=True, exist_ok=True)
+        write_atomic(out, graph.shipped)
+        return parity
+
+
+def facts(trained: Exportable) -> dict[str, str]:
+    """What a file says of itself, beside its inputs: text, or JSON."""
+    from colonnade import __version__
+
+    spec = trained.spec
+    plain = {
+        "version": __version__,
+        "config_hash": trained.config_hash,
+        "task": trained.task.name,
+        "target_kind": str(spec.target_kind),
+    }
+    data = {
+        "targets": spec.target_names,
+        "classes": spec.classes,
+        "quantiles": trained.task.quantiles,
+        "schema": trained.schema.to_dict(),
+        "reading": dict(trained.reading),
+    }
+    return plain | {name: json.dumps(value, ensure_ascii=False) for name, value in data.items()}
+
+
+def _require(package: str) -> None:
+    """Refuse where a package is absent, without importing one that is there."""
+    if find_spec(package) is None:
+        raise MissingExtraError(package, "onnx")
