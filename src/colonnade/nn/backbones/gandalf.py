@@ -38,7 +38,7 @@ class Stage(nn.Module):
         """The row ``(B, d)`` and the state ``(B, d)`` to the next state."""
         update, reset = torch.sigmoid(self.gates(torch.cat([self.mask() * x, state], 1))).chunk(2, dim=1)
         candidate = torch.tanh(self.candidate(torch.cat([reset * state, x], 1)))
-        return self.dropout(torch.lerp(state, candidate, update))
+        return self.dropout(state + update * (candidate - state))
 
 
 class Gandalf(Backbone):
