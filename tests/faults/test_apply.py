@@ -86,7 +86,7 @@ def test_a_prediction_that_is_nan_names_its_rows(run, trained, monkeypatch):
     loaded = load_run(trained)
     for parameter in loaded.predictor.network.parameters():
         parameter.data.fill_(np.nan)
-    monkeypatch.setattr("colonnade.runs.predict.load_run", lambda run: loaded)
+    monkeypatch.setattr("colonnade.runs.predict.load", lambda run: loaded)
     told = run("predict", f"run={trained}", f"data.path={run.file('x,c' + chr(10) + '0.5,a' + chr(10))}", "out=o.csv")
     refused(told, r"prediction 'probability' is NaN or infinite in 1 of 1 rows \(positions 0\)")
     assert not (run.folder / "o.csv").exists()

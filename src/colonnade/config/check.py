@@ -16,6 +16,8 @@ from colonnade.core.errors import ConfigError, Faults, closest
 # Top-level nodes that become one object each, and those that hold several by name.
 SINGLE = ("task", "split", "pipeline", "loader", "optim", "data", "model", "module", "trainer")
 NAMED = ("callbacks", "logger")
+# Those that may be null, or be absent from what an earlier version stored.
+OPTIONAL = ("cv",)
 # Those of a search, which a training does without.
 SEARCH = ("tune", "launcher")
 # Top-level values: what they must be, and the least of them.
@@ -51,7 +53,7 @@ def faults_of(cfg: DictConfig) -> Faults:
     stand_in = concrete(cfg)
     tree = plain(settled(stand_in), "", faults)
     _top(tree, faults)
-    for group in (*SINGLE, *SEARCH, *NAMED):
+    for group in (*SINGLE, *OPTIONAL, *SEARCH, *NAMED):
         inspect_node(tree.get(group), group, faults)
     from colonnade.config.rehearse import rehearse
 
@@ -72,7 +74,7 @@ def concrete(cfg: DictConfig) -> DictConfig:
 
 def _top(tree: Mapping[str, Any], faults: Faults) -> None:
     """Top-level keys: known, present, and of the right kind."""
-    known = (*SINGLE, *SEARCH, *NAMED, *VALUES)
+    known = (*SINGLE, *OPTIONAL, *SEARCH, *NAMED, *VALUES)
     for key, value in tree.items():
         # Keys that begin with an underscore are the user's own, to be referred to.
         if key not in known and not key.startswith("_"):
@@ -84,7 +86,7 @@ def _top(tree: Mapping[str, Any], faults: Faults) -> None:
                 faults.add(f"{key}: expected {wrong}")
             elif least is not None and value is not None and value < least:
                 faults.add(f"{key}: must be at least {least}, got {value}")
-    for key in (*SINGLE, *(key for key in SEARCH if key in tree)):
+    for key in (*SINGLE, *(key for key in SEARCH if key in tree), *(key for key in OPTIONAL if tree.get(key))):
         if not (isinstance(tree.get(key), Mapping) and "_target_" in tree[key]):
             faults.add(f"{key}: must be a node with _target_, got {_short(tree.get(key))}")
     for key in NAMED:

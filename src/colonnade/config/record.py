@@ -107,6 +107,9 @@ def config_hash(cfg: DictConfig) -> str:
     on it: a recovery checkpoint within an epoch says where it stands in chunks, and would resume at another row.
     """
     counted = _redacted(cfg, resolve=True)
+    if counted.get("cv") is None:
+        # As before there was such a key.
+        counted.pop("cv", None)
     for path in UNHASHED:
         parent, _, key = path.rpartition(".")
         holder = counted.get(parent) if parent else counted

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from colonnade.tasks.base import Task
 
 # Loggers are left out: some reach for a server as soon as they are made.
-CHEAP = ("data", "task", "split", "pipeline", "loader", "optim", "callbacks")
+CHEAP = ("data", "task", "split", "cv", "pipeline", "loader", "optim", "callbacks")
 # Classes of others do more when they are made, such as looking for devices.
 THEIRS = ("lightning.", "torch.")
 # Loggers of Lightning that need a package, with the extra that brings it.

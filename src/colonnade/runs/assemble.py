@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from colonnade.baselines.base import Baseline
     from colonnade.baselines.module import BaselineModule
     from colonnade.data.datamodule import TableDataModule
+    from colonnade.data.dataset import TableDataset
     from colonnade.data.table import Table
     from colonnade.nn.network import Network
     from colonnade.tasks.base import Task
@@ -47,20 +48,19 @@ class Parts:
     module: SupervisedModule | BaselineModule
 
 
-def assemble(cfg: DictConfig, frame: Any = None) -> Parts:
+def assemble(cfg: DictConfig, frame: Any = None, table: Table | None = None) -> Parts:
     """Read and encode the data, then build task, network and module to fit it.
 
     Args:
         cfg: the configuration.
         frame: a polars or pandas frame that is taken as the data.
+        table: the data, where they were read already.
     """
     from colonnade.data.datamodule import TableDataModule
-    from colonnade.data.sources.frame import Frame
 
-    dataset = build(cfg.data) if frame is None else build(cfg.data, path=None, source=Frame(frame))
-    table = None
+    dataset = dataset_of(cfg, frame)
     if cfg.task.name == AUTO:
-        table = dataset.read()
+        table = dataset.read() if table is None else table
         cfg = with_task(cfg, table)
     cfg = settled(cfg)
     task = build(cfg.task)
@@ -84,6 +84,14 @@ def assemble(cfg: DictConfig, frame: Any = None) -> Parts:
         seed=cfg.seed,
     )
     return Parts(cfg=cfg, datamodule=datamodule, task=task, module=module)
+
+
+def dataset_of(cfg: DictConfig, frame: Any = None) -> TableDataset:
+    """Build ``data:``, with a frame in the place of what it would read where one is given."""
+    from colonnade.data.sources.frame import Frame
+
+    dataset: TableDataset = build(cfg.data) if frame is None else build(cfg.data, path=None, source=Frame(frame))
+    return dataset
 
 
 def with_task(cfg: DictConfig, table: Table) -> DictConfig:

@@ -68,10 +68,10 @@ def compare(folders: Sequence[Path | str]) -> Compared:
         RunFolderError: a folder holds no run.
         ConfigError: fewer than two runs, or runs of different data, targets or tasks.
     """
-    runs = _read(folders)
+    runs = read_runs(folders)
     if len(runs) < 2:
         raise ConfigError(f"'{runs[0].name}' has nothing to be compared with; name at least two runs")
-    _refuse_strangers(runs)
+    refuse_strangers(runs)
     rows = [_row(run, settings) for run, settings in zip(runs, _settings(runs))]
     notes = [
         f"'{row.folder}' has no {RESULT}: it is being trained, or was cut off"
@@ -87,21 +87,32 @@ def compare(folders: Sequence[Path | str]) -> Compared:
 
 
 def runs_below(folder: Path | str) -> list[Path]:
-    """The run folders of a search.
+    """The run folders of a search, or the folds of a cross-validation.
 
     Raises:
         ConfigError: there are none.
     """
     found = {path.parent for name in (RESULT, STATE) for path in Path(folder).rglob(name)}
-    runs = sorted(path for path in found if not any(part.startswith(".") for part in path.relative_to(folder).parts))
+    # The folds of a cross-validation are part of it.
+    runs = sorted(
+        path
+        for path in found
+        if not any(part.startswith(".") for part in path.relative_to(folder).parts)
+        and found.isdisjoint(parent for parent in path.parents if parent != Path(folder))
+    )
+    runs = [path for path in runs if path != Path(folder)] or runs
     if not runs:
         raise ConfigError(f"sweep='{folder}' holds no run folders")
     return runs
 
 
-def _read(folders: Sequence[Path | str]) -> list[Run]:
+def read_runs(folders: Sequence[Path | str]) -> list[Run]:
+    """Read run folders, each once, however often it is named.
+
+    Raises:
+        RunFolderError: a folder holds no run, or a damaged one; all are named.
+    """
     faults, runs = Faults(), []
-    # A folder that is named twice, in whatever way, is one run.
     for path in {os.path.realpath(path): os.path.normpath(path) for path in folders}.values():
         folder = RunFolder(path)
         if not any((folder / name).is_file() for name in (RESULT, STATE, CONFIG)):
@@ -126,8 +137,12 @@ def _config(folder: RunFolder) -> dict[str, Any]:
     return found if isinstance(found, dict) else {}
 
 
-def _refuse_strangers(runs: Sequence[Run]) -> None:
+def refuse_strangers(runs: Sequence[Run], heading: str = "these runs cannot be compared") -> None:
     """Runs of other data, targets or tasks have no order.
+
+    Args:
+        runs: of which the first is taken as it is.
+        heading: what is refused.
 
     Raises:
         ConfigError: naming the first run and every one that differs from it.
@@ -148,7 +163,7 @@ def _refuse_strangers(runs: Sequence[Run]) -> None:
                     f"'{r.name}' {verb} {_sources(r) if verb == 'learned from' else tell(r)}" for r in (known[0], run)
                 ]
                 faults.add(", ".join(told))
-    faults.raise_if_any(ConfigError, "these runs cannot be compared")
+    faults.raise_if_any(ConfigError, heading)
 
 
 def _sources(run: Run) -> str:

@@ -7,7 +7,7 @@ from typing import Any
 
 from colonnade.core.files import write_json
 from colonnade.data.store import sample_weight
-from colonnade.runs.load import load_run
+from colonnade.runs.load import load
 from colonnade.runs.predict import report_unknown, row_ids
 from colonnade.runs.predictions import check_out
 
@@ -31,7 +31,7 @@ def evaluate(run: Path | str, data: Any, out: Path | str | None = None) -> dict[
     """
     if out is not None:
         check_out(Path(out), (".json",))
-    loaded = load_run(run)
+    loaded = load(run)
     table = loaded.dataset.read_new(data, loaded.schema, need_target=True)
     report_unknown(loaded, table)
     where = table.origin[0]["file"]

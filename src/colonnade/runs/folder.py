@@ -148,11 +148,15 @@ class RunFolder:
         write_json(self / RESULT, result)
 
     def write_manifest(self) -> None:
-        """Write the SHA-256 of each file of the folder."""
+        """Write the SHA-256 of each file of the folder; of the runs within it, that of their own manifest."""
         files = {}
+        inner = {path.parent for path in self.path.rglob(MANIFEST)} - {self.path}
         for path in sorted(self.path.rglob("*")):
             name = path.relative_to(self.path)
             if path.is_dir() or name.parts[0] in UNLISTED_FOLDERS or name.as_posix() in UNLISTED:
+                continue
+            within = inner.intersection(path.parents)
+            if len(within) > 1 or (within and path.parent / MANIFEST != path):
                 continue
             files[name.as_posix()] = sha256(path)
         write_json(self / MANIFEST, files)

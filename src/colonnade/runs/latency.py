@@ -9,7 +9,7 @@ from pathlib import Path
 import torch
 
 from colonnade.data.columns import MISSING, MISSING_TIME
-from colonnade.runs.load import load_run
+from colonnade.runs.load import load
 
 
 def latency(run: Path | str, *, repeats: int = 50, warmup: int = 10) -> float:
@@ -20,8 +20,8 @@ def latency(run: Path | str, *, repeats: int = 50, warmup: int = 10) -> float:
         repeats: predictions that are timed.
         warmup: predictions before them.
     """
-    loaded = load_run(run)
-    lookup = loaded.pipeline.lookup
+    loaded = load(run)
+    lookup = loaded.lookup
     # Any row takes as long as another: here everything is missing.
     num = torch.full((1, len(lookup.num)), torch.nan, dtype=torch.float64)
     cat = torch.full((1, len(lookup.cat)), MISSING)

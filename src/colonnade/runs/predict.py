@@ -10,7 +10,7 @@ import numpy as np
 import polars as pl
 
 from colonnade.data.table import Table
-from colonnade.runs.load import LoadedRun, load_run
+from colonnade.runs.load import Loaded, load
 from colonnade.runs.predictions import check_out, to_frame, write_frame
 
 log = logging.getLogger(__name__)
@@ -31,12 +31,12 @@ def predict(run: Path | str, data: Any, out: Path | str | None = None) -> pl.Dat
 
     Raises:
         SchemaError: columns are missing or mistyped; the whole difference is printed.
-        RunFolderError: see :func:`~colonnade.runs.load.load_run`.
+        RunFolderError: see :func:`~colonnade.runs.load.load`.
         ConfigError: ``out`` cannot be written; told before anything is computed.
     """
     if out is not None:
         check_out(Path(out))
-    loaded = load_run(run)
+    loaded = load(run)
     table = loaded.dataset.read_new(data, loaded.schema, need_target=False)
     report_unknown(loaded, table)
     frame = to_frame(loaded.predict(table), loaded.spec, row_ids(table))
@@ -56,7 +56,7 @@ def row_ids(table: Table) -> np.ndarray:
 
 def report_unknown(loaded: LoadedRun, table: Table) -> None:
     """Say which columns hold categories that the training rows did not."""
-    for column, count in loaded.pipeline.unknown_counts(table.frame).items():
+    for column, count in loaded.lookup.unknown_counts(table.frame).items():
         if count:
             log.warning(
                 "column '%s': %d of %d rows hold a category unseen in training; they use its unknown slot",

@@ -15,9 +15,11 @@ from colonnade.core.errors import ConfigError
 from colonnade.core.schema import TargetKind
 from colonnade.core.spec import BatchSpec
 
+WEIGHT = "weight"
+"""Column of sample weights in ``predictions.parquet``, where the data have them."""
 ENDINGS = (".csv", ".parquet", ".jsonl", ".arrow")
 # Names of columns that have another meaning here, whatever a label is called.
-RESERVED = re.compile(r"(row_id|split|target)$|(prediction|probability|target|key)/")
+RESERVED = re.compile(r"(row_id|split|target|fold|weight)$|(prediction|probability|target|key)/")
 # What a spreadsheet would run as a formula; a number is none.
 FORMULA = r"^[=+\-@\t\r\n]"
 NUMBER = r"^[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?$"

@@ -12,7 +12,7 @@ from colonnade.runs.assemble import Parts
 from colonnade.runs.folder import METRICS, RunFolder
 from colonnade.runs.illustrate import epochs, publish, record_settings
 from colonnade.runs.load import NETWORK
-from colonnade.runs.predictions import to_frame, truth_columns
+from colonnade.runs.predictions import WEIGHT, to_frame, truth_columns
 from colonnade.runs.trained import Trained
 
 if TYPE_CHECKING:
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 SPLITS = ("val", "test")
 
 
-def score(parts: Parts, trained: Trained, folder: RunFolder, *, seconds: float) -> dict[str, Any]:
+def score(parts: Parts, trained: Trained, folder: RunFolder, *, seconds: float, drawn: bool = True) -> dict[str, Any]:
     """Measure, write predictions, figures and weights.
 
     Args:
@@ -29,6 +29,7 @@ def score(parts: Parts, trained: Trained, folder: RunFolder, *, seconds: float) 
         trained: what else came of the training.
         folder: the run folder.
         seconds: duration of the training, interrupted parts included.
+        drawn: whether figures are made.
 
     Returns:
         The content of ``result.json``.
@@ -50,12 +51,16 @@ def score(parts: Parts, trained: Trained, folder: RunFolder, *, seconds: float) 
         metrics[split] = task.metrics(prediction, collected.target, collected.weight)
         truth = task.truth(collected.target)
         frame = to_frame(prediction, module.spec, collected.row_id.cpu().numpy())
-        frames.append(frame.with_columns(pl.lit(split).alias("split"), *truth_columns(truth, module.spec)))
-        if split == SPLITS[-1]:
+        columns = truth_columns(truth, module.spec)
+        if collected.weight is not None:
+            columns.append(pl.Series(WEIGHT, collected.weight.cpu().numpy()))
+        frames.append(frame.with_columns(pl.lit(split).alias("split"), *columns))
+        if split == SPLITS[-1] and drawn:
             figures = _figures(parts, prediction, truth)
     if frames:
         pl.concat(frames).write_parquet(folder / "predictions.parquet")
-    publish({**figures, **_curves(parts, folder)}, trained, folder.path)
+    if drawn:
+        publish({**figures, **_curves(parts, folder)}, trained, folder.path)
     record_settings(parts.cfg, metrics, trained)
     return {
         "status": "finished",

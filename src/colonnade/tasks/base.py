@@ -1,7 +1,7 @@
 """Task: owner of loss, decoding, measures, and of what is monitored."""
 
 from abc import ABC, abstractmethod
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from typing import ClassVar, Literal
 
 import torch
@@ -129,29 +129,41 @@ class Task(ABC):
             TrainingError: a prediction is not finite; the positions of the rows are named.
             DataError: see ``truth``, or a weight that is negative or not finite.
         """
-        return self._measured(self.measures, prediction, target, weight)
+        return self.measured(prediction, self.truth(target), weight)
 
-    def epoch_metrics(
-        self, prediction: Mapping[str, Tensor], target: Shaped[Tensor, "n *rest"], weight: Float[Tensor, "n"] | None
+    def measured(
+        self,
+        prediction: Mapping[str, Tensor],
+        truth: Shaped[Tensor, "n *rest"],
+        weight: Float[Tensor, "n"] | None,
+        names: Collection[str] | None = None,
     ) -> dict[str, float]:
-        """The monitored measure and those which are quick on many rows, as ``metrics`` gives them."""
-        monitored = self.monitor.removeprefix(PREFIX).split("/")[0]
-        chosen = {name: m for name, m in self.measures.items() if m.cheap or name.split("/")[0] == monitored}
-        return self._measured(chosen, prediction, target, weight)
+        """Like ``metrics``, of what is true in the units of the prediction.
 
-    def _measured(
-        self, measures: Mapping[str, Measure], prediction: Mapping[str, Tensor], target: Tensor, weight: Tensor | None
-    ) -> dict[str, float]:
+        Args:
+            prediction, weight: see ``metrics``.
+            truth: what ``truth`` gives.
+            names: of the measures to take; None: all.
+        """
         with torch.no_grad():
-            rows = rows_that_count(prediction, self.truth(target), weight)
+            rows = rows_that_count(prediction, truth, weight)
+            chosen = {name: m for name, m in self.measures.items() if names is None or name in names}
             empty = len(rows.target) == 0
-            values = {k: [float("nan")] if empty else m.function(rows).tolist() for k, m in measures.items()}
+            values = {k: [float("nan")] if empty else m.function(rows).tolist() for k, m in chosen.items()}
         found: dict[str, float] = {}
         for name, of_targets in values.items():
             found[name] = sum(of_targets) / len(of_targets)
             if len(of_targets) > 1:
                 found |= {f"{name}/{target}": v for target, v in zip(self.spec.target_names, of_targets)}
         return found
+
+    def epoch_metrics(
+        self, prediction: Mapping[str, Tensor], target: Shaped[Tensor, "n *rest"], weight: Float[Tensor, "n"] | None
+    ) -> dict[str, float]:
+        """The monitored measure and those which are quick on many rows, as ``metrics`` gives them."""
+        monitored = self.monitor.removeprefix(PREFIX).split("/")[0]
+        chosen = [name for name, m in self.measures.items() if m.cheap or name.split("/")[0] == monitored]
+        return self.measured(prediction, self.truth(target), weight, chosen)
 
     def _check_monitor(self, known_targets: tuple[str, ...] | None) -> None:
         """Refuse a monitor that is not measured; ``known_targets`` None: any target may be named."""

@@ -21,6 +21,7 @@ from colonnade.core.files import sha256, write_json
 from colonnade.runs.fit import fit
 from colonnade.runs.folder import CONFIG, METRICS, RESULT, RunFolder
 from colonnade.runs.illustrate import best_epoch, epochs
+from colonnade.runs.load import ENSEMBLE, members_of
 from colonnade.tuning.queue import shown
 
 log = logging.getLogger(__name__)
@@ -104,6 +105,11 @@ def configuration(run: Path, words: Sequence[str] = ()) -> DictConfig:
     result = folder.result
     if result is None or not folder.finished:
         raise RunFolderError(f"'{run}' holds no finished run (no result.json with status 'finished')")
+    if (run / ENSEMBLE).exists():
+        raise ConfigError(
+            f"'{run}' holds several models, a cross-validation or an ensemble, and a refit trains one: name one of its "
+            f"members, such as run={run / members_of(folder)[0]}"
+        )
     stored = load_config(run / CONFIG)
     if RECORD in stored:
         raise ConfigError(f"'{run}' is a refit: all of its rows but the test rows are trained on already")

@@ -2,16 +2,21 @@
 
 from colonnade.data.split.auto import Auto
 from colonnade.data.split.base import Divider, Splitter
+from colonnade.data.split.cross import CrossValidator, Fold
 from colonnade.data.split.declared import Official, Predefined
-from colonnade.data.split.folds import KFold
+from colonnade.data.split.folds import Folds, KFold
 from colonnade.data.split.joined import Joined
 from colonnade.data.split.ordered import Time
 from colonnade.data.split.record import Split
 from colonnade.data.split.shuffled import Group, Random, Stratified
+from colonnade.data.split.time_folds import TimeFolds
 
 __all__ = [
     "Auto",
+    "CrossValidator",
     "Divider",
+    "Fold",
+    "Folds",
     "Group",
     "Joined",
     "KFold",
@@ -22,4 +27,5 @@ __all__ = [
     "Splitter",
     "Stratified",
     "Time",
+    "TimeFolds",
 ]

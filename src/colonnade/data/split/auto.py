@@ -39,6 +39,10 @@ class Auto(Splitter):
         self.group_duplicates = group_duplicates
         self.rare: Literal["error", "train"] = rare
 
+    def declares_test(self, table: Table) -> bool:
+        """Where the data set has an official split."""
+        return bool(table.parts)
+
     def split(self, table: Table, kind: TargetKind, seed: int) -> Split:
         """See :meth:`Splitter.split`."""
         if table.parts:

@@ -32,6 +32,10 @@ class Splitter(ABC):
                 train lacks.
         """
 
+    def declares_test(self, table: Table) -> bool:
+        """Whether somebody decided which rows are the test rows, so that nothing may be learned from them."""
+        return False
+
 
 class Divider(Splitter):
     """A splitter that can divide any rows into any shares, and so can make folds too.
@@ -137,7 +141,7 @@ def need_units(n: int, shares: Sequence[float], what: str) -> None:
     if n < len(shares):
         raise DataError(
             f"{n:,} {what} cannot fill {len(shares)} parts: fewer folds, or more {what} "
-            "(split.folds=, or another split=)"
+            "(cv.folds= or split.folds=, or another split=)"
         )
 
 

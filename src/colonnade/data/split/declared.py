@@ -33,6 +33,10 @@ class Official(Splitter):
         self.val = val
         self.group_duplicates = group_duplicates
 
+    def declares_test(self, table: Table) -> bool:
+        """Always."""
+        return True
+
     def split(self, table: Table, kind: TargetKind, seed: int) -> Split:
         """See :meth:`Splitter.split`."""
         lacking = [name for name in ("train", "test") if name not in table.parts]
@@ -89,6 +93,10 @@ class Predefined(Splitter):
         for (_, stop, first), (start, _, second) in pairwise(ranges):
             if start < stop:
                 raise ValueError(f"split.rows.{first} and split.rows.{second} overlap")
+
+    def declares_test(self, table: Table) -> bool:
+        """Always."""
+        return True
 
     def split(self, table: Table, kind: TargetKind, seed: int) -> Split:
         """See :meth:`Splitter.split`."""

@@ -32,6 +32,10 @@ class Joined(Splitter):
         self.seed = seed
         self.test_sha256 = test_sha256
 
+    def declares_test(self, table: Table) -> bool:
+        """Where the base does."""
+        return self.base.declares_test(table)
+
     def split(self, table: Table, kind: TargetKind, seed: int) -> Split:
         """See :meth:`Splitter.split`.
 

@@ -34,7 +34,7 @@ class Time(Divider):
         self, table: Table, kind: TargetKind, rows: np.ndarray, shares: Sequence[float], rng: np.random.Generator
     ) -> np.ndarray:
         """See :meth:`Divider.assign`; the shares follow each other in time."""
-        name = self._name(table)
+        name = self.column_of(table)
         times = table.frame[name].gather(rows)
         if missing := times.null_count():
             first = times.is_null().arg_true().head(3).to_list()
@@ -58,12 +58,17 @@ class Time(Divider):
 
     def describe(self, table: Table) -> str:
         """What is done, in words."""
-        name = self._name(table)
+        name = self.column_of(table)
         times = table.frame[name]
         order = "" if times.is_sorted() else " (the file was not in order)"
         return f"by time '{name}', {times.min()!s} to {times.max()!s}{order}"
 
-    def _name(self, table: Table) -> str:
+    def column_of(self, table: Table) -> str:
+        """Name of the column that orders the rows.
+
+        Raises:
+            DataError: none is named, or it holds no times.
+        """
         name = self.column or table.schema.time
         if name is None:
             raise DataError("a time split needs its column: data.time=<column> or split.column=<column>")

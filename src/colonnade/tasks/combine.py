@@ -1,0 +1,138 @@
+"""Combine: decoded predictions of several models for the same rows become one. Modules, so that they are exported too."""
+
+from collections.abc import Mapping, Sequence
+
+import torch
+from jaxtyping import Float
+from torch import Tensor, nn
+
+from colonnade.core.errors import ConfigError
+from colonnade.core.schema import TargetKind
+from colonnade.core.spec import BatchSpec
+
+# Probabilities are kept this far from 0 and 1 before their logarithm is taken.
+TINY = 1e-7
+LABEL = "label"
+
+
+class Combiner(nn.Module):
+    """Predictions of ``M`` members to one prediction.
+
+    Args:
+        kind: of the target; labels are those of the combined probabilities.
+    """
+
+    def __init__(self, kind: str) -> None:
+        super().__init__()
+        self.kind = kind
+
+    def labelled(self, prediction: dict[str, Tensor]) -> dict[str, Tensor]:
+        """A prediction with its labels, as the decoders of the tasks give them."""
+        if self.kind == TargetKind.CLASS:
+            return {LABEL: prediction["probability"].argmax(1), **prediction}
+        if self.kind == TargetKind.MULTILABEL:
+            return {LABEL: (prediction["probability"] > 0.5).long(), **prediction}
+        return prediction
+
+
+class WeightedMean(Combiner):
+    """The weighted mean of probabilities, values and quantiles.
+
+    Args:
+        kind: of the target.
+        weight: ``(M,)``, not negative; brought to the sum 1.
+
+    Raises:
+        ValueError: a weight is negative or not finite, or all are zero.
+    """
+
+    weight: Tensor
+
+    def __init__(self, kind: str, weight: Float[Tensor, "m"]) -> None:
+        super().__init__(kind)
+        weight = weight.to(torch.float64)
+        if not bool(((weight >= 0) & weight.isfinite()).all()) or not bool(weight.sum() > 0):
+            raise ValueError(f"weights must be finite, not negative and not all zero, got {weight.tolist()}")
+        self.register_buffer("weight", weight / weight.sum())
+
+    def forward(self, predictions: Sequence[Mapping[str, Tensor]]) -> dict[str, Tensor]:
+        """One prediction, in the type of the first member."""
+        first = predictions[0]
+        names = [name for name in first if name != LABEL]
+        means = {name: self._mean([p[name] for p in predictions]).to(first[name].dtype) for name in names}
+        return self.labelled(means)
+
+    def _mean(self, values: Sequence[Tensor]) -> Tensor:
+        return torch.tensordot(self.weight, torch.stack([v.to(torch.float64) for v in values]), dims=1)
+
+
+class Stacking(Combiner):
+    """A linear model of what the members predict (Wolpert, "Stacked generalization", 1992).
+
+    Of classes it is multinomial, on all log-probabilities (of two classes, on the log-odds); several labels or targets
+    have a model each, on the log-odds or values of the same one.
+
+    Args:
+        kind: of the target.
+        weight: ``(C, M * C)`` for ``C > 2`` classes, ``(1, M)`` for two, ``(T, M)`` for labels or targets.
+        bias: ``(C,)``, ``(1,)`` or ``(T,)``.
+    """
+
+    weight: Tensor
+    bias: Tensor
+
+    def __init__(self, kind: str, weight: Float[Tensor, "o i"], bias: Float[Tensor, "o"]) -> None:
+        super().__init__(kind)
+        self.register_buffer("weight", weight.to(torch.float64))
+        self.register_buffer("bias", bias.to(torch.float64))
+
+    def forward(self, predictions: Sequence[Mapping[str, Tensor]]) -> dict[str, Tensor]:
+        """One prediction, in the type of the first member."""
+        inputs = inputs_of(predictions, self.kind)
+        name = "value" if self.kind == TargetKind.REAL else "probability"
+        dtype = predictions[0][name].dtype
+        if self.kind == TargetKind.CLASS:
+            score = inputs.flatten(1) @ self.weight.T + self.bias
+            if score.shape[1] == 1:
+                return self.labelled({name: torch.cat((score.neg().sigmoid(), score.sigmoid()), dim=1).to(dtype)})
+            return self.labelled({name: score.softmax(1).to(dtype)})
+        score = torch.einsum("nmt,tm->nt", inputs, self.weight) + self.bias
+        return self.labelled({name: (score if self.kind == TargetKind.REAL else score.sigmoid()).to(dtype)})
+
+
+def inputs_of(predictions: Sequence[Mapping[str, Tensor]], kind: str) -> Float[Tensor, "n m t"]:
+    """What a stacking model looks at, float64: log-odds (two classes, labels), log-probabilities, or values.
+
+    Args:
+        predictions: of each member.
+        kind: of the target.
+    """
+    if kind == TargetKind.REAL:
+        return torch.stack([p["value"].to(torch.float64) for p in predictions], dim=1)
+    probability = torch.stack([p["probability"].to(torch.float64) for p in predictions], dim=1)
+    probability = probability.clamp(TINY, 1 - TINY)
+    if kind == TargetKind.MULTILABEL:
+        return probability.logit()
+    log = probability.log()
+    return log[..., 1:] - log[..., :1] if log.shape[2] == 2 else log
+
+
+def check_alike(specs: Sequence[BatchSpec], names: Sequence[str]) -> None:
+    """Refuse members whose predictions mean different things.
+
+    Args:
+        specs: of each member.
+        names: to call them by.
+
+    Raises:
+        ConfigError: other targets, kinds of target or classes than the first, each named.
+    """
+    first = specs[0]
+    for spec, name in zip(specs[1:], names[1:]):
+        for what, mine, others in (
+            ("kind of target", spec.target_kind, first.target_kind),
+            ("target", ", ".join(spec.target_names), ", ".join(first.target_names)),
+            ("classes", ", ".join(spec.classes), ", ".join(first.classes)),
+        ):
+            if mine != others:
+                raise ConfigError(f"'{name}' and '{names[0]}' do not go together: {what} {mine}, and {others}")
