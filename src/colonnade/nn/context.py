@@ -64,12 +64,12 @@ class Context(nn.Module):
         return Batch(num=self.num.index_select(0, index), cat=self.cat.index_select(0, index).long())
 
     def _keep(self, rows: Batch, n: int) -> None:
-        assert rows.target is not None
-        assert rows.row_id is not None
         if n < len(rows):
             log.info("model.max_context: %s of %s train rows are kept, drawn at random", f"{n:,}", f"{len(rows):,}")
             # Drawn on the processor, where the rows lie.
             rows = rows.take(torch.randperm(len(rows))[:n].sort().values)
+        assert rows.target is not None
+        assert rows.row_id is not None
         self.num.copy_(rows.num)
         self.cat.copy_(rows.cat)
         self.label.copy_(self.labels.vectors(rows.target))

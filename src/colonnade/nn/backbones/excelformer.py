@@ -17,8 +17,9 @@ from colonnade.nn.checks import fraction, positive
 from colonnade.nn.layout import Layout
 
 
-def attenuate(linear: nn.Linear, scale: float = 1.0) -> nn.Linear:
-    """Weights uniform within ``scale / sqrt(d_in)``, bias zero: a small scale makes a block begin near the identity."""
+def attenuate(linear: nn.Module, scale: float = 1.0) -> nn.Linear:
+    """Weights of a linear layer within ``scale / sqrt(d_in)``, bias zero; a small scale lets a block begin as nothing."""
+    assert isinstance(linear, nn.Linear)
     bound = scale / math.sqrt(linear.in_features)
     nn.init.uniform_(linear.weight, -bound, bound)
     nn.init.zeros_(linear.bias)

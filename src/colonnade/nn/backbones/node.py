@@ -51,7 +51,8 @@ class ObliviousTrees(nn.Module):
         # Level by level half of the leaves are mixed into the other half: no weight of a leaf is ever written down.
         value = self.response.unsqueeze(0)
         for level in range(self.depth):
-            value = torch.lerp(*value.chunk(2, dim=-1), right[..., level].unsqueeze(-1))
+            to_left, to_right = value.chunk(2, dim=-1)
+            value = torch.lerp(to_left, to_right, right[..., level].unsqueeze(-1))
         return value.squeeze(-1)
 
     @torch.no_grad()
@@ -111,4 +112,5 @@ class NODE(Backbone, DataAware):
         for layer, before in zip(self.layers, (None, *self.layers)):
             if before is not None:
                 x = torch.cat([x, torch.cat([before(piece) for piece in x.split(_PIECE)])], dim=-1)
+            assert isinstance(layer, ObliviousTrees)
             layer.start(x)

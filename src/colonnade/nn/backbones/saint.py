@@ -139,7 +139,7 @@ class SAINT(RetrievalBackbone):
 
     def keys(self, x: Float[Tensor, "n c d"]) -> Float[Tensor, "n t d"]:
         """``(N, n_columns, d_block)`` to the tokens of rows, the summary token first."""
-        return torch.cat([self.summary.expand(len(x), 1, -1), x], dim=1)
+        return torch.cat([self.summary.expand(x.shape[0], 1, -1), x], dim=1)
 
     def forward(self, x: Float[Tensor, "b c d"], lookup: Lookup) -> tuple[Float[Tensor, "b 1 h"], None]:  # type: ignore[override]
         """``(B, n_columns, d_block)`` to ``(B, 1, d_hidden)``."""
