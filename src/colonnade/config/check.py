@@ -15,7 +15,7 @@ from colonnade.core.errors import ConfigError, Faults, closest
 
 # Top-level nodes that become one object each, and those that hold several by name.
 SINGLE = ("task", "split", "pipeline", "loader", "optim", "data", "model", "module", "trainer")
-NAMED = ("callbacks", "logger")
+NAMED = ("callbacks", "logger", "export")
 # Those that may be null, or be absent from what an earlier version stored.
 OPTIONAL = ("cv",)
 # Those of a search, which a training does without.

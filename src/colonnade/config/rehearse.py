@@ -10,14 +10,16 @@ from colonnade.config.annotations import UNKNOWN
 from colonnade.config.baseline import faults_of_trainer, fits_at_once
 from colonnade.config.build import construct
 from colonnade.config.nodes import LATE, join
-from colonnade.core.errors import ColonnadeError, Faults, MissingExtraError, closest
+from colonnade.core.errors import ColonnadeError, ConfigError, Faults, MissingExtraError, closest
 
 if TYPE_CHECKING:
+    from torch import nn
+
     from colonnade.core.spec import BatchSpec
     from colonnade.tasks.base import Task
 
 # Loggers are left out: some reach for a server as soon as they are made.
-CHEAP = ("data", "task", "split", "cv", "pipeline", "loader", "optim", "callbacks")
+CHEAP = ("data", "task", "split", "cv", "pipeline", "loader", "optim", "callbacks", "export")
 # Classes of others do more when they are made, such as looking for devices.
 THEIRS = ("lightning.", "torch.")
 # Loggers of Lightning that need a package, with the extra that brings it.
@@ -136,8 +138,20 @@ def _network(tree: Mapping[str, Any], task: Task, faults: Faults, *, with_module
         # Compiling is slow, and worth it for the real network only.
         node = {key: value for key, value in tree["module"].items() if key != "compile"}
         _made(node, "module", faults, **late)
+    if network is not None and not any(fault.startswith("export.") for fault in faults):
+        _exports(_mapping(tree.get("export")), network, faults)
     if fits_at_once(tree):
         faults_of_trainer(_mapping(tree.get("trainer")), faults)
+
+
+def _exports(nodes: Mapping[str, Any], network: nn.Module, faults: Faults) -> None:
+    """A model that cannot leave as a file says so before it is trained."""
+    for name, node in nodes.items():
+        try:
+            if node is not None:
+                construct(node).check(network)
+        except ConfigError as error:
+            faults.add(f"export.{name}: {error}")
 
 
 def made_up(task: str, kind: str) -> BatchSpec:

@@ -18,6 +18,7 @@ from colonnade.core.errors import ConfigError, MissingExtraError, closest
 ALLOWED = (
     "colonnade.baselines.",
     "colonnade.data.",
+    "colonnade.deploy.",
     "colonnade.nn.",
     "colonnade.tasks.",
     "colonnade.training.",

@@ -161,6 +161,12 @@ class RunFolder:
             files[name.as_posix()] = sha256(path)
         write_json(self / MANIFEST, files)
 
+    def list_file(self, name: str) -> None:
+        """Add the SHA-256 of a file that came after the others to the manifest, which stays as it is for them."""
+        path = self / MANIFEST
+        known = json.loads(path.read_text(encoding="utf-8"))
+        write_json(path, dict(sorted({**known, name: sha256(self / name)}.items())))
+
     def verify(self, *names: str) -> None:
         """Compare files with the manifest.
 

@@ -11,7 +11,7 @@ import polars as pl
 
 from colonnade.data.table import Table
 from colonnade.runs.load import Loaded, load
-from colonnade.runs.predictions import check_out, to_frame, write_frame
+from colonnade.runs.predictions import check_out, to_frame, with_key, write_frame
 
 log = logging.getLogger(__name__)
 
@@ -39,11 +39,7 @@ def predict(run: Path | str, data: Any, out: Path | str | None = None) -> pl.Dat
     loaded = load(run)
     table = loaded.dataset.read_new(data, loaded.schema, need_target=False)
     report_unknown(loaded, table)
-    frame = to_frame(loaded.predict(table), loaded.spec, row_ids(table))
-    key = loaded.schema.row_id
-    if key is not None and key in table.frame.columns:
-        name = f"key/{key}" if key in frame.columns else key
-        frame = frame.insert_column(1, table.frame[key].alias(name))
+    frame = with_key(to_frame(loaded.predict(table), loaded.spec, row_ids(table)), table)
     if out is not None:
         write_frame(frame, Path(out))
     return frame
