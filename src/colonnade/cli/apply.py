@@ -7,20 +7,30 @@ from collections.abc import Sequence
 
 from colonnade.cli.words import parse, show_messages, usage
 
-RUN = {"run": "folder of a finished run", "data.path": "file with the columns of the training data"}
+ROWS = {"data.path": "file with the columns of the training data"}
+RUN = {"run": "folder of a finished run", **ROWS}
+MODEL = {"model": "instead of run=, the .onnx file of an exported run", **ROWS}
+OUT = {"out": "where to write: .csv, .parquet, .jsonl or .arrow"}
 
 
 def predict(words: Sequence[str]) -> None:
     """Write predictions: row ids, labels or values, probabilities."""
-    required = {**RUN, "out": "where to write: .csv, .parquet, .jsonl or .arrow"}
-    given = parse("predict", words, required, {})
+    exported = any(word.startswith("model=") for word in words)
+    given = parse("predict", words, {**(MODEL if exported else RUN), **OUT}, {})
     if given is None:
-        sys.stdout.write(usage("predict", "Predictions of a finished run for the rows of a file.", required, {}))
+        purpose = "Predictions of a finished run, or of its exported file, for the rows of a file."
+        sys.stdout.write(usage("predict", purpose, {**RUN, **OUT}, {"model": MODEL["model"]}))
         return
     show_messages()
-    from colonnade.runs.predict import predict as apply
+    if exported:
+        # Imports no torch.
+        from colonnade.runs.predict_onnx import predict_onnx
 
-    frame = apply(given["run"], given["data.path"], given["out"])
+        frame = predict_onnx(given["model"], given["data.path"], given["out"])
+    else:
+        from colonnade.runs.predict import predict as apply
+
+        frame = apply(given["run"], given["data.path"], given["out"])
     sys.stdout.write(f"{frame.height} rows: {given['out']}\n")
 
 

@@ -38,6 +38,13 @@ def predict(words: Sequence[str]) -> None:
     verb(words)
 
 
+def export(words: Sequence[str]) -> None:
+    """Write one ONNX file, from raw columns to predictions."""
+    from colonnade.cli.export import export as verb
+
+    verb(words)
+
+
 def evaluate(words: Sequence[str]) -> None:
     """Measure a finished run on new labelled data."""
     from colonnade.cli.apply import evaluate as verb
@@ -72,7 +79,7 @@ def version(words: Sequence[str]) -> None:
 
 
 VERBS: dict[str, Callable[[Sequence[str]], None]] = {
-    verb.__name__: verb for verb in (train, check, predict, evaluate, refit, compare, inspect, version)
+    verb.__name__: verb for verb in (train, check, predict, evaluate, export, refit, compare, inspect, version)
 }
 
 

@@ -229,7 +229,7 @@ def _read(read: Any, value: Any, row: int, given: Mapping[str, Any], option: Any
         return None
     try:
         return read(value, given, option)
-    except (ValueError, TypeError, AttributeError, OverflowError):
+    except (ValueError, TypeError, OverflowError):
         raise _wrong(given, value, row, given["kind"] + " value") from None
 
 
@@ -248,7 +248,8 @@ def _truth(value: Any, given: Mapping[str, Any], comma: bool) -> float:
 
 
 def _moment(value: Any, given: Mapping[str, Any], zone: tzinfo) -> int:
-    moment: datetime = _parsed(value, given["format"]) if isinstance(value, str) else value
+    format = given["format"] if isinstance(value, str) else None
+    moment = value if isinstance(value, datetime) else _parsed(str(value), format)
     if moment.tzinfo is None:
         moment = moment.replace(tzinfo=zone)
         # A clock change skips such a time, or lets it happen twice.
@@ -264,7 +265,7 @@ def _parsed(text: str, format: str | None) -> datetime:
     # The codes of polars are those of Python, but for the fraction of a second, which it writes with its point.
     if "%d" not in format:
         text, format = f"1 {text}", f"%d {format}"
-    fraction = "%.f" in format and "." in text
+    fraction = "." in text.rpartition(":")[2]
     return datetime.strptime(text, format.replace("%.f", ".%f" if fraction else ""))
 
 

@@ -4,22 +4,27 @@ from __future__ import annotations
 
 import os
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 import polars as pl
-from torch import Tensor
 
 from colonnade.core.errors import ConfigError
 from colonnade.core.schema import TargetKind
-from colonnade.core.spec import BatchSpec
+from colonnade.deploy.runtime import headings
+
+if TYPE_CHECKING:
+    # An exported file is applied without torch.
+    from torch import Tensor
+
+    from colonnade.core.spec import BatchSpec
+    from colonnade.data.table import Table
 
 WEIGHT = "weight"
 """Column of sample weights in ``predictions.parquet``, where the data have them."""
 ENDINGS = (".csv", ".parquet", ".jsonl", ".arrow")
-# Names of columns that have another meaning here, whatever a label is called.
-RESERVED = re.compile(r"(row_id|split|target|fold|weight)$|(prediction|probability|target|key)/")
 # What a spreadsheet would run as a formula; a number is none.
 FORMULA = r"^[=+\-@\t\r\n]"
 NUMBER = r"^[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?$"
@@ -39,25 +44,30 @@ def to_frame(prediction: dict[str, Tensor], spec: BatchSpec, row_id: np.ndarray)
         such a table); for real targets ``prediction`` (``prediction/<target>`` when several) and
         ``quantile/<i>`` columns where the task predicts quantiles.
     """
-    columns: dict[str, np.ndarray | pl.Series] = {"row_id": np.asarray(row_id)}
     values = {name: tensor.detach().cpu().numpy() for name, tensor in prediction.items()}
     if spec.target_kind == TargetKind.CLASS:
-        columns["prediction"] = pl.Series(np.asarray(spec.classes, dtype=object)[values["label"]].tolist())
-        for i, label in enumerate(spec.classes):
-            columns[f"probability/{label}"] = values["probability"][:, i]
-        return pl.DataFrame(columns)
-    several = len(spec.target_names) > 1
-    for t, name in enumerate(spec.target_names):
-        if spec.target_kind == TargetKind.MULTILABEL:
-            columns[f"prediction/{name}" if RESERVED.match(name) else name] = values["label"][:, t]
-            columns[f"probability/{name}"] = values["probability"][:, t]
-            continue
-        suffix = f"/{name}" if several else ""
-        columns[f"prediction{suffix}"] = values["value"][:, t]
-        if "quantile" in values:
-            for q in range(values["quantile"].shape[2]):
-                columns[f"quantile{suffix}/{q}"] = values["quantile"][:, t, q]
-    return pl.DataFrame(columns)
+        values["label"] = np.asarray(spec.classes, dtype=object)[values["label"]]
+    named = headings(values, kind=spec.target_kind, targets=spec.target_names, classes=spec.classes)
+    return as_frame({"row_id": np.asarray(row_id), **named})
+
+
+def as_frame(columns: Mapping[str, np.ndarray]) -> pl.DataFrame:
+    """Columns of numbers, and of text as objects, as a frame."""
+    texts = {name: pl.Series(values.tolist()) for name, values in columns.items() if values.dtype == object}
+    return pl.DataFrame({**columns, **texts})
+
+
+def with_key(frame: pl.DataFrame, table: Table) -> pl.DataFrame:
+    """The predictions with the schema's own row id behind ``row_id``, if it has one.
+
+    Args:
+        frame: predictions.
+        table: what was predicted, row by row.
+    """
+    key = table.schema.row_id
+    if key is None or key not in table.frame.columns:
+        return frame
+    return frame.insert_column(1, table.frame[key].alias(f"key/{key}" if key in frame.columns else key))
 
 
 def truth_columns(truth: Tensor, spec: BatchSpec) -> list[pl.Series]:

@@ -1,0 +1,32 @@
+"""The verb ``export``: a finished run as a file that needs none of this."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Sequence
+
+from colonnade.cli.words import parse, show_messages, usage
+
+REQUIRED = {"run": "folder of a finished run"}
+OPTIONAL = {
+    "out": "the file to write, .onnx; without it, model.onnx in the run folder",
+    "data.path": "file of rows to compare graph and model on; without it, the run's own data",
+}
+
+
+def export(words: Sequence[str]) -> None:
+    """Write the ONNX file of a run, and print how near to the run it is."""
+    given = parse("export", words, REQUIRED, OPTIONAL)
+    if given is None:
+        sys.stdout.write(usage("export", "One ONNX file from raw columns to predictions.", REQUIRED, OPTIONAL))
+        return
+    show_messages()
+    from colonnade.runs.export import export as apply
+
+    done = apply(given["run"], given.get("out"), given.get("data.path"))
+    sys.stdout.write(
+        f"{done.path}: {done.size:,} bytes, compared with the run on {done.parity.rows:,} rows; largest difference\n"
+    )
+    width = max(map(len, done.parity.errors))
+    for name, error in done.parity.errors.items():
+        sys.stdout.write(f"  {name:<{width}}  {error:.1e}\n")

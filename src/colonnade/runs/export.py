@@ -1,0 +1,148 @@
+"""Export: a finished run as files that need none of this."""
+
+from __future__ import annotations
+
+import logging
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import polars as pl
+from omegaconf import DictConfig, OmegaConf
+
+from colonnade.config.build import build
+from colonnade.core.errors import ConfigError, DataError
+from colonnade.data.conform import conform
+from colonnade.deploy.onnx_export import Exportable, OnnxExport
+from colonnade.runs.folder import RunFolder
+from colonnade.runs.load import Loaded, load
+from colonnade.runs.predictions import check_out
+
+if TYPE_CHECKING:
+    from colonnade.deploy.parity import Parity
+
+log = logging.getLogger(__name__)
+
+# How a file is read; not where the training data lie, nor what is about targets and splits.
+READING = (
+    "delimiter",
+    "decimal",
+    "encoding",
+    "quote",
+    "header",
+    "skip",
+    "comment",
+    "missing",
+    "replace",
+    "select",
+    "levels",
+    "timezone",
+    "infinite",
+)
+
+
+@dataclass(frozen=True)
+class Exported:
+    """A file that was written.
+
+    Args:
+        path: of the file.
+        size: in bytes.
+        parity: what it was compared on, and how far apart it was.
+    """
+
+    path: Path
+    size: int
+    parity: Parity
+
+
+def export(run: Path | str, out: Path | str | None = None, data: Any = None) -> Exported:
+    """Export a finished run as one ONNX file, once it gives what the run gives.
+
+    Args:
+        run: folder of a finished run.
+        out: the file, ending in ``.onnx``; None: ``model.onnx`` in the run folder, listed in its manifest.
+        data: path of a file, or a frame, of rows to compare on; None: those of the run's own data.
+
+    Raises:
+        ConfigError: ``out`` cannot be written, the model cannot be exported, or its data cannot be read any more.
+        ExportError: graph and model differ.
+        RunFolderError: see :func:`~colonnade.runs.load.load`.
+    """
+    folder = RunFolder(run)
+    loaded = load(folder.path)
+    exporter = next(iter(exports(loaded.cfg)), None) or OnnxExport()
+    path = folder / exporter.file if out is None else Path(out)
+    check_out(path, (".onnx",))
+    if out is not None:
+        return export_loaded(loaded, folder, exporter, path, data)
+    with folder.locked():
+        return export_loaded(loaded, folder, exporter, path, data)
+
+
+def export_missing(cfg: DictConfig, folder: RunFolder, frame: Any = None) -> None:
+    """Export what ``export:`` asks for and a finished run has not yet.
+
+    Args:
+        cfg: what was asked for.
+        folder: of the run.
+        frame: what the run was trained on, where that was no file.
+    """
+    for exporter in exports(cfg):
+        path = folder / exporter.file
+        if path.exists():
+            continue
+        with folder.locked():
+            done = export_loaded(load(folder.path), folder, exporter, path, frame)
+        log.info(
+            "%s: %s bytes; on %d rows it differs from the model by %.1e at most",
+            path,
+            f"{done.size:,}",
+            done.parity.rows,
+            done.parity.worst,
+        )
+
+
+def exports(cfg: DictConfig) -> list[OnnxExport]:
+    """What the entries of ``export:`` name; none in the record of an earlier version."""
+    return [build(node) for node in (cfg.get("export") or {}).values() if node is not None]
+
+
+def export_loaded(loaded: Loaded, folder: RunFolder, exporter: OnnxExport, path: Path, data: Any = None) -> Exported:
+    """Export a run that is loaded; a file within its folder is listed in the manifest."""
+    # Before the data are read.
+    exporter.check(loaded.predictor)
+    rows = _rows(loaded, data)
+    parity = exporter(exportable(loaded, folder), rows, path)
+    if path.resolve().parent == folder.path.resolve():
+        folder.list_file(path.name)
+    return Exported(path=path, size=path.stat().st_size, parity=parity)
+
+
+def exportable(loaded: Loaded, folder: RunFolder) -> Exportable:
+    """What an export needs of a run."""
+    options = OmegaConf.to_container(loaded.cfg.data, resolve=True)
+    assert isinstance(options, dict)
+    return Exportable(
+        predictor=loaded.predictor,
+        lookup=loaded.lookup,
+        schema=loaded.schema,
+        spec=loaded.spec,
+        task=loaded.task,
+        config_hash=str((folder.state or {}).get("config_hash", "")),
+        reading={key: options[key] for key in READING if options.get(key) is not None},
+    )
+
+
+def _rows(loaded: Loaded, data: Any) -> pl.DataFrame:
+    """Typed rows to compare on."""
+    if data is not None:
+        return loaded.dataset.read_new(data, loaded.schema, need_target=False).frame
+    try:
+        table = build(loaded.cfg.data).read()
+    except (ConfigError, DataError) as error:
+        raise ConfigError(
+            f"export: the data of the run, on rows of which its graph is compared with it, cannot be read: {error}; "
+            "data.path=<file> names others"
+        ) from error
+    return conform(table.frame, loaded.schema, need_target=False, where="the data of the run")

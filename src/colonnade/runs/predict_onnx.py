@@ -1,0 +1,58 @@
+"""Predict: new rows through an exported file. Imports no torch."""
+
+from __future__ import annotations
+
+import logging
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import polars as pl
+
+from colonnade.core.errors import ConfigError, SchemaError
+from colonnade.core.optional import optional_import
+from colonnade.core.schema import Schema
+from colonnade.data.dataset import TableDataset
+from colonnade.deploy.runtime import InputError, OnnxModel
+from colonnade.runs.predictions import as_frame, check_out, with_key, write_frame
+
+log = logging.getLogger(__name__)
+
+
+def predict_onnx(model: Path | str, data: Any, out: Path | str | None = None) -> pl.DataFrame:
+    """Predict rows with an exported file, read and typed as the run would.
+
+    Args:
+        model: the ``.onnx`` file.
+        data: path of a file, or a polars or pandas frame, with the columns of the training data.
+        out: see :func:`~colonnade.runs.predict.predict`.
+
+    Returns:
+        What :func:`~colonnade.runs.predict.predict` gives for the run that was exported.
+
+    Raises:
+        MissingExtraError: onnxruntime is not installed.
+        ConfigError: the file does not exist or is none of ours, or ``out`` cannot be written.
+        SchemaError: columns are missing or mistyped; the whole difference is printed.
+    """
+    if out is not None:
+        check_out(Path(out))
+    optional_import("onnxruntime", "onnx")
+    if not Path(model).is_file():
+        raise ConfigError(f"model='{model}': there is no such file; `colonnade export run=...` makes one")
+    try:
+        loaded = OnnxModel(model)
+    except InputError as error:
+        raise ConfigError(f"model='{model}': {error}") from error
+    schema = Schema.from_dict(loaded.facts["schema"])
+    dataset = TableDataset(**loaded.facts["reading"])
+    table = dataset.read_new(data, schema, need_target=False)
+    try:
+        found = loaded.predict({name: table.frame[name].to_numpy() for name in loaded.columns})
+    except InputError as error:
+        raise SchemaError(str(error)) from error
+    frame = as_frame({"row_id": np.arange(table.frame.height), **loaded.named(found)})
+    frame = with_key(frame, table)
+    if out is not None:
+        write_frame(frame, Path(out))
+    return frame
