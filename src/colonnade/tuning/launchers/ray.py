@@ -3,33 +3,26 @@
 from __future__ import annotations
 
 import logging
-import os
 import signal
-import socket
-import threading
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import suppress
 from dataclasses import replace
 from typing import Any
 
 from colonnade.core.errors import ConfigError, SearchError
-from colonnade.core.optional import optional_import
 from colonnade.runs.folder import LOG
+from colonnade.runs.ray_session import LOCAL, forwarded, import_ray, join, room
 from colonnade.tuning.job import Job
 from colonnade.tuning.launchers.base import Handle, Launcher
 from colonnade.tuning.launchers.remote import LOST, STOPPED, Slot
 
 log = logging.getLogger(__name__)
 
-LOCAL = "local"
 GRACE = 60.0
 # Seconds that an actor without a job keeps what it holds of the cluster.
 IDLE = 30.0
 # Seconds between looks at the nodes.
 LOOK = 10.0
-# What a configuration may refer to, on whichever machine it is built.
-FORWARDED = "COLONNADE_"
 
 
 class Ray(Launcher):
@@ -60,9 +53,7 @@ class Ray(Launcher):
             raise ValueError(f"num_gpus must be at least 0, got {num_gpus}")
         if slots is not None and slots < 1:
             raise ValueError(f"slots must be at least 1, got {slots}")
-        # Read when Ray is imported.
-        os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
-        self._ray: Any = optional_import("ray", "ray")
+        self._ray = import_ray()
         self.address = address
         self.num_cpus = num_cpus
         self.num_gpus = num_gpus
@@ -83,13 +74,13 @@ class Ray(Launcher):
             return self._slots
         if self._looked is None or time.monotonic() - self._looked > LOOK:
             self._looked = time.monotonic()
-            self._fitting = max(1, sum(self._fits(node["Resources"]) for node in self._ray.nodes() if node["Alive"]))
+            self._fitting = max(1, room(self._ray, self.num_cpus, self.num_gpus))
         return self._fitting
 
     def start(self, job: Job) -> Handle:
         """Hand a job to an idle actor, or to a new one, which waits until a node has room."""
         self._connect()
-        environment = {name: value for name, value in os.environ.items() if name.startswith(FORWARDED)}
+        environment = forwarded()
         if self.num_gpus == 0:
             # Ray leaves all in sight.
             environment["CUDA_VISIBLE_DEVICES"] = ""
@@ -148,11 +139,6 @@ class Ray(Launcher):
         options = {"num_cpus": self.num_cpus, "num_gpus": self.num_gpus, "max_concurrency": 4}
         return self._ray.remote(Slot).options(**options).remote()
 
-    def _fits(self, resources: dict[str, float]) -> int:
-        """Number of jobs that a node has room for."""
-        wanted = {"CPU": self.num_cpus, "GPU": self.num_gpus}
-        return int(min(resources.get(name, 0) // number for name, number in wanted.items() if number))
-
     def _connect(self) -> None:
         """Start or join Ray, unless this process has.
 
@@ -162,22 +148,9 @@ class Ray(Launcher):
         """
         if self._connected:
             return
-        ray = self._ray
-        if not ray.is_initialized():
-            local = {"include_dashboard": False} if self.address == LOCAL else {}
-            try:
-                _probe(self.address)
-                with _own_signals():
-                    ray.init(address=self.address, log_to_driver=False, logging_level=logging.ERROR, **local)
-            except (OSError, RuntimeError, ValueError) as error:
-                reason = str(error).strip().rpartition("\n")[2]
-                raise SearchError(
-                    f"launcher.address={self.address}: Ray cannot be reached ({reason}); a cluster that asks for a "
-                    "token wants RAY_AUTH_MODE=token to be set; launcher.address=local needs no cluster"
-                ) from error
-            self._ours = True
+        self._ours = join(self._ray, self.address, "launcher.address", SearchError)
         self._connected = True
-        if any(self._fits(node["Resources"]) for node in ray.nodes() if node["Alive"]):
+        if room(self._ray, self.num_cpus, self.num_gpus):
             return
         text = f"no node of Ray has room for a job with launcher.num_cpus={self.num_cpus} and num_gpus={self.num_gpus}"
         if self.address == LOCAL:
@@ -249,23 +222,3 @@ class _Remote(Handle):
         self._job.folder.mkdir(parents=True, exist_ok=True)
         with (self._job.folder / LOG).open("a", encoding="utf-8") as file:
             file.write(f"the process of Ray that ran this job is lost: {error}\n")
-
-
-def _probe(address: str) -> None:
-    """Raise an OSError where nobody answers: Ray itself would try for many minutes."""
-    host, _, port = address.rpartition("://")[2].rpartition(":")
-    if port.isdecimal():
-        socket.create_connection((host.strip("[]"), int(port)), timeout=10).close()
-
-
-@contextmanager
-def _own_signals() -> Iterator[None]:
-    """Keep our handler of SIGTERM: Ray's ends the process with another status."""
-    if threading.current_thread() is not threading.main_thread():
-        yield
-        return
-    before = signal.getsignal(signal.SIGTERM)
-    try:
-        yield
-    finally:
-        signal.signal(signal.SIGTERM, before)
