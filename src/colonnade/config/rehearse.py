@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from colonnade.tasks.base import Task
 
 # Loggers are left out: some reach for a server as soon as they are made.
-CHEAP = ("data", "task", "split", "cv", "pipeline", "loader", "optim", "callbacks", "export")
+CHEAP = ("data", "task", "split", "cv", "pipeline", "loader", "optim", "callbacks", "cluster", "export")
 # Classes of others do more when they are made, such as looking for devices.
 THEIRS = ("lightning.", "torch.")
 # Loggers of Lightning that need a package, with the extra that brings it.
@@ -46,6 +46,8 @@ def rehearse(tree: Mapping[str, Any], faults: Faults, *, auto: bool) -> None:
             package, extra = NEEDS.get(str(_mapping(node).get("_target_")), (None, ""))
             if package is not None and find_spec(package) is None:
                 faults.add(f"logger.{name}: {MissingExtraError(package, extra)}")
+        if tree.get("cluster") is not None:
+            _devices(_mapping(tree.get("trainer")).get("devices", 1), faults)
         _backend(_mapping(tree.get("module")).get("compile"), faults)
         if well["data"]:
             _data(tree["data"], faults)
@@ -112,6 +114,12 @@ def _targets(task: Task, names: Any, faults: Faults) -> None:
             f"data.target: names {len(names)} columns, task={task.name} predicts one; "
             "choose task=multilabel or task=regression"
         )
+
+
+def _devices(devices: Any, faults: Faults) -> None:
+    """On a cluster they are not this machine's to count."""
+    if not str(devices).isdecimal() or int(devices) < 1:
+        faults.add(f"trainer.devices={devices}: with cluster= it is the number of processes, 1 at least")
 
 
 def _backend(name: Any, faults: Faults) -> None:

@@ -20,6 +20,7 @@ ALLOWED = (
     "colonnade.data.",
     "colonnade.deploy.",
     "colonnade.nn.",
+    "colonnade.runs.ray_train.RayTrain",
     "colonnade.tasks.",
     "colonnade.training.",
     "colonnade.tuning.launchers.",

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import os
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -172,10 +173,21 @@ def build_trainer(cfg: DictConfig, run_dir: Path) -> Trainer:
             logger=build_loggers(cfg, run_dir) or False,
             plugins=[AtomicCheckpointIO()],
             default_root_dir=str(run_dir),
+            **_placed(cfg),
         )
     except MisconfigurationException as error:
         raise ConfigError(f"trainer: {error}") from error
     return trainer
+
+
+def _placed(cfg: DictConfig) -> dict[str, int]:
+    """The devices of this machine and the number of machines, where a cluster has chosen them for the processes."""
+    if cfg.get("cluster") is None:
+        return {}
+    here, total = (int(os.environ.get(name, "1")) for name in ("LOCAL_WORLD_SIZE", "WORLD_SIZE"))
+    if total % here:
+        raise ConfigError(f"trainer.devices={total}: the cluster has put {here} of them on one node; let them be even")
+    return {"devices": here, "num_nodes": total // here}
 
 
 def build_loggers(cfg: DictConfig, run_dir: Path) -> list[Logger]:

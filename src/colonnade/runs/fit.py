@@ -20,7 +20,7 @@ from colonnade.runs.assemble import Parts, assemble, check_devices
 from colonnade.runs.environment import environment
 from colonnade.runs.folder import METRICS, RunFolder
 from colonnade.runs.illustrate import best_epoch, epochs
-from colonnade.runs.launch import is_first, is_worker, launch, processes
+from colonnade.runs.launch import is_first, is_worker, launch, on_cluster, processes
 from colonnade.runs.trained import Trained
 
 log = logging.getLogger(__name__)
@@ -48,7 +48,8 @@ def fit(cfg: DictConfig, run_dir: Path | str, frame: Any = None) -> dict[str, An
     if frame is not None:
         cfg = _framed(cfg)
     check(cfg)
-    check_devices(cfg)
+    if not on_cluster(cfg):
+        check_devices(cfg)
     folder = RunFolder(run_dir)
     if is_worker() and cfg.overwrite:
         # One process would empty the folder while another already looks for what to resume.
@@ -63,7 +64,7 @@ def fit(cfg: DictConfig, run_dir: Path | str, frame: Any = None) -> dict[str, An
             return folder.result or {}
         try:
             n = processes(cfg)
-            if n == 1:
+            if is_worker() or (n == 1 and not on_cluster(cfg)):
                 return train(cfg, folder, frame)
             if frame is not None:
                 raise ConfigError(f"trainer.devices asks for {n} processes, which read files: write the frame to one")

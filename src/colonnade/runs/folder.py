@@ -23,14 +23,16 @@ MANIFEST = "manifest.json"
 STATE = "environment.json"
 LOCK = ".lock"
 WORKER_LOCK = ".worker.lock"
+# A folder, while the processes of the training are Ray's: what they write, and what Ray Train keeps.
+RAY = "ray"
 # Its presence asks the training to end: the search gives it up.
 PRUNE = "prune"
 LOCKS = {LOCK, WORKER_LOCK}
 # What a run makes before it is recorded; a folder that holds anything else and no record is not ours to empty.
-UNRECORDED = {*LOCKS, CONFIG, PRUNE, "checkpoints", LOG, "job.yaml", "job-error.json"}
+UNRECORDED = {*LOCKS, CONFIG, PRUNE, RAY, "checkpoints", LOG, "job.yaml", "job-error.json"}
 # Still written by others while the manifest is taken, or of no consequence for what the folder says.
 UNLISTED = {*LOCKS, MANIFEST, RESULT, PRUNE, "job.yaml"}
-UNLISTED_FOLDERS = {"tensorboard", "csv", "wandb", "mlruns"}
+UNLISTED_FOLDERS = {RAY, "tensorboard", "csv", "wandb", "mlruns"}
 
 
 class RunFolder:

@@ -1,4 +1,4 @@
-"""One training over several local processes.
+"""One training over several processes: of this machine, unless ``cluster:`` names who starts them elsewhere.
 
 Lightning's own launcher repeats ``sys.argv`` in its children; under a sweep each child would then start a sweep of its
 own and train other settings than its siblings. Here the children are given the run folder and read the configuration
@@ -17,6 +17,7 @@ from types import FrameType
 
 from omegaconf import DictConfig, ListConfig, OmegaConf
 
+from colonnade.config.build import build
 from colonnade.config.job import portable
 from colonnade.core import errors
 from colonnade.core.errors import ColonnadeError, TrainingError
@@ -28,15 +29,23 @@ WORKER = "colonnade.runs.worker"
 
 
 def processes(cfg: DictConfig) -> int:
-    """Number of processes that a configuration asks this machine to start; 1 when no launch is needed."""
+    """Number of processes that a configuration asks for; 1 in one of several, which starts no others."""
     if is_worker():
         return 1
     devices = cfg.trainer.get("devices", 1)
+    if on_cluster(cfg):
+        # That it is a number, the check has seen.
+        return int(devices) * int(cfg.trainer.get("num_nodes", 1))
     if isinstance(devices, ListConfig):
         return len(devices)
     if devices in ("auto", -1, "-1"):
         return _accelerators(str(cfg.trainer.get("accelerator", "auto")))
     return int(devices) if str(devices).isdecimal() else len(str(devices).strip(",").split(","))
+
+
+def on_cluster(cfg: DictConfig) -> bool:
+    """Whether ``cluster:`` names who starts the processes of a training."""
+    return cfg.get("cluster") is not None
 
 
 def _accelerators(wanted: str) -> int:
@@ -76,8 +85,11 @@ def launch(cfg: DictConfig, run_dir: Path, n: int) -> None:
         ColonnadeError: a process failed; its message is passed on.
         SystemExit: the processes were told to stop.
     """
+    if on_cluster(cfg):
+        build(cfg.cluster).launch(cfg, run_dir, n)
+        return
     (run_dir / ERROR).unlink(missing_ok=True)
-    _write_job(run_dir / JOB, cfg)
+    write_job(run_dir / JOB, cfg)
     command = [sys.executable, "-m", "torch.distributed.run", "--standalone", f"--nproc-per-node={n}"]
     told: int | None = None
 
@@ -116,19 +128,24 @@ def note_error(run_dir: Path, error: ColonnadeError) -> None:
 
 
 def _failure(path: Path, n: int) -> ColonnadeError:
-    """What a worker noted, as the error it was."""
+    """What a worker noted, or that none did."""
+    return noted_error(path) or TrainingError(
+        f"one of {n} processes died without a message of its own (what it wrote is above); the same command goes on "
+        "from the last checkpoint"
+    )
+
+
+def noted_error(path: Path) -> ColonnadeError | None:
+    """What a worker noted, as the error it was; None: it noted nothing."""
     if not path.exists():
-        return TrainingError(
-            f"one of {n} processes died without a message of its own (what it wrote is above); the same command goes "
-            "on from the last checkpoint"
-        )
+        return None
     noted = json.loads(path.read_text(encoding="utf-8"))
     path.unlink()
     kind: type[ColonnadeError] = vars(errors).get(noted["type"], ColonnadeError)
     return kind(noted["text"]) if kind.__init__ is ColonnadeError.__init__ else ColonnadeError(noted["text"])
 
 
-def _write_job(path: Path, cfg: DictConfig) -> None:
+def write_job(path: Path, cfg: DictConfig) -> None:
     """The configuration, with the secrets that it spells out, for the workers: nobody else may read or write it."""
     # A file that is there already would keep its own mode.
     path.unlink(missing_ok=True)
