@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import codecs
 import logging
 import shutil
 import sys
@@ -159,6 +160,8 @@ class _Training:
         self._trainer = trainer
         self._shown = shown
         self._position = 0
+        # A letter of several bytes may be half written.
+        self._decoder = codecs.getincrementaldecoder("utf-8")("replace")
         # Outside of the main thread Ray Train leaves the signals alone.
         self._thread = threading.Thread(target=self._fit, daemon=True)
         self._thread.start()
@@ -173,7 +176,7 @@ class _Training:
                 file.seek(self._position)
                 new = file.read()
             self._position += len(new)
-            sys.stdout.write(new.decode("utf-8", "replace"))
+            sys.stdout.write(self._decoder.decode(new))
             sys.stdout.flush()
         return goes_on
 
