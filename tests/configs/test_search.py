@@ -17,6 +17,7 @@ from omegaconf import DictConfig
 from colonnade.baselines.base import Baseline, Job
 from colonnade.baselines.problems import Rows, problems_of
 from colonnade.config.build import build
+from colonnade.config.by_target import settled
 from colonnade.config.check import faults_of
 from colonnade.config.compose import session, with_record
 from colonnade.config.keys import resolve_key
@@ -81,6 +82,7 @@ def points(space: Mapping[str, Dimension]) -> Iterator[list[str]]:
 
 def forward(cfg: DictConfig) -> None:
     """The network on a made-up table, in training and in evaluation."""
+    cfg = settled(cfg)
     task, spec = build(cfg.task), made_up("binary", "class")
     task.setup(spec)
     network = build(cfg.model, spec=replace(spec, out_shape=task.out_shape(spec)))
