@@ -57,6 +57,9 @@ class Fitted:
     def __init__(self, mean: list[float]) -> None:
         self.mean, self.encoded = mean, 0
 
+    def code(self, frame):
+        return frame
+
     def encode(self, frame, *, rows=None, num_out=None, cat_out=None):
         frame = frame if rows is None else frame[rows]
         self.encoded += frame.height

@@ -179,7 +179,8 @@ def real(dataset: TableDataset, **options) -> TableDataModule:
 
 
 def test_breast_cancer_from_source_to_batches(tmp_path):
-    datamodule = real(TableDataset(source=Embedded(name="breast_cancer"), target="target"))
+    dataset = TableDataset(source=Embedded(name="breast_cancer"), target="target")
+    datamodule = real(dataset)
     data, spec = load_breast_cancer(), datamodule.spec
     assert (spec.n_num, spec.n_cat, spec.classes) == (30, 0, ("benign", "malignant"))
     (train,), (val,), (test,) = (datamodule.loader_for(part) for part in ("train", "val", "test"))
@@ -191,7 +192,7 @@ def test_breast_cancer_from_source_to_batches(tmp_path):
     assert [c.sizes for c in datamodule.train_dataloader()] == [(256, 108)]
     datamodule.save(tmp_path)
     loaded = FittedPipeline.load(tmp_path)
-    assert torch.equal(loaded.encode(datamodule.table.frame, rows=datamodule.split.test)[0], test.num)
+    assert torch.equal(loaded.encode(dataset.read().frame, rows=datamodule.split.test)[0], test.num)
 
 
 def test_a_mapped_store_with_cross_fitted_steps(tmp_path):

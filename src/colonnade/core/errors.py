@@ -6,6 +6,9 @@ import difflib
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 
+# What torch says in a plain RuntimeError when the memory of the processor, or of a library of the GPU, is full.
+_FULL = ("can't allocate memory", "out of memory", "_ALLOC_FAILED")
+
 
 class ColonnadeError(Exception):
     """Base of every error that a user can act upon; the command line prints it without a traceback."""
@@ -76,6 +79,16 @@ def closest(name: str, known: Iterable[str], n: int = 3) -> str:
     if known and len(known) <= 12:
         return "; known: " + ", ".join(known)
     return ""
+
+
+def out_of_memory(error: BaseException) -> TrainingError | None:
+    """What a training says whose memory is full, that of the processor or of a GPU; None: the error is another."""
+    import torch
+
+    text = str(error).partition("\n")[0] or "no memory is left"
+    if isinstance(error, torch.OutOfMemoryError | MemoryError) or any(said in text for said in _FULL):
+        return TrainingError(f"out of memory: {text}; a smaller loader.batch_size or model needs less")
+    return None
 
 
 class Faults:

@@ -37,10 +37,13 @@ def one_thread() -> Iterator[None]:
 
 
 def each_block(do: Callable[[int, int], None], n: int, size: int) -> None:
-    """Call ``do(start, stop)`` for blocks of ``size`` out of ``n`` rows, on as many threads as polars has."""
+    """Call ``do(start, stop)`` for blocks of ``size`` out of ``n`` rows, on twice as many threads as polars has.
+
+    Where one waits for polars, whose threads have to share the processors, another goes on.
+    """
     bounds = [(start, min(start + size, n)) for start in range(0, n, size)]
     threads = pl.thread_pool_size()
-    with one_thread(), ThreadPoolExecutor(threads) as pool:
+    with one_thread(), ThreadPoolExecutor(2 * threads) as pool:
         run = map if len(bounds) < 2 or threads == 1 else pool.map
         for _ in run(lambda bound: do(*bound), bounds):
             pass

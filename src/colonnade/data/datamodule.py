@@ -6,6 +6,7 @@ import json
 import logging
 import tempfile
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -29,6 +30,7 @@ from colonnade.data.target import TargetCoder, check_target
 
 if TYPE_CHECKING:
     from colonnade.data.dataset import TableDataset
+    from colonnade.data.lookup import CodedRows
     from colonnade.data.pipeline import FittedPipeline, Pipeline
     from colonnade.data.split import Split, Splitter
     from colonnade.data.table import Table
@@ -53,8 +55,8 @@ class TableDataModule(LightningDataModule):
         seed: of split, pipeline and order of rows.
         table: the data, where they were read already.
 
-    After :meth:`setup`: ``table``, ``split``, ``pipeline`` (fitted), ``target`` (:class:`TargetCoder`), ``spec`` (its
-    ``out_shape`` is left to the task) and ``notes`` (doubts, for the card).
+    After :meth:`setup`: ``table`` (its rows let go, as they are encoded), ``split``, ``pipeline`` (fitted), ``target``
+    (:class:`TargetCoder`), ``spec`` (its ``out_shape`` is left to the task) and ``notes`` (doubts, for the card).
 
     Raises:
         ConfigError: balanced sampling of a target that is no class.
@@ -101,25 +103,34 @@ class TableDataModule(LightningDataModule):
         if self._stores:
             return
         self.table = self._read if self._read is not None else self._dataset.read()
+        self._read = None
+        rows, targets = self._divide()
+        for line in self.pipeline.log:
+            log.info("%s", line)
+        self._stores = self._encode(rows, targets)
+        self.spec = self._spec(self._stores["train"])
+
+    def _divide(self) -> tuple[dict[str, np.ndarray], dict[str, Tensor]]:
+        """Check the rows, split them, and fit on the train rows; the rows of each part, and their coded targets."""
         table, schema = self.table, self.table.schema
         _check_features(schema)
         check_target(table.frame, schema, self._kind, row_ids=table.row_ids)
         # What looks at the rows and changes nothing runs beside the work that goes on.
         with ThreadPoolExecutor(1) as beside:
             split = beside.submit(self._splitter.split, table, self._kind, self._seed)
-            leaks = check_leaks(table.frame, schema, self._kind, waive=self._dataset.waive)
-            self.notes = [*table.notes, *leaks]
-            for note in self.notes:
-                log.info("%s", note)
+            leaks = beside.submit(check_leaks, table.frame, schema, self._kind, waive=self._dataset.waive)
             self.split = split.result()
             rows = self.split.parts()
             shared = beside.submit(duplicates, table.frame.select(schema.features), rows)
-            targets = self._fit(rows)
+            try:
+                targets = self._fit(rows)
+            finally:
+                # A leak is what a person should hear of first.
+                self.notes = [*table.notes, *leaks.result()]
+            for note in self.notes:
+                log.info("%s", note)
             self.notes += [*_shared_rows(shared.result(), rows), *self.pipeline.log]
-        for line in self.pipeline.log:
-            log.info("%s", line)
-        self._stores = self._encode(rows, targets)
-        self.spec = self._spec(self._stores["train"])
+        return rows, targets
 
     def _fit(self, rows: dict[str, np.ndarray]) -> dict[str, Tensor]:
         """Fit target coding and pipeline on the train rows; the coded targets of each part."""
@@ -178,15 +189,19 @@ class TableDataModule(LightningDataModule):
 
     def _encode(self, rows: dict[str, np.ndarray], targets: dict[str, Tensor]) -> dict[str, Store]:
         """The store of each part; on disk when all of them together pass the memory limit."""
-        frame, name = self.table.frame, self.table.schema.weight
-        weight = None if name is None else sample_weight(frame, name, row_ids=self.table.row_ids)
+        name = self.table.schema.weight
+        weight = None if name is None else sample_weight(self.table.frame, name, row_ids=self.table.row_ids)
         if weight is not None and not weight[rows["train"]].any():
             raise DataError(f"weight column '{name}' (data.weight) is zero in all train rows")
         n_num, n_cat = len(self.pipeline.num_names), len(self.pipeline.cat_names)
-        parts = {part: Part(len(index), partial(self._fill, part, index)) for part, index in rows.items()}
         mapped = encoded_bytes(sum(map(len, rows.values())), n_num, n_cat) > self._options.memory_limit
+        key = self._fingerprint(rows) if mapped else ""
+        coded = self.pipeline.code(self.table.frame)
+        # Strings take the most memory of all, and nothing needs them any more.
+        self.table = replace(self.table, frame=self.table.frame.clear())
+        parts = {part: Part(len(index), partial(self._fill, coded, part, index)) for part, index in rows.items()}
         if mapped:
-            encoded = mapped_parts(self._cache_dir(), self._fingerprint(rows), parts, n_num=n_num, n_cat=n_cat)
+            encoded = mapped_parts(self._cache_dir(), key, parts, n_num=n_num, n_cat=n_cat)
         else:
             encoded = {part: allocate(plan.n_rows, n_num, n_cat) for part, plan in parts.items()}
             for part, plan in parts.items():
@@ -203,9 +218,9 @@ class TableDataModule(LightningDataModule):
             for part, index in rows.items()
         }
 
-    def _fill(self, part: str, index: np.ndarray, num: Tensor, cat: Tensor) -> None:
+    def _fill(self, coded: CodedRows, part: str, index: np.ndarray, num: Tensor, cat: Tensor) -> None:
         encode = self.pipeline.encode_train if part == "train" else self.pipeline.encode
-        encode(self.table.frame, rows=index, num_out=num, cat_out=cat)
+        encode(coded, rows=index, num_out=num, cat_out=cat)
 
     def _fingerprint(self, rows: dict[str, np.ndarray]) -> str:
         with tempfile.TemporaryDirectory() as folder:

@@ -12,6 +12,7 @@ import torch
 from torch import Tensor
 
 from colonnade.core.schema import Column, Kind, Schema
+from colonnade.data.blocks import take
 from colonnade.data.columns import FIRST_LEVEL, MISSING, MISSING_TIME, UNKNOWN, Layout, RawColumns
 
 BOOLEAN_LEVELS = ("false", "true")
@@ -97,15 +98,11 @@ class Lookup:
 
         The tensors are views of columns-first memory.
         """
-        return RawColumns(
-            num=_tensor(frame, self._numbers, torch.float64),
-            cat=self.codes(frame),
-            time=_tensor(frame, self._times, torch.int64),
-        )
+        return self.code(frame).take(None, 0, frame.height)
 
-    def codes(self, frame: pl.DataFrame) -> Tensor:
-        """Category codes alone, ``(N, K)`` int64."""
-        return _tensor(frame, self._codes, torch.int64)
+    def code(self, frame: pl.DataFrame) -> CodedRows:
+        """Look up every row of a frame, to take the tensors of some rows after the other."""
+        return CodedRows(*(frame.select(columns) for columns in (self._numbers, self._codes, self._times)))
 
     def unknown_counts(self, frame: pl.DataFrame) -> dict[str, int]:
         """Rows whose level was not seen in training, for each category that has such rows."""
@@ -123,6 +120,40 @@ class Lookup:
         """Restore a lookup from :meth:`to_dict`."""
         cat = [Category(c["name"], c["boolean"], tuple(c["levels"])) for c in data["cat"]]
         return cls(num=data["num"], cat=cat, time=data["time"])
+
+
+@dataclass(frozen=True)
+class CodedRows:
+    """Rows whose strings are codes already: some are quickly taken.
+
+    Args:
+        num: Float64 columns.
+        cat: Int32 columns without nulls.
+        time: Int64 columns without nulls.
+    """
+
+    num: pl.DataFrame
+    cat: pl.DataFrame
+    time: pl.DataFrame
+
+    def __len__(self) -> int:
+        return max(block.height for block in (self.num, self.cat, self.time))
+
+    def take(self, rows: np.ndarray | None, start: int, stop: int) -> RawColumns:
+        """Rows ``start:stop``, or those at the positions ``rows[start:stop]``.
+
+        The tensors are views of columns-first memory.
+        """
+        n = min(stop, len(self) if rows is None else len(rows)) - start
+
+        def tensor(block: pl.DataFrame, dtype: torch.dtype) -> Tensor:
+            if block.width == 0:
+                return torch.empty((0, n), dtype=dtype).T
+            return torch.from_numpy(take(block, rows, start, stop).to_numpy(order="fortran", writable=True)).to(dtype)
+
+        return RawColumns(
+            num=tensor(self.num, torch.float64), cat=tensor(self.cat, torch.int64), time=tensor(self.time, torch.int64)
+        )
 
 
 def _learn(column: Column, found: pl.Series) -> tuple[Category, Tensor]:
@@ -145,19 +176,13 @@ def _learn(column: Column, found: pl.Series) -> tuple[Category, Tensor]:
 def _codes(category: Category) -> pl.Expr:
     column = pl.col(category.name)
     if category.boolean:
-        known = column.cast(pl.Boolean).cast(pl.Int64)
+        known = column.cast(pl.Boolean).cast(pl.Int32)
     else:
         # The physical code of an Enum is the position of the level; a value outside it becomes null.
-        known = column.cast(pl.String).cast(pl.Enum(category.levels), strict=False).to_physical().cast(pl.Int64)
+        known = column.cast(pl.String).cast(pl.Enum(category.levels), strict=False).to_physical().cast(pl.Int32)
     code = pl.when(column.is_null()).then(MISSING).otherwise((known + FIRST_LEVEL).fill_null(UNKNOWN))
-    return code.alias(category.name)
+    return code.cast(pl.Int32).alias(category.name)
 
 
 def _microseconds(name: str) -> pl.Expr:
     return pl.col(name).cast(pl.Datetime("us")).to_physical().fill_null(MISSING_TIME)
-
-
-def _tensor(frame: pl.DataFrame, columns: Sequence[pl.Expr], dtype: torch.dtype) -> Tensor:
-    if not columns:
-        return torch.empty((0, frame.height), dtype=dtype).T
-    return torch.from_numpy(frame.select(columns).to_numpy(order="fortran", writable=True)).to(dtype)

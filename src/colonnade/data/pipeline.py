@@ -17,10 +17,10 @@ from colonnade.core.schema import Schema
 from colonnade.data.blocks import each_block, one_thread, take
 from colonnade.data.columns import Columns, TrainRows
 from colonnade.data.encoder import Encoder
-from colonnade.data.lookup import Lookup
+from colonnade.data.lookup import CodedRows, Lookup
 from colonnade.data.steps.base import FittedStep, Step
 
-BLOCK = 8192
+BLOCK = 16_384
 """Rows encoded at once: few enough for the intermediate columns to stay in the processor's cache."""
 
 FIT_BLOCK = 65_536
@@ -111,10 +111,10 @@ class Pipeline:
                 cat=torch.empty((len(lookup.cat), size), dtype=torch.int64),
                 time=torch.empty((len(lookup.time), size), dtype=torch.int64),
             )
-            rows = train_rows[chosen]
+            sample = lookup.code(take(frame, train_rows[chosen], 0, size))
 
             def read_block(start: int, stop: int) -> None:
-                raw = lookup(take(frame, rows, start, stop))
+                raw = sample.take(None, start, stop)
                 columns.num[:, start:stop] = raw.num.T
                 columns.cat[:, start:stop] = raw.cat.T
                 columns.time[:, start:stop] = raw.time.T
@@ -125,8 +125,8 @@ class Pipeline:
         def read_codes() -> Tensor:
             codes = torch.empty((len(lookup.cat), n), dtype=torch.int64)
             for start in range(0, n, FIT_BLOCK):
-                part = take(frame, train_rows, start, start + FIT_BLOCK)
-                codes[:, start : start + part.height] = lookup.codes(part).T
+                part = lookup(take(frame, train_rows, start, start + FIT_BLOCK)).cat
+                codes[:, start : start + len(part)] = part.T
             return codes
 
         return TrainRows(torch.from_numpy(chosen), target, read, read_codes)
@@ -174,9 +174,13 @@ class FittedPipeline:
         self.cardinalities = tuple(cardinalities)
         self.log = list(log)
 
+    def code(self, frame: pl.DataFrame) -> CodedRows:
+        """Look the strings up, once for all parts that are then encoded."""
+        return self.lookup.code(frame)
+
     def encode(
         self,
-        frame: pl.DataFrame,
+        frame: pl.DataFrame | CodedRows,
         *,
         rows: np.ndarray | None = None,
         num_out: Tensor | None = None,
@@ -186,7 +190,7 @@ class FittedPipeline:
         """Encode rows of a typed frame, block by block.
 
         Args:
-            frame: its columns are found by name.
+            frame: its columns are found by name; or what :meth:`code` made of it.
             rows: positions of the rows to encode; None: all. Spares a copy of the frame.
             num_out, cat_out: where to write, ``(N, F')`` float and ``(N, K')`` of any integer type; None: new tensors.
             block: rows encoded at once.
@@ -198,7 +202,7 @@ class FittedPipeline:
 
     def encode_train(
         self,
-        frame: pl.DataFrame,
+        frame: pl.DataFrame | CodedRows,
         *,
         rows: np.ndarray | None = None,
         num_out: Tensor | None = None,
@@ -213,7 +217,7 @@ class FittedPipeline:
 
     def _encode(
         self,
-        frame: pl.DataFrame,
+        frame: pl.DataFrame | CodedRows,
         rows: np.ndarray | None,
         num_out: Tensor | None,
         cat_out: Tensor | None,
@@ -221,14 +225,14 @@ class FittedPipeline:
         *,
         train: bool,
     ) -> tuple[Tensor, Tensor]:
-        n = frame.height if rows is None else len(rows)
+        coded = self.code(frame) if isinstance(frame, pl.DataFrame) else frame
+        n = len(coded) if rows is None else len(rows)
         num = torch.empty((n, len(self.num_names))) if num_out is None else num_out
         cat = torch.empty((n, len(self.cat_names)), dtype=torch.int64) if cat_out is None else cat_out
-        frame = frame.select(self.lookup.names)
 
         @torch.no_grad()
         def encode(start: int, stop: int) -> None:
-            raw = self.lookup(take(frame, rows, start, stop))
+            raw = coded.take(rows, start, stop)
             if train:
                 new = self.module.encode_train(raw.num, raw.cat, raw.time, torch.arange(start, stop))
             else:

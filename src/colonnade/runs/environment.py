@@ -29,5 +29,6 @@ def environment() -> dict[str, Any]:
         "processor": platform.machine(),
         "threads": torch.get_num_threads(),
         "cuda": torch.version.cuda if torch.cuda.is_available() else None,
+        "gpus": [torch.cuda.get_device_name(i) for i in range(torch.cuda.device_count())],
         "versions": versions,
     }

@@ -6,22 +6,26 @@ import errno
 import logging
 import random
 import time
+from collections.abc import Sequence
 from contextlib import nullcontext, suppress
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from omegaconf import DictConfig, OmegaConf, open_dict
 
 from colonnade.config.baseline import fits_at_once
 from colonnade.config.check import check
 from colonnade.config.record import config_hash, redact
-from colonnade.core.errors import ColonnadeError, ConfigError, RunFolderError
+from colonnade.core.errors import ColonnadeError, ConfigError, RunFolderError, out_of_memory
 from colonnade.runs.assemble import Parts, assemble, check_devices
 from colonnade.runs.environment import environment
 from colonnade.runs.folder import METRICS, RunFolder
 from colonnade.runs.illustrate import best_epoch, epochs
 from colonnade.runs.launch import is_first, is_worker, launch, on_cluster, processes
 from colonnade.runs.trained import Trained
+
+if TYPE_CHECKING:
+    from colonnade.data.table import Table
 
 log = logging.getLogger(__name__)
 
@@ -47,10 +51,33 @@ def fit(cfg: DictConfig, run_dir: Path | str, frame: Any = None) -> dict[str, An
     """
     if frame is not None:
         cfg = _framed(cfg)
-    check(cfg)
+    folder = RunFolder(run_dir)
+    result = fit_in(cfg, folder, frame)
+    if result.get("status") == "finished" and cfg.get("export") and is_first():
+        from colonnade.runs.export import export_missing
+
+        # What is trained stays trained, whatever becomes of its file.
+        export_missing(cfg, folder, frame)
+    return result
+
+
+def fit_in(
+    cfg: DictConfig, folder: RunFolder, frame: Any = None, table: Table | None = None, *, shown: bool = True
+) -> dict[str, Any]:
+    """What :func:`fit` does, of data that were read already and without a table of metrics if need be.
+
+    Args:
+        cfg: a composed configuration, of a frame if one is given.
+        folder: the run folder.
+        frame: see :func:`fit`.
+        table: what ``data:`` gave; None: it is read.
+        shown: whether the metrics are printed, and figures drawn.
+    """
+    if table is None:
+        # A part of a training that was checked is not checked again.
+        check(cfg)
     if not on_cluster(cfg):
         check_devices(cfg)
-    folder = RunFolder(run_dir)
     if is_worker() and cfg.overwrite:
         # One process would empty the folder while another already looks for what to resume.
         raise ConfigError("overwrite=true: not under torchrun; remove the run folder first, or use trainer=ddp")
@@ -60,12 +87,17 @@ def fit(cfg: DictConfig, run_dir: Path | str, frame: Any = None) -> dict[str, An
             log.warning("'%s' was pruned by its search: nothing to do (overwrite=true trains it again)", folder.path)
             return folder.result or {}
         if folder.finished:
-            log.warning("'%s' is finished: nothing to do (overwrite=true trains it again)", folder.path)
+            if shown:
+                log.warning("'%s' is finished: nothing to do (overwrite=true trains it again)", folder.path)
             return folder.result or {}
         try:
+            if cfg.get("cv") is not None:
+                from colonnade.runs.cross import cross_validate
+
+                return cross_validate(cfg, folder, frame, table, shown=shown)
             n = processes(cfg)
             if is_worker() or (n == 1 and not on_cluster(cfg)):
-                return train(cfg, folder, frame)
+                return train(cfg, folder, frame, table, shown=shown)
             if frame is not None:
                 raise ConfigError(f"trainer.devices asks for {n} processes, which read files: write the frame to one")
             launch(cfg, folder.path, n)
@@ -81,6 +113,12 @@ def fit(cfg: DictConfig, run_dir: Path | str, frame: Any = None) -> dict[str, An
             )
             failed(cfg, folder, fault)
             raise fault from error
+        except (RuntimeError, MemoryError) as error:
+            full = out_of_memory(error)
+            if full is None:
+                raise
+            failed(cfg, folder, full)
+            raise full from error
 
 
 def _framed(cfg: DictConfig) -> DictConfig:
@@ -96,10 +134,10 @@ def failed(cfg: DictConfig, folder: RunFolder, error: ColonnadeError) -> None:
     if not is_first():
         return
     with suppress(OSError):
-        folder.finish({**_blank(cfg), "status": "failed", "error": f"{type(error).__name__}: {error}"})
+        folder.finish({**blank(cfg), "status": "failed", "error": f"{type(error).__name__}: {error}"})
 
 
-def _blank(cfg: DictConfig) -> dict[str, Any]:
+def blank(cfg: DictConfig) -> dict[str, Any]:
     """A result that says nothing yet."""
     return {
         "status": None,
@@ -122,7 +160,7 @@ def _pruned(parts: Parts, folder: RunFolder, trained: Trained, seconds: float) -
     best = best_epoch(rows, parts.task.monitor, parts.task.mode)
     reached = next((row for row in rows if row["epoch"] == best), {})
     return {
-        **_blank(parts.cfg),
+        **blank(parts.cfg),
         "status": "pruned",
         "metrics": {"val": {k.removeprefix("val/"): v for k, v in reached.items() if k.startswith("val/")}},
         "seconds": round(seconds, 3),
@@ -131,24 +169,33 @@ def _pruned(parts: Parts, folder: RunFolder, trained: Trained, seconds: float) -
     }
 
 
-def train(cfg: DictConfig, folder: RunFolder, frame: Any = None) -> dict[str, Any]:
+def train(
+    cfg: DictConfig, folder: RunFolder, frame: Any = None, table: Table | None = None, *, shown: bool = True
+) -> dict[str, Any]:
     """Train in this process, which may be one of several; the first of them measures and writes.
+
+    Args:
+        cfg, folder, frame, table, shown: see :func:`fit_in`.
 
     Returns:
         The content of ``result.json``; empty in the other processes.
     """
     start = time.monotonic()
     _prepare_process(cfg)
-    parts = assemble(cfg, frame)
+    parts = assemble(cfg, frame, table)
+    from colonnade.runs.export import exports
     from colonnade.runs.score import score
     from colonnade.training.checkpoint_io import latest_recovery
 
+    for exporter in exports(cfg):
+        exporter.check(parts.datamodule.pipeline.module)
+
     recovery = latest_recovery(folder.checkpoints)
     if recovery is not None:
-        _check_origin(parts, folder)
+        check_origin(parts.datamodule.table, folder)
         log.info("resuming from '%s'", recovery.name)
     if is_first():
-        _record(cfg, parts, folder)
+        record(cfg, parts.cfg, folder, parts.datamodule.table, parts.datamodule.notes)
         parts.datamodule.save(folder.path)
     trained = _trained(parts, folder, recovery)
     if trained is None:
@@ -159,9 +206,10 @@ def train(cfg: DictConfig, folder: RunFolder, frame: Any = None) -> dict[str, An
         folder.finish(result)
         log.info("pruned after %s epochs", result["epochs"])
         return result
-    result = score(parts, trained, folder, seconds=seconds)
+    result = score(parts, trained, folder, seconds=seconds, drawn=shown)
     folder.finish(result)
-    _show(result, parts, folder)
+    if shown:
+        _show(result, parts, folder)
     return result
 
 
@@ -201,10 +249,10 @@ def _show(result: dict[str, Any], parts: Parts, folder: RunFolder) -> None:
     Console().print(summary(result, folder=folder.path, best_epoch=best, tensorboard=shown), crop=False)
 
 
-def _check_origin(parts: Parts, folder: RunFolder) -> None:
+def check_origin(table: Table, folder: RunFolder) -> None:
     """Refuse to go on with other data: rows would have moved between the splits."""
     before = (folder.state or {}).get("origin", [])
-    now = parts.datamodule.table.origin
+    now = table.origin
     changed = [new["file"] for old, new in zip(before, now) if old["sha256"] != new["sha256"]]
     if changed:
         raise RunFolderError(
@@ -213,9 +261,17 @@ def _check_origin(parts: Parts, folder: RunFolder) -> None:
         )
 
 
-def _record(cfg: DictConfig, parts: Parts, folder: RunFolder) -> None:
-    """Write the configuration, the environment and the doubts; the hash is that of what the user asked for."""
-    stored = parts.cfg.copy()
+def record(cfg: DictConfig, concrete: DictConfig, folder: RunFolder, table: Table, notes: Sequence[str]) -> None:
+    """Write the configuration, the environment and the doubts; the hash is that of what the user asked for.
+
+    Args:
+        cfg: what the user asked for.
+        concrete: the same with its task found.
+        folder: the run folder.
+        table: the data.
+        notes: doubts.
+    """
+    stored = concrete.copy()
     with open_dict(stored):
         # The folder may be moved: paths in its record begin where the record lies.
         stored.run_dir = "."
@@ -223,5 +279,5 @@ def _record(cfg: DictConfig, parts: Parts, folder: RunFolder) -> None:
     folder.record(
         config_hash(cfg),
         config,
-        {**environment(), "origin": parts.datamodule.table.origin, "notes": parts.datamodule.notes},
+        {**environment(), "origin": table.origin, "notes": list(notes)},
     )

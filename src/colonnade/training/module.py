@@ -75,7 +75,8 @@ class SupervisedModule(LightningModule):
         optim: optimizer and schedule.
         spec: of the data, with ``out_shape``.
         seed: of the random numbers within the network.
-        eval_rows: rows of a forward pass in evaluation, so that the work stays in cache; None: whole batches.
+        eval_rows: rows of a forward pass in evaluation on a processor, so that the work stays in its cache; None: whole
+            batches, as always on a GPU.
         micro_batch: largest number of rows of a forward and backward pass in training; the gradients of a step are
             summed over its pieces. None: whole batches.
         ema: decay of the moving average of the weights, by which the network is then evaluated and kept; None: no
@@ -136,7 +137,7 @@ class SupervisedModule(LightningModule):
 
     def forward(self, batch: Batch) -> Tensor:
         """Raw outputs ``(B, members, *out_shape)`` of the evaluated network."""
-        return forward_raw(self.evaluated, batch, self.eval_rows)
+        return forward_raw(self.evaluated, batch, self._cached_rows(batch.num.device))
 
     # Training
 
@@ -312,9 +313,12 @@ class SupervisedModule(LightningModule):
         collector = Collector(self.spec.out_shape)
         with torch.inference_mode():
             for batch in loader:
-                collector.add(forward_raw(network, batch.to(device), self.eval_rows).cpu(), batch)
+                collector.add(forward_raw(network, batch.to(device), self._cached_rows(device)).cpu(), batch)
         network.train(training)
         return collector.finish()
+
+    def _cached_rows(self, device: torch.device) -> int | None:
+        return self.eval_rows if device.type == "cpu" else None
 
     def _mean_loss(self, collected: Collected) -> float:
         losses = self.task.row_loss(collected.raw, collected.target).double()

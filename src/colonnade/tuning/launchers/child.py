@@ -12,7 +12,7 @@ from pathlib import Path
 
 from omegaconf import DictConfig, OmegaConf
 
-from colonnade.core.errors import ColonnadeError, FolderBusyError, TrainingError
+from colonnade.core.errors import ColonnadeError, FolderBusyError, TrainingError, out_of_memory
 from colonnade.runs.fit import failed, fit
 from colonnade.runs.folder import LOG, RunFolder
 from colonnade.tuning.job import Job
@@ -20,8 +20,6 @@ from colonnade.tuning.queue import untimed
 
 log = logging.getLogger(__name__)
 
-# What torch says in a plain RuntimeError when the memory of the processor, or of a library of the GPU, is full.
-FULL = ("can't allocate memory", "out of memory", "_ALLOC_FAILED")
 # A job of a worker that was killed may still be saving its state.
 PATIENCE = 120.0
 
@@ -99,12 +97,7 @@ def _limit_threads(threads: int | None) -> None:
 
 def _told(error: BaseException) -> ColonnadeError:
     """Any error, as the record of a run tells it."""
-    import torch
-
-    text = str(error).partition("\n")[0] or "no memory is left"
-    if isinstance(error, torch.OutOfMemoryError | MemoryError) or any(said in text for said in FULL):
-        return TrainingError(f"out of memory: {text}; a smaller loader.batch_size or model needs less")
-    return TrainingError(f"{type(error).__name__}: {error}")
+    return out_of_memory(error) or TrainingError(f"{type(error).__name__}: {error}")
 
 
 def _time(folder: RunFolder) -> None:
