@@ -66,6 +66,13 @@ def compare(words: Sequence[str]) -> None:
     verb(words)
 
 
+def ensemble(words: Sequence[str]) -> None:
+    """Make one run folder of several runs, which predicts by all of them."""
+    from colonnade.cli.ensemble import ensemble as verb
+
+    verb(words)
+
+
 def inspect(words: Sequence[str]) -> None:
     """Infer the schema of a file, with doubts, and the YAML to use."""
     from colonnade.cli.inspect import inspect as verb
@@ -79,7 +86,8 @@ def version(words: Sequence[str]) -> None:
 
 
 VERBS: dict[str, Callable[[Sequence[str]], None]] = {
-    verb.__name__: verb for verb in (train, check, predict, evaluate, export, refit, compare, inspect, version)
+    verb.__name__: verb
+    for verb in (train, check, predict, evaluate, export, refit, compare, ensemble, inspect, version)
 }
 
 

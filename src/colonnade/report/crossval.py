@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import math
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from statistics import fmean, stdev
 from typing import TYPE_CHECKING, Any
 
+from colonnade.report.ranking import Row
 from colonnade.report.table import number
 
 if TYPE_CHECKING:
@@ -85,3 +87,43 @@ def folds_table(result: Mapping[str, Any]) -> Table:
             style="bold cyan" if marked else None,
         )
     return table
+
+
+def nested_choice(rows: Sequence[Row]) -> str | None:
+    """What choosing by the inner folds comes to: in each outer fold the settings that are best within, measured on it.
+
+    The score of searching and training together (Varma and Simon, "Bias in error estimation when using cross-validation
+    for model selection", 2006), which the best line of a table flatters.
+
+    Args:
+        rows: all runs of a search; those of one seed have the same folds.
+
+    Returns:
+        A sentence; None without at least two nested cross-validations to choose from.
+    """
+    seeds: dict[str, list[Row]] = {}
+    for row in rows:
+        if row.status == "finished" and ((row.result or {}).get("cv") or {}).get("inner"):
+            seeds.setdefault(row.settings.get("seed", ""), []).append(row)
+    groups = [found for found in seeds.values() if len(found) > 1]
+    if not groups:
+        return None
+    first = groups[0][0].result or {}
+    measure, sign = str(first["monitor"]).partition("/")[2], -1 if first["mode"] == "max" else 1
+    scores: list[float] = []
+    chosen: Counter[str] = Counter()
+    for found in groups:
+        for trainings in zip(*((row.result or {})["cv"]["trainings"] for row in found)):
+            inner = [training["metrics"]["val"].get(measure) for training in trainings]
+            best = min(range(len(found)), key=lambda i: math.inf if inner[i] is None else sign * inner[i])
+            score = trainings[best]["metrics"]["test"].get(measure)
+            scores.append(math.nan if score is None else score)
+            chosen[" ".join(f"{k}={v}" for k, v in found[best].settings.items() if k != "seed")] += 1
+    rows_of = [training["rows"] for training in first["cv"]["trainings"]]
+    ratio = fmean(n["fold"] / (n["train"] + n["val"]) for n in rows_of)
+    spread = spread_of(scores, ratio)
+    told = ", ".join(f"{name} in {n}" for name, n in chosen.most_common())
+    return (
+        f"chosen by the inner folds and measured on the {len(scores)} outer ones: {measure} {number(spread.mean)} "
+        f"± {number(spread.std)}, 95 % interval {number(spread.low)} to {number(spread.high)}; chosen: {told}"
+    )

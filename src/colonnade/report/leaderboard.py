@@ -58,6 +58,9 @@ def reproduce(rows: Sequence[Row], program: str = "colonnade train") -> str | No
     best = next((group for group in ranking(rows) if group.rank == 1), None)
     if best is None:
         return None
+    made = (best.best.result or {}).get("ensemble")
+    if made is not None:
+        return str(made["command"])
     words = [str(word) for word in (best.best.result or {}).get("overrides") or ()]
     seeds = list(dict.fromkeys(row.settings[SEED] for row in best.rows if SEED in row.settings))
     if len(seeds) > 1:

@@ -206,6 +206,7 @@ def _told(
         "how": splits[0].how.partition(", ")[2],
         "folds": cross.folds,
         "repeats": cross.repeats,
+        "inner": cross.inner is not None,
         "mean": mean,
         "std": std,
         "interval": {"method": METHOD, "level": LEVEL, "low": low, "high": high},

@@ -199,16 +199,17 @@ def joint_schema(schemas: Sequence[Schema], names: Sequence[str]) -> Schema:
                     f"'{name}' and '{names[0]}' do not go together: data.{role} {getattr(schema, role)}, and "
                     f"{getattr(first, role)}"
                 )
-        for column in schema.columns.values():
+        # How a column was read that a run does not use is of no consequence.
+        for column in (schema.columns[used] for used in (*schema.targets, *schema.features)):
             known = columns.setdefault(column.name, column)
             owner = owners.setdefault(column.name, name)
             if (known.kind, known.format) != (column.kind, column.format):
                 raise ConfigError(
                     f"'{name}' and '{owner}' do not go together: column '{column.name}' {column.kind}, and {known.kind}"
                 )
-    used = {name for schema in schemas for name in schema.features}
-    exclude = {name: why for schema in schemas for name, why in schema.exclude.items() if name not in used}
-    return replace(first, columns=columns, exclude=exclude)
+    exclude = {name: why for schema in schemas for name, why in schema.exclude.items() if name not in columns}
+    every = {name: column for schema in reversed(schemas) for name, column in schema.columns.items()}
+    return replace(first, columns={**every, **columns}, exclude=exclude)
 
 
 def members_of(folder: RunFolder) -> list[str]:

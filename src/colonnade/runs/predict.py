@@ -50,7 +50,7 @@ def row_ids(table: Table) -> np.ndarray:
     return np.arange(table.frame.height) if table.row_ids is None else table.row_ids
 
 
-def report_unknown(loaded: LoadedRun, table: Table) -> None:
+def report_unknown(loaded: Loaded, table: Table) -> None:
     """Say which columns hold categories that the training rows did not."""
     for column, count in loaded.lookup.unknown_counts(table.frame).items():
         if count:

@@ -1,4 +1,4 @@
-"""Combine: decoded predictions of several models for the same rows become one. Modules, so that they are exported too."""
+"""Combine: decoded predictions of several models for the same rows become one, in modules."""
 
 from collections.abc import Mapping, Sequence
 
@@ -25,6 +25,11 @@ class Combiner(nn.Module):
     def __init__(self, kind: str) -> None:
         super().__init__()
         self.kind = kind
+
+    def __call__(self, predictions: Sequence[Mapping[str, Tensor]]) -> dict[str, Tensor]:
+        """One prediction of those of all members."""
+        prediction: dict[str, Tensor] = super().__call__(predictions)
+        return prediction
 
     def labelled(self, prediction: dict[str, Tensor]) -> dict[str, Tensor]:
         """A prediction with its labels, as the decoders of the tasks give them."""

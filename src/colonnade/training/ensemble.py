@@ -55,5 +55,4 @@ class EnsemblePredictor(nn.Module):
 
     def forward(self, num: Tensor, cat: Tensor, time: Tensor) -> dict[str, Tensor]:
         """Decoded predictions of raw rows; see :class:`~colonnade.training.predictor.Predictor`."""
-        prediction: dict[str, Tensor] = self.combiner([member(num, cat, time) for member in self.members])
-        return prediction
+        return self.combiner([member(num, cat, time) for member in self.members])

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from colonnade.report import leaderboard
+from colonnade.report.crossval import nested_choice
 from colonnade.report.leaderboard import Row
 from colonnade.report.table import number
 from colonnade.tuning.plan import Plan
@@ -36,6 +37,8 @@ def publish(queue: Queue, rows: Sequence[Row], folder: Path, planned: Plan) -> N
         for study in queue.studies:
             figures += draw(study.study, folder / study.cell.key)
             notes += pareto(study)
+    choice = nested_choice(rows)
+    notes += [] if choice is None else [choice]
     program = "python train.py" if sys.argv[0].endswith("train.py") else "colonnade train"
     command = leaderboard.reproduce(rows, program)
     leaderboard.write(rows, folder, title=planned.name, command=command, figures=figures, notes=notes)
