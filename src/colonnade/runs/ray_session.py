@@ -20,13 +20,15 @@ FORWARDED = "COLONNADE_"
 
 
 def import_ray() -> Any:
-    """Ray, told not to report its use.
+    """Ray, told not to report its use, nor to stand back behind other processes when it is started here.
 
     Raises:
         MissingExtraError: it is not installed.
     """
     # Read when Ray is imported.
     os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
+    # Read where it is started: a training is no less urgent than what else runs on a machine.
+    os.environ.setdefault("RAY_worker_niceness", "0")
     return optional_import("ray", "ray")
 
 
