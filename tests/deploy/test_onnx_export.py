@@ -1,3 +1,5 @@
+from dataclasses import replace
+
 import numpy as np
 import onnx
 import pytest
@@ -7,12 +9,15 @@ from colonnade.baselines.dummy import Dummy
 from colonnade.baselines.xgboost import XGBoost
 from colonnade.core.errors import ConfigError, DataError, ExportError
 from colonnade.core.schema import Column, Kind, Schema
+from colonnade.data.joint import join
 from colonnade.data.lookup import Category, Lookup
 from colonnade.deploy.graph import OUTPUTS, build_graph
 from colonnade.deploy.inputs import plan_inputs
 from colonnade.deploy.onnx_export import Exportable, OnnxExport, facts
 from colonnade.deploy.parity import check_parity, difference
 from colonnade.deploy.runtime import OnnxModel
+from colonnade.tasks.combine import WeightedMean
+from colonnade.training.ensemble import EnsemblePredictor, Member
 
 from .kit import made
 
@@ -20,7 +25,6 @@ NUMBERS = ["plain", "skewed", "count"]
 # Every block alone and together, every task, networks and a forest; every backbone and every decoder by itself is the
 # business of its contract.
 CASES = [
-    ("mlp", "multiclass", None, 100),
     ("tabm", "quantile", None, 5),
     ("ft_transformer", "binary", ["plain", "colour", "yes"], 100),
     ("tabnet", "regression", NUMBERS, 2),
@@ -50,7 +54,7 @@ def parity_of(whole, **changed):
     return check_parity(graph, **given, tolerance=1e-5)
 
 
-@pytest.mark.parametrize(("model", "task", "columns", "above"), CASES[1:])
+@pytest.mark.parametrize(("model", "task", "columns", "above"), CASES)
 def test_the_graph_gives_what_the_predictor_gives(model, task, columns, above, tmp_path):
     of = made(model, task, columns)
     path = tmp_path / "model.onnx"
@@ -73,6 +77,31 @@ def test_the_graph_gives_what_the_predictor_gives(model, task, columns, above, t
         labels = expected["label"].numpy()
         classes = np.array(of.spec.classes)
         np.testing.assert_array_equal(found["label"], classes[labels] if of.spec.classes else labels)
+
+
+def test_several_models_leave_as_one_graph(tmp_path):
+    """They look at other columns, and predict together what each of them alone does not."""
+    members = [
+        made("linear", "multiclass", ["plain", "colour"]),
+        made("linear", "multiclass", ["count", "yes", "colour"]),
+    ]
+    lookup, shares = join([of.lookup for of in members])
+    first, second = members
+    schema = Schema({**first.schema.columns, **second.schema.columns})
+    together = EnsemblePredictor(
+        members=[Member(of.predictor, share) for of, share in zip(members, shares)],
+        combiner=WeightedMean("class", torch.tensor([1.0, 3.0])),
+    )
+    subject = replace(exportable(first), predictor=together, lookup=lookup, schema=schema)
+    frame = first.frame.with_columns(second.frame["count"], second.frame["yes"])
+    parity = OnnxExport()(subject, frame, tmp_path / "model.onnx")
+    assert set(parity.errors) == {"label", "probability"}
+    assert parity.worst < 1e-6
+    found = OnnxModel(tmp_path / "model.onnx").predict({name: frame[name].to_numpy() for name in frame.columns})
+    with torch.inference_mode():
+        raws = [of.lookup(frame) for of in members]
+        one, other = (of.predictor(r.num, r.cat, r.time)["probability"] for of, r in zip(members, raws))
+    np.testing.assert_allclose(found["probability"], (one + 3 * other) / 4, atol=1e-6)
 
 
 def test_what_is_compared(whole):
