@@ -41,6 +41,12 @@ def test_what_is_typed_wins():
     assert (cfg.optim.lr, cfg.task.label_smoothing, cfg.model.backbone.activation) == (0.1, 0.0, "relu")
 
 
+def test_a_column_may_be_missing():
+    cfg = compose(["model=realmlp", "task=regression", "~by_target.numbers"])
+    assert settled(cfg).optim.lr is None
+    assert "optim.lr: expected a number, got null" in list(faults_of(cfg))
+
+
 def test_nothing_is_done_before_the_task_is_known():
     cfg = compose(["model=realmlp"])
     assert settled(cfg) is cfg

@@ -40,10 +40,11 @@ def settled(cfg: DictConfig) -> DictConfig:
 
     if not (isinstance(task, type) and issubclass(task, Task)):
         return cfg
+    kind = "numbers" if task.target_kind is TargetKind.REAL else "classes"
     cfg = cfg.copy()
     with open_dict(cfg):
-        chosen = cfg.pop(BY_TARGET)["numbers" if task.target_kind is TargetKind.REAL else "classes"]
-        _fill(cfg, OmegaConf.to_container(chosen))
+        columns = cfg.pop(BY_TARGET) or {}
+        _fill(cfg, OmegaConf.to_container(columns.get(kind) or OmegaConf.create()))
     return cfg
 
 
