@@ -44,7 +44,8 @@ class DCNv2(Backbone):
         n_hidden: hidden layers (linear, ReLU, dropout).
         cross_dropout: dropout of what a cross layer adds.
         hidden_dropout: dropout of a hidden layer.
-        structure: ``"parallel"``: both parts see the projected row; ``"stacked"``: hidden layers follow the cross layers.
+        structure: ``"parallel"``: both parts see the projected row; ``"stacked"``: the hidden layers follow the cross
+            layers.
 
     Raises:
         ValueError: for an argument out of range.

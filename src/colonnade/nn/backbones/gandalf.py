@@ -30,7 +30,7 @@ class Stage(nn.Module):
         self.candidate = nn.Linear(2 * d, d)
         self.dropout = Dropout(dropout)
 
-    def mask(self) -> Float[Tensor, "d"]:
+    def mask(self) -> Float[Tensor, " d"]:
         """Weights of the dimensions of the row, which sum to one."""
         return t_softmax(self.score, torch.relu(self.t))
 

@@ -33,9 +33,7 @@ class LinearEmbedding(Embedding):
         ValueError: for an argument out of range.
     """
 
-    def __init__(
-        self, *, spec: BatchSpec, d_embedding: int = 32, activation: bool = False, bias: bool = True
-    ) -> None:
+    def __init__(self, *, spec: BatchSpec, d_embedding: int = 32, activation: bool = False, bias: bool = True) -> None:
         super().__init__()
         positive(d_embedding=d_embedding)
         self.names = spec.num_names
