@@ -26,6 +26,7 @@ from colonnade.runs import launch as room
 from colonnade.runs.assemble import build_trainer
 from colonnade.runs.fit import fit
 from colonnade.runs.launch import JOB, launch, processes
+from colonnade.runs.ray_session import import_ray
 from colonnade.runs.ray_train import RayTrain
 
 # Two Rays on one machine disturb each other; `make test` runs this file by itself.
@@ -70,8 +71,7 @@ def own():
 @pytest.fixture(scope="module")
 def ray(own):
     """A Ray of this machine, which the trainings of this process join."""
-    import ray
-
+    ray = import_ray()
     ray.init("local", num_cpus=2, log_to_driver=False, include_dashboard=False)
     yield ray
     ray.shutdown()
