@@ -17,6 +17,7 @@ from colonnade.config.compose import compose
 from colonnade.config.locate import shipped
 from colonnade.core.errors import ConfigError
 from colonnade.runs.assemble import Parts, assemble, build_trainer
+from colonnade.runs.cross import divide
 from colonnade.runs.fit import fit
 
 FOUND = {
@@ -26,6 +27,7 @@ FOUND = {
 COUNTS = {
     "callbacks": 6,
     "cluster": 1,
+    "cv": 7,
     "data": 23,
     "experiment": 2,
     "export": 2,
@@ -56,6 +58,8 @@ NEEDS = {
     "split=official": ["data.parts={train:[0,60],val:[60,80],test:[80,100]}"],
     "split=group": ["data.group=team"],
     "split=time": ["data.time=day"],
+    "cv=group": ["data.group=team"],
+    "cv=time": ["data.time=day", "cv.purge=2d"],
 }
 # Devices that not every machine has: checked, but not built.
 UNBUILT = {"trainer=gpu", "trainer=ddp"}
@@ -167,6 +171,15 @@ def test_the_other_groups_run_forward(choice, tmp_path):
     parts = assemble(cfg)
     assert build(cfg.optim).build(parts.module.network) is not None
     forward(parts)
+
+
+@pytest.mark.parametrize("choice", [choice for choice in choices("cv") if choice != "cv=none"])
+def test_every_kind_of_folds_cuts_the_table(choice, tmp_path):
+    cfg = compose(words(tmp_path, choice, "task=binary", *NEEDS.get(choice, [])))
+    check(cfg)
+    cross, folds, splits = divide(cfg, build(cfg.data).read())
+    assert len(cross) == len(folds) == len(splits) > 1
+    assert all(len(rows) for split in splits for rows in split.parts().values())
 
 
 @pytest.mark.parametrize("task", [name for name in FOUND["task"] if name != "auto"])

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Sequence
+from typing import Any
 
 from colonnade.cli.compare import listed
 from colonnade.cli.words import parse, show_messages, usage
@@ -30,7 +31,7 @@ def ensemble(words: Sequence[str]) -> None:
     if given is None:
         sys.stdout.write(usage("ensemble", PURPOSE, REQUIRED, OPTIONAL))
         return
-    numbers = {key: _number(key, given[key]) for key in NUMBERS if key in given}
+    numbers: dict[str, Any] = {key: _number(key, given[key]) for key in NUMBERS if key in given}
     if given.get("overwrite", "false") not in ("true", "false"):
         raise ConfigError(f"overwrite={given['overwrite']}: true or false")
     show_messages()

@@ -51,7 +51,8 @@ def join(lookups: Sequence[Lookup]) -> tuple[Lookup, list[Share]]:
 
 def _share(lookup: Lookup, joint: Lookup) -> Share:
     places = {category.name: i for i, category in enumerate(joint.cat)}
-    codes, offset = [], []
+    codes: list[int] = []
+    offset: list[int] = []
     for category in lookup.cat:
         own = {level: code for code, level in enumerate(category.levels, FIRST_LEVEL)}
         offset.append(len(codes))

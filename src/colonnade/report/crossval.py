@@ -70,15 +70,27 @@ def folds_table(result: Mapping[str, Any]) -> Table:
 
     cv, test = result["cv"], result["metrics"]["test"]
     title = f"{result['task']}: {cv['n']} trainings, {cv['how']}"
-    table = Table(title=Text(title), title_justify="left", title_style="bold", header_style="bold")
-    for name in ("metric", "mean over folds", "±", "95 % interval"):
-        table.add_column(name, justify="left" if name == "metric" else "right")
-    if test:
-        table.add_column(f"held out (mean of {cv['n']} models)", justify="right")
+    caption = f"held out: rows in no fold, by the mean of {cv['n']} models" if test else None
+    table = Table(
+        title=Text(title),
+        title_justify="left",
+        title_style="bold",
+        header_style="bold",
+        caption=caption,
+        caption_justify="left",
+    )
+    names = ("metric", "folds", "±", "95 % interval", *(("held out",) if test else ()))
+    for name in names:
+        table.add_column(name, justify="left" if name == "metric" else "right", no_wrap=True)
     watched = result["monitor"].split("/", 1)[-1]
     for name in sorted(cv["mean"], key=lambda name: name != watched):
         low, high = (cv["interval"][end][name] for end in ("low", "high"))
-        cells = [number(cv["mean"][name]), number(cv["std"][name]), f"{number(low)} to {number(high)}"]
+        std = cv["std"][name]
+        cells = [
+            number(cv["mean"][name]),
+            number(std) if std is None else f"{std:.2g}",
+            f"{number(low)} to {number(high)}",
+        ]
         marked = name == watched
         table.add_row(
             Text(f"{name} (monitored)" if marked else name),

@@ -84,8 +84,11 @@ def ensemble(
     names = [run.name for run in found]
     loaded = [load(name) for name in names]
     check_alike([one.spec for one in loaded], names)
-    options = {"greedy": {"rounds": rounds, "bags": bags}, "stacking": {"regularisation": regularisation}}
-    settings = {"method": method, **options.get(method, {})}
+    options: dict[str, dict[str, float]] = {
+        "greedy": {"rounds": rounds, "bags": bags},
+        "stacking": {"regularisation": regularisation},
+    }
+    settings: dict[str, Any] = {"method": method, **options.get(method, {})}
     cfg = _configuration(loaded[0], found[0].folder, {**settings, "members": [_digest(name) for name in names]})
     folder = RunFolder(out)
     if any(Path(name).resolve().is_relative_to(folder.path.resolve()) for name in names):
@@ -114,7 +117,7 @@ def ensemble(
             entries.append({"folder": f"{MEMBERS}/{place}", "run": os.path.relpath(names[i], out), **weight})
         write_ensemble(folder.path, entries, method, combiner)
         metrics = _measured(folder, whole, combiner, kept, val, test)
-        result = {
+        result: dict[str, Any] = {
             "status": "finished",
             "task": whole.task.name,
             "monitor": whole.task.monitor,
