@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import cast
+
 import torch
 from jaxtyping import Float
 from torch import Tensor, nn
@@ -80,7 +82,7 @@ class Gandalf(Backbone):
 
     def masks(self) -> Float[Tensor, "s d"]:
         """Where each stage looks: ``(n_stages, d_flat)``, each row summing to one."""
-        return torch.stack([stage.mask() for stage in self.stages])
+        return torch.stack([cast(Stage, stage).mask() for stage in self.stages])
 
     def forward(self, x: Float[Tensor, "b d"]) -> tuple[Float[Tensor, "b 1 d"], None]:
         """``(B, d_flat)`` to ``(B, 1, d_flat)``."""

@@ -113,6 +113,7 @@ class RealMLP(Backbone, DataAware):
         """Begin each layer from what it is given for train rows ``(n, d_flat)``."""
         x = self.scale(x)
         for linear, activate in zip(self.linears, self.activations):
+            assert isinstance(linear, NTPLinear)
             linear.start(x)
             x = activate(linear(x))
 

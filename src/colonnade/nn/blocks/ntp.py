@@ -56,7 +56,7 @@ class NTPLinear(Paced):
         spread = out.std(0, correction=0)
         # Of what is the same in all rows, only rounding is left.
         spread = torch.where(spread > 1e-6 * out.abs().amax(0), spread, 1.0)
-        self.weight /= spread
+        self.weight.div_(spread)
         out /= spread
         rows = torch.randint(len(x), (_N_SIMPLEX, out.shape[1]), device=x.device)
         share = torch.empty(rows.shape, device=x.device).exponential_()
