@@ -103,7 +103,7 @@ class Network(nn.Module):
 
     @torch.no_grad()
     def _start(self, rows: Batch) -> None:
-        """Let data-aware parts begin from train rows, of many from some at random and those with the extreme targets."""
+        """Let data-aware parts begin from train rows; of many, some at random and those with the extreme targets."""
         assert rows.target is not None
         if len(rows) > START_ROWS:
             index = torch.randperm(len(rows))[:START_ROWS]
