@@ -31,11 +31,15 @@ def table() -> pl.DataFrame:
     )
 
 
-def test_a_run_predicts_without_its_training_data(tmp_path):
+def test_a_run_predicts_without_its_training_data(tmp_path, caplog):
+    caplog.set_level("INFO")
     rows = table()
     rows.write_csv(tmp_path / "rows.csv")
     fit(compose([f"data.path={tmp_path / 'rows.csv'}", "data.target=y", *WORDS]), tmp_path / "run")
     (tmp_path / "rows.csv").unlink()
+    # Once: the made-up table on which the configuration was checked is not spoken of.
+    said = [text for text in caplog.messages if "max_context" in text]
+    assert said == ["model.max_context: 60 of 128 train rows are kept, drawn at random"]
     kept = pl.read_parquet(tmp_path / "run" / "predictions.parquet")
     ids = kept["row_id"].to_list()
     found = predict(tmp_path / "run", rows.drop("y")[ids])

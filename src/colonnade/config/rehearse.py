@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import logging
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from importlib.util import find_spec
 from typing import TYPE_CHECKING, Any
 
@@ -140,7 +142,8 @@ def _network(tree: Mapping[str, Any], task: Task, faults: Faults, *, with_module
     spec = made_up(task.name, str(task.target_kind))
     task.setup(spec)
     spec = replace(spec, out_shape=task.out_shape(spec))
-    network = _made(tree["model"], "model", faults, spec=spec)
+    with _unheard("colonnade.nn"):
+        network = _made(tree["model"], "model", faults, spec=spec)
     if network is not None and with_module:
         late = {"network": network, "task": task, "optim": construct(tree["optim"]), "spec": spec}
         # Compiling is slow, and worth it for the real network only.
@@ -160,6 +163,18 @@ def _exports(nodes: Mapping[str, Any], network: nn.Module, faults: Faults) -> No
                 construct(node).check(network)
         except ConfigError as error:
             faults.add(f"export.{name}: {error}")
+
+
+@contextmanager
+def _unheard(name: str) -> Iterator[None]:
+    """What a room notes of a made-up table is not for the user."""
+    logger = logging.getLogger(name)
+    level = logger.level
+    logger.setLevel(logging.WARNING)
+    try:
+        yield
+    finally:
+        logger.setLevel(level)
 
 
 def made_up(task: str, kind: str) -> BatchSpec:
