@@ -82,7 +82,7 @@ class RandomForest(Baseline):
     def depth(self) -> int:
         """Splits between a root and the leaf farthest from it."""
         if self._depth is None:
-            child, nodes = self.child.cpu().numpy(), self.root.flatten().cpu().numpy()  # type: ignore[operator,union-attr]
+            child, nodes = self.child.cpu().numpy(), self.root.flatten().cpu().numpy()  # type: ignore[operator]
             self._depth = 0
             # A leaf is its own child.
             while len(nodes := np.setdiff1d(child[nodes], nodes)):

@@ -125,6 +125,7 @@ def build_graph(
             f"export: the model holds {size / 2**30:.1f} GiB, and an ONNX file 2 at most: use a smaller one"
         )
     model = _exported(RawPredictor(predictor, lookup), lookup)
+    _simplify(model)
     _hide_names(model)
     _front(model, lookup, inputs)
     if spec.target_kind == TargetKind.CLASS:
@@ -189,6 +190,24 @@ def _empty(lookup: Lookup) -> tuple[Tensor, Tensor, Tensor]:
         torch.zeros((2, len(lookup.cat)), dtype=torch.int64),
         torch.zeros((2, len(lookup.time)), dtype=torch.int64),
     )
+
+
+def _simplify(model: ir.Model) -> None:
+    """Look-ups by one index as Gather: torch writes ``table[index]`` as GatherND, which takes several times as long."""
+    import onnx_ir as ir
+
+    graph = model.graph
+    for node in [node for node in graph if node.op_type == "GatherND"]:
+        table, places = node.inputs
+        index = None if places is None else places.producer()
+        if node.attributes.get_int("batch_dims", 0) or index is None or index.op_type != "Unsqueeze":
+            continue
+        values, axes = index.inputs
+        axis = None if axes is None else ir.convenience.get_const_tensor(axes)
+        # One index for each element, behind which the rest of the table follows.
+        if axis is not None and axis.numpy().tolist() == [-1]:
+            gather = ir.node("Gather", [table, values], {"axis": 0})
+            ir.convenience.replace_nodes_and_values(graph, node, [node], [gather], node.outputs, gather.outputs)
 
 
 def _hide_names(model: ir.Model) -> None:

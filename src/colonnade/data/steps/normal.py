@@ -47,18 +47,13 @@ def normal_quantile(probability: Tensor) -> Tensor:
 def rational(probability: Tensor) -> Tensor:
     """The same from logarithm, square root and polynomials, for probabilities within ``[EDGE, 1 - EDGE]``."""
     offset = probability - 0.5
-    centre = offset * _ratio(exact(_SPLIT * _SPLIT) - offset * offset, _CENTRE)
-    tail = _ratio(torch.sqrt(-torch.log(torch.minimum(probability, 1 - probability))) - exact(1.6), _TAIL)
+    near = exact(_SPLIT * _SPLIT) - offset * offset
+    far = torch.sqrt(-torch.log(torch.minimum(probability, 1 - probability))) - exact(1.6)
+    # All four polynomials in one sweep: a graph pays for every operation, which a single row keeps waiting.
+    x = torch.stack([near, near, far, far])
+    value = torch.zeros_like(x)
+    for coefficients in zip(*_CENTRE, *_TAIL, strict=True):
+        value = value * x + torch.tensor(coefficients, dtype=torch.float64).view(4, *(1 for _ in offset.shape))
+    above, below, tail_above, tail_below = value.unbind()
+    centre, tail = offset * (above / below), tail_above / tail_below
     return torch.where(offset.abs() <= _SPLIT, centre, torch.where(offset < 0, -tail, tail))
-
-
-def _ratio(x: Tensor, polynomials: tuple[tuple[float, ...], tuple[float, ...]]) -> Tensor:
-    above, below = (_polynomial(x, coefficients) for coefficients in polynomials)
-    return above / below
-
-
-def _polynomial(x: Tensor, coefficients: tuple[float, ...]) -> Tensor:
-    value = exact(coefficients[0])
-    for coefficient in coefficients[1:]:
-        value = value * x + exact(coefficient)
-    return value
