@@ -79,7 +79,7 @@ def made(model: str, task: str, columns: list[str] | None = None) -> Made:
     if columns is not None:
         schema.columns = {name: schema.columns[name] for name in columns}
     frame = frame.select(list(schema.columns))
-    steps = {"calendar": Calendar(parts=("weekday", "elapsed")), "impute": Impute(), "scale": Standard()}
+    steps = {"calendar": Calendar(parts=("elapsed",)), "impute": Impute(), "scale": Standard()}
     pipeline = Pipeline(steps=steps).fit(frame, schema, torch.zeros(160), np.arange(160), seed=0)
     learner = TASKS[task]()
     spec = replace(
