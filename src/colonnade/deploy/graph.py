@@ -33,6 +33,8 @@ OUTPUTS = ("label", "probability", "value", "quantile")
 """Names of all outputs that decoders give."""
 ENCODED = (f"{INTERNAL}encoded/num", f"{INTERNAL}encoded/cat")
 """Names of what a checked graph gives besides: the encoded rows, as the network gets them."""
+EXPORTERS = ("torch.onnx", "onnxscript", "onnx_ir")
+"""Loggers of what makes the graph."""
 LARGEST = 2**31 - 2**20
 """Bytes that a protocol buffer, and so a file, can hold."""
 
@@ -124,17 +126,18 @@ def build_graph(
         raise ExportError(
             f"export: the model holds {size / 2**30:.1f} GiB, and an ONNX file 2 at most: use a smaller one"
         )
-    model = _exported(RawPredictor(predictor, lookup), lookup)
-    _simplify(model)
-    _hide_names(model)
-    _front(model, lookup, inputs)
-    if spec.target_kind == TargetKind.CLASS:
-        _back(model, spec.classes)
-    _check_rows(model)
-    checked = _serialised(model, inputs, facts)
-    for value in [value for value in model.graph.outputs if value.name in ENCODED]:
-        model.graph.outputs.remove(value)
-    return Graph(shipped=_serialised(model, inputs, facts), checked=checked)
+    with _quiet():
+        model = _exported(RawPredictor(predictor, lookup), lookup)
+        _simplify(model)
+        _hide_names(model)
+        _front(model, lookup, inputs)
+        if spec.target_kind == TargetKind.CLASS:
+            _back(model, spec.classes)
+        _check_rows(model)
+        checked = _serialised(model, inputs, facts)
+        for value in [value for value in model.graph.outputs if value.name in ENCODED]:
+            model.graph.outputs.remove(value)
+        return Graph(shipped=_serialised(model, inputs, facts), checked=checked)
 
 
 def _exported(module: RawPredictor, lookup: Lookup) -> ir.Model:
@@ -149,7 +152,7 @@ def _exported(module: RawPredictor, lookup: Lookup) -> ir.Model:
     with torch.no_grad():
         names = list(outputs_of(module.predictor, *_empty(lookup)))
     try:
-        with _quiet(), torch.no_grad():
+        with torch.no_grad():
             program = torch.onnx.export(
                 module,
                 (),
@@ -172,15 +175,16 @@ def _exported(module: RawPredictor, lookup: Lookup) -> ir.Model:
 @contextmanager
 def _quiet() -> Iterator[None]:
     """Without the exporter's own remarks, such as on packages that it does without."""
-    logger = logging.getLogger("torch.onnx")
-    before = logger.level
-    logger.setLevel(logging.ERROR)
+    before = {logger: logger.level for logger in map(logging.getLogger, EXPORTERS)}
+    for logger in before:
+        logger.setLevel(logging.ERROR)
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
             yield
     finally:
-        logger.setLevel(before)
+        for logger, level in before.items():
+            logger.setLevel(level)
 
 
 def _empty(lookup: Lookup) -> tuple[Tensor, Tensor, Tensor]:
