@@ -8,12 +8,13 @@ import pytest
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 
 from colonnade.config.compose import compose
-from colonnade.core.errors import ConfigError, DataError
+from colonnade.core.errors import ConfigError, DataError, RunFolderError
 from colonnade.data.simulate import NOISE, ChurnSim
 from colonnade.explain.options import Explain
 from colonnade.runs.explain import explain
 from colonnade.runs.fit import fit
 from colonnade.runs.folder import RunFolder
+from colonnade.runs.load import load
 
 QUICK = ("threads=1", "trainer=cpu")
 CHURN = ("data=churn_sim", "data.source.n_rows=4000", *QUICK)
@@ -120,7 +121,8 @@ def test_every_target_is_explained(tmp_path):
     a, b, c = rng.normal(size=(3, 200))
     frame = pl.DataFrame({"a": a, "base": b, "c": c, "one": 3 * a, "two": 50 - 20 * b})
     words = ["model=linear_sklearn", "data.target=[one,two]", "data.waive=[a,base]", "logger=none", *QUICK]
-    fit(compose(words), tmp_path / "run", frame)
+    fit(compose([*words, "explain=auto", "explain.rows=4", "explain.samples=2"]), tmp_path / "run", frame)
+    assert contributions(tmp_path / "run").height == 2 * 4
     with pytest.raises(DataError, match="cannot be read again .*: name a file with such rows, background=rows.csv"):
         explain(tmp_path / "run", frame, options=FEW)
     found = explain(tmp_path / "run", frame.drop("one", "two"), background=frame, options=FEW)
@@ -143,6 +145,21 @@ def test_the_predicted_class_is_explained(tmp_path):
     both = contributions(tmp_path / "run").join(predicted, on="row_id", suffix="_true")
     assert both["target"].to_list() == both["prediction"].to_list()
     assert found.outputs == tuple(json.loads((tmp_path / "run" / "spec.json").read_text())["classes"])
+
+
+@pytest.mark.usefixtures("undrawn")
+def test_models_of_a_cross_validation_by_the_rows_they_never_saw(tmp_path):
+    """Asked for when the run is finished already; the whole still knows its members afterwards."""
+    words = ["model=linear_sklearn", "data=wine", "cv=kfold", "cv.folds=2", "logger=none", *QUICK]
+    run = tmp_path / "run"
+    fit(compose(words), run)
+    fit(compose([*words, "explain=auto", "explain.rows=500", "explain.samples=2"]), run)
+    explained = pl.concat([contributions(run / "folds" / str(i)) for i in range(2)])
+    assert sorted(explained["row_id"]) == list(range(178))
+    assert load(run).predictor is not None
+    (run / "folds" / "1" / "manifest.json").write_text("{}")
+    with pytest.raises(RunFolderError, match="differs from its SHA-256"):
+        load(run)
 
 
 def test_refusals(runs, tmp_path, monkeypatch):
