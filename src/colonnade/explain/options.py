@@ -9,6 +9,7 @@ from colonnade.core.errors import ConfigError, closest
 from colonnade.core.spec import BatchSpec
 from colonnade.nn.backbones.tabnet import TabNet
 from colonnade.nn.network import Network
+from colonnade.nn.retrieval import RetrievalNetwork
 
 AUTO = "auto"
 GRADIENTS = "integrated_gradients"
@@ -22,9 +23,9 @@ class Explain:
     """How a model is explained.
 
     Args:
-        method: ``integrated_gradients`` (networks), ``shapley`` (permutations, any model), ``masks`` (TabNet),
-            ``tree_shap`` (boosted trees), or ``auto``: boosted trees of no quantiles by their own library, networks by
-            gradients, everything else by permutations.
+        method: ``integrated_gradients`` (networks that look no rows up), ``shapley`` (permutations, any model),
+            ``masks`` (TabNet), ``tree_shap`` (boosted trees), or ``auto``: boosted trees of no quantiles by their own
+            library, such networks by gradients, everything else by permutations.
         rows: rows that are explained, drawn from the test rows (validation rows where there are none).
         background: train rows that stand for "any other row".
         samples: background rows that permutations walk from.
@@ -76,7 +77,8 @@ def method_for(asked: str, network: nn.Module, spec: BatchSpec) -> str:
     """
     quantiles = spec.target_kind == "real" and len(spec.out_shape) > 1
     fits = {
-        GRADIENTS: isinstance(network, Network),
+        # Where rows are looked up, neighbours change by jumps, of which gradients see nothing.
+        GRADIENTS: isinstance(network, Network) and not isinstance(network, RetrievalNetwork),
         SHAPLEY: True,
         MASKS: isinstance(network, Network) and isinstance(network.backbone, TabNet),
         # The median of sorted quantiles is no sum of trees.
