@@ -9,18 +9,19 @@ import numpy as np
 from colonnade.explain.explanation import Explanation, View, convergence
 
 if TYPE_CHECKING:
-    from rich.table import Table
+    from rich.console import Group
 
 MAX_COLUMNS = 20
 
 
-def importance_table(explanation: Explanation, view: View) -> Table:
+def importance_table(explanation: Explanation, view: View) -> Group:
     """Columns by importance, the first twenty; below them how faithful the contributions are.
 
     Args:
         explanation: what was found.
         view: one of its targets.
     """
+    from rich.console import Group
     from rich.table import Table
     from rich.text import Text
 
@@ -34,8 +35,6 @@ def importance_table(explanation: Explanation, view: View) -> Table:
         title_justify="left",
         title_style="bold",
         header_style="bold",
-        caption=Text("\n".join(notes)),
-        caption_justify="left",
     )
     table.add_column("column")
     table.add_column("mean |contribution|", justify="right")
@@ -46,4 +45,5 @@ def importance_table(explanation: Explanation, view: View) -> Table:
         table.add_row(Text(explanation.columns[i]), f"{found.mean[i]:.3g}", interval)
     if len(order) > MAX_COLUMNS:
         table.add_row(Text(f"{len(order) - MAX_COLUMNS} further ones"), f"<= {found.mean[order[MAX_COLUMNS]]:.3g}", "")
-    return table
+    # Below it and not its caption, which would be as narrow as the table.
+    return Group(table, Text("\n".join(notes)))

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+from omegaconf import DictConfig
 
 from colonnade.config.build import build
 from colonnade.core.errors import ColonnadeError, DataError
