@@ -130,7 +130,7 @@ def test_every_target_is_explained(tmp_path):
     words = ["model=linear_sklearn", "data.target=[one,two]", "data.waive=[a,base]", "logger=none", *QUICK]
     fit(compose([*words, "explain=auto", "explain.rows=4", "explain.samples=2"]), tmp_path / "run", frame)
     assert contributions(tmp_path / "run").height == 2 * 4
-    with pytest.raises(DataError, match="cannot be read again .*: name a file with such rows, background=rows.csv"):
+    with pytest.raises(DataError, match="cannot be read again .*: name files with such rows, background=rows.csv"):
         explain(tmp_path / "run", frame, options=FEW)
     found = explain(tmp_path / "run", frame.drop("one", "two"), background=frame, options=FEW)
     assert (found.method, [view.target for view in found.views]) == ("shapley", ["one", "two"])
@@ -192,5 +192,7 @@ def test_refusals(runs, tmp_path, monkeypatch):
     )
     with path.open("a") as file:
         file.write("\n")
-    with pytest.raises(DataError, match=r"rows\.csv changed since\): name a file with such rows, data\.path=rows\.csv"):
+    with pytest.raises(
+        DataError, match=r"rows\.csv changed since\): name files with such rows, data\.path=rows\.csv b"
+    ):
         explain(tmp_path / "changed")

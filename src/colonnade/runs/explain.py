@@ -85,7 +85,8 @@ def explain(
     method_for(options.method, loaded.predictor.network, loaded.spec)
     own = None
     if data is None or background is None:
-        own = Own(_table(folder, loaded, "background" if data is not None else "data.path"), Split.load(folder / SPLIT))
+        words = "background=rows.csv" if data is not None else "data.path=rows.csv background=others.csv"
+        own = Own(_table(folder, loaded, words), Split.load(folder / SPLIT))
     with folder.locked():
         if data is None:
             assert own is not None
@@ -116,7 +117,7 @@ def explain_missing(cfg: DictConfig, folder: RunFolder, frame: Any = None) -> No
     table = None
     for model in missing:
         loaded = load_run(model.path)
-        table = table or _table(model, loaded, "data.path", frame)
+        table = table or _table(model, loaded, "data.path=rows.csv background=others.csv", frame)
         own = Own(table, Split.load(model / SPLIT))
         rows, part = own.explained(options)
         with model.locked():
@@ -146,8 +147,8 @@ def _sample(table: Table, rows: np.ndarray, n: int, seed: int) -> Table:
     return Table(table.frame[chosen], table.schema, origin=table.origin, row_ids=row_ids(table)[chosen])
 
 
-def _table(folder: RunFolder, loaded: LoadedRun, key: str, frame: Any = None) -> Table:
-    """The run's own data, from where its configuration says, or from a frame."""
+def _table(folder: RunFolder, loaded: LoadedRun, words: str, frame: Any = None) -> Table:
+    """The run's own data, from where its configuration says, or from a frame; ``words`` name others instead."""
     try:
         table = dataset_of(loaded.cfg, frame).read()
         before = (folder.state or {}).get("origin", [])
@@ -156,8 +157,8 @@ def _table(folder: RunFolder, loaded: LoadedRun, key: str, frame: Any = None) ->
             raise DataError(f"{', '.join(changed)} changed since")
     except ColonnadeError as error:
         raise DataError(
-            f"the rows that '{folder.path}' was trained on cannot be read again ({error}): name a file with such rows, "
-            f"{key}=rows.csv"
+            f"the rows that '{folder.path}' was trained on cannot be read again ({error}): name files with such "
+            f"rows, {words}"
         ) from error
     return table
 
