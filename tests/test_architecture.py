@@ -67,7 +67,7 @@ def test_a_planted_violation_is_found(tmp_path, file, line, contract):
 
 def test_there_are_rooms_to_look_at():
     assert len(FILES) > 80
-    named = "baselines cli config core data deploy nn report runs tasks training tuning"
+    named = "baselines cli config core data deploy explain nn report runs tasks training tuning"
     assert set(named.split()) <= set(ROOMS)
 
 

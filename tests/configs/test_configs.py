@@ -30,6 +30,7 @@ COUNTS = {
     "cv": 7,
     "data": 23,
     "experiment": 2,
+    "explain": 2,
     "export": 2,
     "hydra": 2,
     "launcher": 3,
@@ -61,6 +62,8 @@ NEEDS = {
     "cv=group": ["data.group=team"],
     "cv=time": ["data.time=day", "cv.purge=2d"],
 }
+# What neither the data nor the network depends on.
+AROUND = ("callbacks", "logger", "explain", "export", "trainer", "cluster", "experiment")
 # Devices that not every machine has: checked, but not built.
 UNBUILT = {"trainer=gpu", "trainer=ddp"}
 # Models whose rounds are counted, and what a model says that it does not learn.
@@ -154,7 +157,9 @@ def test_every_data_set_trains(name, tmp_path, real_data):
     assert all(value is not None for value in result["metrics"]["test"].values())
 
 
-@pytest.mark.parametrize("choice", choices("callbacks", "logger", "export", "trainer", "cluster", "experiment"))
+@pytest.mark.parametrize(
+    "choice", choices("callbacks", "logger", "explain", "export", "trainer", "cluster", "experiment")
+)
 def test_what_surrounds_a_training_is_built(choice, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     cfg = compose(words(tmp_path, choice, "task=binary"))

@@ -26,7 +26,8 @@ AT_LEAST = {"max_depth": 1, "depth": 1, "num_leaves": 2, "max_bin": 2, "leaf_est
 class Boosted(Baseline):
     """Boosted trees: one model for each problem, each stopped by its own measure on the validation rows.
 
-    A subclass implements ``_train``, ``_parse`` and ``_margin``, and sets ``package`` and ``suffix``.
+    A subclass implements ``_train``, ``_parse``, ``_margin`` and ``_contributions``, and sets ``package`` and
+    ``suffix``.
 
     Args:
         spec: of the data.
@@ -89,11 +90,29 @@ class Boosted(Baseline):
 
     def raw(self, num: Tensor, cat: Tensor) -> Tensor:
         """See the base class."""
+        arrays = num.detach().cpu().numpy(), cat.detach().cpu().numpy()
+        margins = [self._margin(model, *arrays).reshape(len(num), -1) for model in self._parsed()]
+        return torch.from_numpy(np.concatenate(margins, axis=1).astype(np.float32, copy=False))
+
+    def contributions(self, num: Tensor, cat: Tensor) -> Tensor:
+        """SHAP values of the raw outputs by the library's own algorithm.
+
+        Args:
+            num: ``(B, F)`` float32.
+            cat: ``(B, K)`` int64 codes.
+
+        Returns:
+            ``(B, outputs, F + K + 1)`` float64: what each encoded column adds, and last what they are counted from.
+        """
+        arrays = num.detach().cpu().numpy(), cat.detach().cpu().numpy()
+        width = num.shape[1] + cat.shape[1] + 1
+        found = [self._contributions(model, *arrays).reshape(len(num), -1, width) for model in self._parsed()]
+        return torch.from_numpy(np.concatenate(found, axis=1).astype(np.float64, copy=False))
+
+    def _parsed(self) -> list[Any]:
         if self._models is None:
             self._models = [self._parse(content) for content in self.files().values()]
-        arrays = num.detach().cpu().numpy(), cat.detach().cpu().numpy()
-        margins = [self._margin(model, *arrays).reshape(len(num), -1) for model in self._models]
-        return torch.from_numpy(np.concatenate(margins, axis=1).astype(np.float32, copy=False))
+        return self._models
 
     def forget(self) -> None:
         """See the base class."""
@@ -130,6 +149,10 @@ class Boosted(Baseline):
     @abstractmethod
     def _margin(self, model: Any, num: np.ndarray, cat: np.ndarray) -> np.ndarray:
         """Raw outputs of one model, ``(B,)`` or ``(B, C)``."""
+
+    @abstractmethod
+    def _contributions(self, model: Any, num: np.ndarray, cat: np.ndarray) -> np.ndarray:
+        """SHAP values of one model, whose last axes are outputs (if several) and columns, the base last."""
 
 
 def side_by_side(num: np.ndarray, cat: np.ndarray) -> np.ndarray:

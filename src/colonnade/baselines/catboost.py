@@ -173,6 +173,12 @@ class CatBoost(Boosted):
         )
         return margin
 
+    def _contributions(self, model: Any, num: np.ndarray, cat: np.ndarray) -> np.ndarray:
+        found: np.ndarray = model.get_feature_importance(
+            self._pool(num, cat), type="ShapValues", thread_count=torch.get_num_threads()
+        )
+        return found
+
     def _pool(
         self, num: np.ndarray, cat: np.ndarray, target: np.ndarray | None = None, weight: np.ndarray | None = None
     ) -> Any:

@@ -134,6 +134,12 @@ class LightGBM(Boosted):
         margin: np.ndarray = model.predict(side_by_side(num, cat), raw_score=True, num_threads=torch.get_num_threads())
         return margin
 
+    def _contributions(self, model: Any, num: np.ndarray, cat: np.ndarray) -> np.ndarray:
+        found: np.ndarray = model.predict(
+            side_by_side(num, cat), pred_contrib=True, num_threads=torch.get_num_threads()
+        )
+        return found
+
     def _dataset(
         self, rows: Rows, problem: Problem, parameters: dict[str, Any], *, train: bool, reference: Any = None
     ) -> Any:

@@ -154,6 +154,12 @@ class XGBoost(Boosted):
         margin: np.ndarray = model.predict(self._matrix(num, cat, threads), output_margin=True)
         return margin
 
+    def _contributions(self, model: Any, num: np.ndarray, cat: np.ndarray) -> np.ndarray:
+        threads = torch.get_num_threads()
+        model.set_param({"nthread": threads})
+        found: np.ndarray = model.predict(self._matrix(num, cat, threads), pred_contribs=True)
+        return found
+
     def _matrix(
         self,
         num: np.ndarray,

@@ -52,6 +52,13 @@ def evaluate(words: Sequence[str]) -> None:
     verb(words)
 
 
+def explain(words: Sequence[str]) -> None:
+    """Say what each column contributes to the predictions of a run."""
+    from colonnade.cli.explain import explain as verb
+
+    verb(words)
+
+
 def refit(words: Sequence[str]) -> None:
     """Train the best run of a search on all rows but the test rows."""
     from colonnade.cli.refit import refit as verb
@@ -87,7 +94,7 @@ def version(words: Sequence[str]) -> None:
 
 VERBS: dict[str, Callable[[Sequence[str]], None]] = {
     verb.__name__: verb
-    for verb in (train, check, predict, evaluate, export, refit, compare, ensemble, inspect, version)
+    for verb in (train, check, predict, evaluate, explain, export, refit, compare, ensemble, inspect, version)
 }
 
 

@@ -41,6 +41,7 @@ ESCAPED = re.compile(r"(?<!\\)(?:\\\\)*\\\$\{")
 UNHASHED = (
     "overwrite",
     "debug",
+    "explain",
     "logger",
     "cluster",
     "export",
@@ -103,8 +104,9 @@ def is_secret(key: str) -> bool:
 def config_hash(cfg: DictConfig) -> str:
     """SHA-256 of what decides the outcome of a run; an occupied run folder with another one is refused.
 
-    Everything counts but how the run is shown and started (``logger``, the progress bar, the model's summary,
-    ``cluster``, ``export``, ``overwrite``, ``debug``, the run folder, the wording of the command) and the secrets.
+    Everything counts but how the run is shown, explained and started (``logger``, the progress bar, the model's
+    summary, ``cluster``, ``explain``, ``export``, ``overwrite``, ``debug``, the run folder, the wording of the command)
+    and the secrets.
     ``trainer.max_epochs`` counts: schedules depend on it, so a longer run is another run. ``loader.chunk`` counts
     although no result depends on it: a recovery checkpoint within an epoch says where it stands in chunks, and would
     resume at another row.

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from colonnade.tasks.base import Task
 
 # Loggers are left out: some reach for a server as soon as they are made.
-CHEAP = ("data", "task", "split", "cv", "pipeline", "loader", "optim", "callbacks", "cluster", "export")
+CHEAP = ("data", "task", "split", "cv", "pipeline", "loader", "optim", "callbacks", "cluster", "export", "explain")
 # Classes of others do more when they are made, such as looking for devices.
 THEIRS = ("lightning.", "torch.")
 # Loggers of Lightning that need a package, with the extra that brings it.
@@ -151,6 +151,8 @@ def _network(tree: Mapping[str, Any], task: Task, faults: Faults, *, with_module
         _made(node, "module", faults, **late)
     if network is not None and not any(fault.startswith("export.") for fault in faults):
         _exports(_mapping(tree.get("export")), network, faults)
+    if network is not None and tree.get("explain") and not any(fault.startswith("explain") for fault in faults):
+        _explained(tree["explain"], network, spec, faults)
     if fits_at_once(tree):
         faults_of_trainer(_mapping(tree.get("trainer")), faults)
 
@@ -163,6 +165,16 @@ def _exports(nodes: Mapping[str, Any], network: nn.Module, faults: Faults) -> No
                 construct(node).check(network)
         except ConfigError as error:
             faults.add(f"export.{name}: {error}")
+
+
+def _explained(node: Mapping[str, Any], network: nn.Module, spec: BatchSpec, faults: Faults) -> None:
+    """A method that does not fit the model."""
+    from colonnade.explain.options import method_for
+
+    try:
+        method_for(construct(node).method, network, spec)
+    except ConfigError as error:
+        faults.add(f"explain.{error}")
 
 
 @contextmanager

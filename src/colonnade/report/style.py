@@ -25,14 +25,21 @@ SMALL, NORMAL, LARGE = 8.5, 9.5, 11.0
 
 
 def figure(
-    title: str, *, height: float, width: float = WIDTH, columns: int = 1, width_ratios: Sequence[float] | None = None
+    title: str,
+    *,
+    height: float,
+    width: float = WIDTH,
+    columns: int = 1,
+    rows: int = 1,
+    width_ratios: Sequence[float] | None = None,
 ) -> tuple[Figure, list[Axes]]:
-    """A figure and its axes, side by side.
+    """A figure and its axes, side by side, row after row.
 
     Args:
         title: heading, shown at the left.
         height, width: in inches of 100 pixels.
-        columns: number of axes.
+        columns: number of axes in a row.
+        rows: number of rows.
         width_ratios: their relative widths.
     """
     from matplotlib.backends.backend_agg import FigureCanvasAgg
@@ -42,8 +49,8 @@ def figure(
     FigureCanvasAgg(fig)
     head(fig, title)
     fig.get_layout_engine().set(w_pad=0.08, h_pad=0.08, wspace=0.04, hspace=0.04)  # type: ignore[call-arg, union-attr]
-    panels = fig.subplots(1, columns, squeeze=False, width_ratios=width_ratios)[0]
-    return fig, [plain(ax) for ax in panels]
+    panels = fig.subplots(rows, columns, squeeze=False, width_ratios=width_ratios)
+    return fig, [plain(ax) for ax in panels.flat]
 
 
 def plain(ax: Axes) -> Axes:

@@ -115,7 +115,7 @@ def export_loaded(loaded: Loaded, folder: RunFolder, exporter: OnnxExport, path:
     rows = _rows(loaded, data)
     parity = exporter(exportable(loaded, folder), rows, path)
     if path.resolve().parent == folder.path.resolve():
-        folder.list_file(path.name)
+        folder.list_files(path.name)
     return Exported(path=path, size=path.stat().st_size, parity=parity)
 
 

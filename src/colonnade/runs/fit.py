@@ -58,6 +58,10 @@ def fit(cfg: DictConfig, run_dir: Path | str, frame: Any = None) -> dict[str, An
 
         # What is trained stays trained, whatever becomes of its file.
         export_missing(cfg, folder, frame)
+    if result.get("status") == "finished" and cfg.get("explain") and is_first():
+        from colonnade.runs.explain import explain_missing
+
+        explain_missing(cfg, folder, frame)
     return result
 
 

@@ -163,11 +163,23 @@ class RunFolder:
             files[name.as_posix()] = sha256(path)
         write_json(self / MANIFEST, files)
 
-    def list_file(self, name: str) -> None:
-        """Add the SHA-256 of a file that came after the others to the manifest, which stays as it is for them."""
-        path = self / MANIFEST
+    def list_files(self, *names: str) -> None:
+        """Add the SHA-256 of files that came after the others to the manifest, which stays as it is for them.
+
+        Where this is the run of a member, the whole lists its manifest, and follows.
+        """
+        path = self.path.resolve() / MANIFEST
+        before = sha256(path)
         known = json.loads(path.read_text(encoding="utf-8"))
-        write_json(path, dict(sorted({**known, name: sha256(self / name)}.items())))
+        write_json(path, dict(sorted({**known, **{name: sha256(self / name) for name in names}}.items())))
+        for outer in path.parents[1:]:
+            inner = path.relative_to(outer).as_posix()
+            if not (outer / MANIFEST).exists():
+                continue
+            # What differed before is damaged, and stays so.
+            if json.loads((outer / MANIFEST).read_text(encoding="utf-8")).get(inner) == before:
+                RunFolder(outer).list_files(inner)
+            break
 
     def verify(self, *names: str) -> None:
         """Compare files with the manifest.

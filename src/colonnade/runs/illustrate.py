@@ -14,6 +14,7 @@ from colonnade.runs.trained import Trained
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
+    from torch.utils.tensorboard import SummaryWriter
 
 FIGURES = "figures"
 # Columns of TensorBoard's table, which shows the first five by the alphabet.
@@ -50,21 +51,28 @@ def best_epoch(rows: Sequence[Mapping[str, float | None]], monitor: str, mode: s
 
 
 def publish(figures: Mapping[str, Figure], trained: Trained, folder: Path) -> None:
-    """Write each figure, and those of the finders, to ``figures/<name>.png`` and to TensorBoard, drawn once."""
-    import numpy as np
+    """Write each figure, and those of the finders, to files and to TensorBoard."""
     from lightning.pytorch.loggers import TensorBoardLogger
+
+    boards = [logger.experiment for logger in trained.loggers if isinstance(logger, TensorBoardLogger)]
+    write_figures({**figures, **_found(folder)}, folder, boards, trained.global_step)
+
+
+def write_figures(figures: Mapping[str, Figure], folder: Path, boards: Sequence[SummaryWriter], step: int) -> list[str]:
+    """Write each figure to ``figures/<name>.png`` and to TensorBoard, drawn once; the names of the files."""
+    import numpy as np
     from matplotlib.backends.backend_agg import FigureCanvasAgg
     from PIL import Image
 
     (folder / FIGURES).mkdir(exist_ok=True)
-    for name, figure in {**figures, **_found(folder)}.items():
+    for name, figure in figures.items():
         canvas = FigureCanvasAgg(figure)
         canvas.draw()
         pixels = np.asarray(canvas.buffer_rgba())[..., :3]
         Image.fromarray(pixels).save(folder / FIGURES / f"{name}.png")
-        for logger in trained.loggers:
-            if isinstance(logger, TensorBoardLogger):
-                logger.experiment.add_image(name, pixels, trained.global_step, dataformats="HWC")
+        for board in boards:
+            board.add_image(name, pixels, step, dataformats="HWC")
+    return [f"{FIGURES}/{name}.png" for name in figures]
 
 
 def _found(folder: Path) -> dict[str, Figure]:

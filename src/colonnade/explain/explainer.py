@@ -1,0 +1,195 @@
+"""Explainer: from a trained model and rows of a table to an explanation."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from itertools import combinations
+
+import numpy as np
+import polars as pl
+import torch
+from torch import Tensor, nn
+
+from colonnade.baselines.boosted import Boosted
+from colonnade.core.batch import Batch
+from colonnade.core.spec import BatchSpec
+from colonnade.data.columns import RawColumns
+from colonnade.data.pipeline import FittedPipeline
+from colonnade.explain.attribution import Attribution
+from colonnade.explain.deletion import deletion
+from colonnade.explain.dependence import dependence
+from colonnade.explain.explanation import Explanation, Interaction, View
+from colonnade.explain.game import Game, take
+from colonnade.explain.gradients import integrated_gradients
+from colonnade.explain.importance import importance
+from colonnade.explain.masks import tabnet_masks
+from colonnade.explain.options import GRADIENTS, MASKS, SHAPLEY, TREES, Explain, method_for
+from colonnade.explain.scores import scores_of
+from colonnade.explain.shapley import interactions, permutation_shapley
+from colonnade.explain.sources import encode, trace
+from colonnade.explain.trees import tree_shap
+from colonnade.nn.network import Network
+from colonnade.tasks.base import Task
+
+# Deletion and interactions take many evaluations a row: rows, and others that columns are taken from.
+FEW_ROWS, FEW_OTHERS = 100, 8
+ORDERS = 4
+AVERAGED = 128
+
+
+@dataclass(frozen=True)
+class Subject:
+    """What is explained.
+
+    Args:
+        network: a network or a baseline, as it predicts.
+        pipeline: what encodes the rows.
+        task: set up on the data.
+        spec: of the data, with ``out_shape``.
+    """
+
+    network: nn.Module
+    pipeline: FittedPipeline
+    task: Task
+    spec: BatchSpec
+
+
+def explain(subject: Subject, rows: pl.DataFrame, background: pl.DataFrame, options: Explain) -> Explanation:
+    """Explain rows of a table.
+
+    Args:
+        subject: the model.
+        rows: typed rows to be explained, one at least.
+        background: typed rows to compare with, one at least.
+        options: how.
+
+    Raises:
+        ConfigError: the method does not fit the model, or the pipeline mixes raw columns.
+    """
+    method = method_for(options.method, subject.network, subject.spec)
+    pipeline = subject.pipeline
+    lookup, module = pipeline.lookup, pipeline.module
+    both = _joined(lookup(rows), lookup(background))
+    names = (*pipeline.num_names, *pipeline.cat_names)
+    sources = trace(module, lookup, both, names)
+    game = Game(subject.network, scores_of(subject.task, subject.spec), sources)
+    encoded = encode(module, both)
+    explained, others = encoded.rows(0, rows.height), encoded.rows(rows.height, len(encoded))
+    # In a random order, of which some take the first and some the last.
+    others = take(others, torch.randperm(len(others), generator=torch.Generator().manual_seed(options.seed)))
+    score = game(explained)
+    choice = game.scores.chosen(score)
+    start = time.process_time()
+    found = _methods(subject, game, names, explained, others, choice, options)[method]()
+    milliseconds = 1000 * (time.process_time() - start) / rows.height
+    views = [_view(game, explained, others, choice[:, v], score, found, v, options) for v in range(choice.shape[1])]
+    leading = np.mean([view.importance.mean / max(view.importance.mean.sum(), 1e-300) for view in views], axis=0)
+    curves = [
+        dependence(game, module, lookup, column, both, AVERAGED)
+        for column in np.argsort(-leading, kind="stable")[: options.top].tolist()
+        if column in sources.used
+    ]
+    return Explanation(
+        method=method,
+        unit=game.scores.unit,
+        columns=sources.columns,
+        outputs=game.scores.names,
+        views=views,
+        curves=curves,
+        n_background=background.height,
+        milliseconds=milliseconds,
+    )
+
+
+def _joined(rows: RawColumns, background: RawColumns) -> RawColumns:
+    return RawColumns(
+        num=torch.cat([rows.num, background.num]),
+        cat=torch.cat([rows.cat, background.cat]),
+        time=torch.cat([rows.time, background.time]),
+    )
+
+
+def _methods(
+    subject: Subject,
+    game: Game,
+    names: tuple[str, ...],
+    rows: Batch,
+    others: Batch,
+    choice: Tensor,
+    options: Explain,
+) -> dict[str, Callable[[], Attribution]]:
+    """The methods, ready to be called."""
+    network = subject.network
+
+    def gradients() -> Attribution:
+        assert isinstance(network, Network)
+        return integrated_gradients(game, network, names, rows, others, choice, steps=options.steps)
+
+    def shapley() -> Attribution:
+        some = others.rows(0, min(len(others), options.samples))
+        return permutation_shapley(game, rows, some, choice, seed=options.seed)
+
+    def masks() -> Attribution:
+        assert isinstance(network, Network)
+        return tabnet_masks(game, network, names, rows, choice.shape[1])
+
+    def trees() -> Attribution:
+        assert isinstance(network, Boosted)
+        return tree_shap(game, network, subject.spec, rows, choice)
+
+    return {GRADIENTS: gradients, SHAPLEY: shapley, MASKS: masks, TREES: trees}
+
+
+def _view(
+    game: Game,
+    rows: Batch,
+    others: Batch,
+    choice: Tensor,
+    score: Tensor,
+    found: Attribution,
+    view: int,
+    options: Explain,
+) -> View:
+    """Everything about one output."""
+    values = found.values[:, :, view]
+    few = torch.linspace(0, len(rows) - 1, min(len(rows), FEW_ROWS)).round().long()
+    # The last ones, which permutations walk from only where there are few.
+    last = others.rows(max(0, len(others) - FEW_OTHERS), len(others))
+    some, chosen = take(rows, few), choice[few]
+    ranked = importance(values.numpy(), seed=options.seed)
+    top = [i for i in np.argsort(-ranked.mean, kind="stable")[: options.top].tolist() if i in game.sources.used]
+    pairs = list(combinations(top, 2))
+    together = interactions(game, some, last, chosen[:, None], pairs, seed=options.seed)[..., 0]
+    names = game.scores.names
+    return View(
+        target=game.scores.views[view],
+        outputs=tuple(names[i] for i in choice.tolist()),
+        values=values.numpy(),
+        base=None if found.base is None else found.base[:, view].numpy(),
+        score=score.gather(1, choice[:, None])[:, 0].numpy(),
+        importance=ranked,
+        deletion=deletion(
+            game,
+            some,
+            last,
+            chosen,
+            values[few],
+            signed=found.base is not None,
+            orders=ORDERS,
+            seed=options.seed,
+        ),
+        interactions=_strongest(game.sources.columns, pairs, together.numpy(), options.seed),
+    )
+
+
+def _strongest(
+    columns: tuple[str, ...], pairs: list[tuple[int, int]], values: np.ndarray, seed: int
+) -> list[Interaction]:
+    size = importance(values, seed=seed)
+    found = [
+        Interaction((columns[a], columns[b]), float(size.mean[i]), float(size.low[i]), float(size.high[i]))
+        for i, (a, b) in enumerate(pairs)
+    ]
+    return sorted(found, key=lambda pair: -pair.mean)

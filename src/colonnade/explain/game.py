@@ -1,0 +1,60 @@
+"""Game: the model as a function of which columns a row keeps, and which it takes from another row."""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor, nn
+
+from colonnade.core.batch import Batch
+from colonnade.explain.scores import Scores
+from colonnade.explain.sources import Sources
+
+BLOCK = 4096
+"""Rows that are given to the model at once."""
+
+
+class Game:
+    """Players are raw columns, the value of a coalition is the score of the row that keeps them.
+
+    Columns are exchanged after they were encoded: each encoded column comes from one raw column, so that this is what
+    exchanging raw values gives, and encoding is done once.
+
+    Args:
+        network: a network or a baseline.
+        scores: what is explained.
+        sources: raw column of each encoded one.
+    """
+
+    def __init__(self, network: nn.Module, scores: Scores, sources: Sources) -> None:
+        self.network = network.eval()
+        self.scores = scores
+        self.sources = sources
+
+    @property
+    def n_columns(self) -> int:
+        """Number of raw columns."""
+        return len(self.sources.columns)
+
+    @torch.no_grad()
+    def __call__(self, rows: Batch) -> Tensor:
+        """Scores of encoded rows, ``(N, outputs)`` float64."""
+        return torch.cat([self.scores.of_raw(self.network(piece).raw) for piece in rows.split(BLOCK)])
+
+    def value(self, rows: Batch, other: Batch, kept: Tensor) -> Tensor:
+        """Scores of rows that keep some columns and take the rest from others.
+
+        Args:
+            rows, other: ``N`` encoded rows each, or one row for all.
+            kept: ``(N, columns)`` bool.
+
+        Returns:
+            ``(N, outputs)`` float64.
+        """
+        num = torch.where(kept[:, self.sources.num], rows.num, other.num)
+        cat = torch.where(kept[:, self.sources.cat], rows.cat, other.cat)
+        return self(Batch(num=num, cat=cat))
+
+
+def take(rows: Batch, index: Tensor) -> Batch:
+    """Encoded rows at positions ``(N,)`` int64."""
+    return Batch(num=rows.num[index], cat=rows.cat[index])

@@ -1,0 +1,95 @@
+"""Options: how a model is explained, and which method fits which model."""
+
+from __future__ import annotations
+
+from torch import nn
+
+from colonnade.baselines.boosted import Boosted
+from colonnade.core.errors import ConfigError, closest
+from colonnade.core.spec import BatchSpec
+from colonnade.nn.backbones.tabnet import TabNet
+from colonnade.nn.network import Network
+from colonnade.nn.retrieval import RetrievalNetwork
+
+AUTO = "auto"
+GRADIENTS = "integrated_gradients"
+SHAPLEY = "shapley"
+MASKS = "masks"
+TREES = "tree_shap"
+METHODS = (AUTO, GRADIENTS, SHAPLEY, MASKS, TREES)
+
+
+class Explain:
+    """How a model is explained.
+
+    Args:
+        method: ``integrated_gradients`` (networks that look no rows up), ``shapley`` (permutations, any model),
+            ``masks`` (TabNet), ``tree_shap`` (boosted trees), or ``auto``: boosted trees of no quantiles by their own
+            library, such networks by gradients, everything else by permutations.
+        rows: rows that are explained, drawn from the test rows (validation rows where there are none).
+        background: train rows that stand for "any other row".
+        samples: background rows that permutations walk from.
+        steps: nodes of the quadrature of integrated gradients.
+        top: columns with a dependence curve, whose pairs are looked at for interactions.
+        seed: of everything random.
+
+    Raises:
+        ValueError: an unknown method, or a number out of range.
+    """
+
+    def __init__(
+        self,
+        *,
+        method: str = AUTO,
+        rows: int = 500,
+        background: int = 256,
+        samples: int = 32,
+        steps: int = 64,
+        top: int = 6,
+        seed: int = 0,
+    ) -> None:
+        if method not in METHODS:
+            raise ValueError(f"method={method} must be one of {', '.join(METHODS)}{closest(method, METHODS)}")
+        for name, value in (("rows", rows), ("background", background), ("samples", samples), ("steps", steps)):
+            if value < 1:
+                raise ValueError(f"{name}={value} must be at least 1")
+        if top < 0:
+            raise ValueError(f"top={top} must be at least 0")
+        self.method = method
+        self.rows = rows
+        self.background = background
+        self.samples = samples
+        self.steps = steps
+        self.top = top
+        self.seed = seed
+
+
+def method_for(asked: str, network: nn.Module, spec: BatchSpec) -> str:
+    """The method that a model is explained by.
+
+    Args:
+        asked: one of :data:`METHODS`.
+        network: a network or a baseline.
+        spec: of the data, with ``out_shape``.
+
+    Raises:
+        ConfigError: the method does not fit the model.
+    """
+    quantiles = spec.target_kind == "real" and len(spec.out_shape) > 1
+    fits = {
+        # Where rows are looked up, neighbours change by jumps, of which gradients see nothing.
+        GRADIENTS: isinstance(network, Network) and not isinstance(network, RetrievalNetwork),
+        SHAPLEY: True,
+        MASKS: isinstance(network, Network) and isinstance(network.backbone, TabNet),
+        # The median of sorted quantiles is no sum of trees.
+        TREES: isinstance(network, Boosted) and not quantiles,
+    }
+    if asked == AUTO:
+        return next(method for method in (TREES, GRADIENTS, SHAPLEY) if fits[method])
+    if not fits[asked]:
+        named = network.backbone if isinstance(network, Network) else network
+        what = f"{type(named).__name__}{' of quantiles' if quantiles else ''}"
+        raise ConfigError(
+            f"method={asked} does not explain {what}; use {' or '.join(m for m, fit in fits.items() if fit)}"
+        )
+    return asked

@@ -1,0 +1,186 @@
+"""Explain: what each raw column contributes to the predictions of a finished run."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from omegaconf import DictConfig
+
+from colonnade.config.build import build
+from colonnade.core.errors import ColonnadeError, DataError
+from colonnade.core.files import replacing, write_json
+from colonnade.data.split.record import Split
+from colonnade.data.table import Table
+from colonnade.explain.explainer import Subject
+from colonnade.explain.explainer import explain as attribute
+from colonnade.explain.explanation import Explanation
+from colonnade.explain.options import Explain, method_for
+from colonnade.runs.assemble import dataset_of
+from colonnade.runs.folder import METRICS, RunFolder
+from colonnade.runs.illustrate import epochs, write_figures
+from colonnade.runs.load import ENSEMBLE, LoadedRun, load_run, members_of
+from colonnade.runs.predict import report_unknown, row_ids
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
+log = logging.getLogger(__name__)
+
+ATTRIBUTIONS = "attributions.parquet"
+EXPLANATION = "explanation.json"
+SPLIT = "split.json"
+NEW = "new"
+# Where explained rows are taken from: the first of these that has any.
+PARTS = ("test", "val", "train")
+
+
+@dataclass(frozen=True)
+class Own:
+    """The data a run was trained on.
+
+    Args:
+        table: all rows.
+        split: which of them are train, validation and test rows.
+    """
+
+    table: Table
+    split: Split
+
+    def explained(self, options: Explain) -> tuple[Table, str]:
+        """The rows that are explained, and their part."""
+        part = next(part for part in PARTS if len(self.split.parts()[part]))
+        return self.sample(part, options.rows, options.seed), part
+
+    def sample(self, part: str, n: int, seed: int) -> Table:
+        """At most ``n`` rows of a part, in their order."""
+        return _sample(self.table, self.split.parts()[part], n, seed)
+
+
+def explain(
+    run: Path | str, data: Any = None, *, background: Any = None, options: Explain | None = None
+) -> Explanation:
+    """Explain a finished run; the run folder gets ``attributions.parquet``, ``explanation.json`` and figures.
+
+    Args:
+        run: folder of a finished run.
+        data: rows to be explained: path of a file, or a polars or pandas frame, with the columns of the training data;
+            None: the run's own test rows, read again from where the configuration says.
+        background: rows that explained ones are compared with, as ``data``; None: the run's own train rows.
+        options: how; None: as :class:`~colonnade.explain.options.Explain` has it.
+
+    Raises:
+        RunFolderError: see :func:`~colonnade.runs.load.load_run`, or another process holds the folder.
+        SchemaError: columns are missing or mistyped.
+        DataError: the run's own rows are needed and cannot be read, or have changed.
+        ConfigError: the method does not fit the model.
+    """
+    options = options or Explain()
+    loaded, folder = load_run(run), RunFolder(run)
+    # Told before anything is read.
+    method_for(options.method, loaded.predictor.network, loaded.spec)
+    own = None
+    if data is None or background is None:
+        words = "background=rows.csv" if data is not None else "data.path=rows.csv background=others.csv"
+        own = Own(_table(folder, loaded, words), Split.load(folder / SPLIT))
+    with folder.locked():
+        if data is None:
+            assert own is not None
+            rows, split = own.explained(options)
+        else:
+            whole = loaded.dataset.read_new(data, loaded.schema, need_target=False)
+            rows, split = _sample(whole, np.arange(len(whole)), options.rows, options.seed), NEW
+            report_unknown(loaded, rows)
+        if background is None:
+            assert own is not None
+            others = own.sample("train", options.background, options.seed)
+        else:
+            whole = loaded.dataset.read_new(background, loaded.schema, need_target=False)
+            others = _sample(whole, np.arange(len(whole)), options.background, options.seed)
+        return _explained(folder, loaded, rows, split, others, options)
+
+
+def explain_missing(cfg: DictConfig, folder: RunFolder, frame: Any = None) -> None:
+    """Explain what ``explain:`` asks for and a finished run has not yet; of several models each by its own test rows.
+
+    Args:
+        cfg: what was asked for.
+        folder: of the run.
+        frame: what the run was trained on, where that was no file.
+    """
+    options = build(cfg.explain)
+    missing = [model for model in _models(folder) if not (model / EXPLANATION).exists()]
+    table = None
+    for model in missing:
+        loaded = load_run(model.path)
+        table = table or _table(model, loaded, "data.path=rows.csv background=others.csv", frame)
+        own = Own(table, Split.load(model / SPLIT))
+        rows, part = own.explained(options)
+        with model.locked():
+            _explained(model, loaded, rows, part, own.sample("train", options.background, options.seed), options)
+        log.info("%s: %s, %s, figures/", model.path, ATTRIBUTIONS, EXPLANATION)
+
+
+def _models(folder: RunFolder) -> list[RunFolder]:
+    """The runs of one model that a run is made of: itself, or its members."""
+    if not (folder / ENSEMBLE).exists():
+        return [folder]
+    return [model for member in members_of(folder) for model in _models(RunFolder(folder / member))]
+
+
+def _explained(
+    folder: RunFolder, loaded: LoadedRun, rows: Table, split: str, others: Table, options: Explain
+) -> Explanation:
+    subject = Subject(loaded.predictor.network, loaded.pipeline, loaded.task, loaded.spec)
+    found = attribute(subject, rows.frame, others.frame, options)
+    _write(folder, found, rows, split)
+    return found
+
+
+def _sample(table: Table, rows: np.ndarray, n: int, seed: int) -> Table:
+    """At most ``n`` of the given rows, drawn at random, in their order."""
+    chosen = np.sort(np.random.default_rng(seed).permutation(rows)[:n])
+    return Table(table.frame[chosen], table.schema, origin=table.origin, row_ids=row_ids(table)[chosen])
+
+
+def _table(folder: RunFolder, loaded: LoadedRun, words: str, frame: Any = None) -> Table:
+    """The run's own data, from where its configuration says, or from a frame; ``words`` name others instead."""
+    try:
+        table = dataset_of(loaded.cfg, frame).read()
+        before = (folder.state or {}).get("origin", [])
+        changed = [new["file"] for old, new in zip(before, table.origin) if old["sha256"] != new["sha256"]]
+        if changed:
+            raise DataError(f"{', '.join(changed)} changed since")
+    except ColonnadeError as error:
+        raise DataError(
+            f"the rows that '{folder.path}' was trained on cannot be read again ({error}): name files with such "
+            f"rows, {words}"
+        ) from error
+    return table
+
+
+def _write(folder: RunFolder, found: Explanation, rows: Table, split: str) -> None:
+    """Files, figures, and their digests."""
+    from colonnade.report.explanation import draw
+
+    with replacing(folder / ATTRIBUTIONS) as file:
+        found.to_frame(row_ids(rows), split).write_parquet(file)
+    write_json(folder / EXPLANATION, {"split": split, **found.to_dict()})
+    figures = _to_board(draw(found, rows.frame, row_ids(rows)), folder)
+    folder.list_files(ATTRIBUTIONS, EXPLANATION, *figures)
+
+
+def _to_board(figures: Mapping[str, Figure], folder: RunFolder) -> list[str]:
+    """Figures as files, and in the run's TensorBoard where it has one."""
+    events = folder / "tensorboard"
+    if not events.is_dir():
+        return write_figures(figures, folder.path, [], 0)
+    from torch.utils.tensorboard import SummaryWriter
+
+    lines = epochs(folder / METRICS)
+    with SummaryWriter(str(events)) as board:
+        return write_figures(figures, folder.path, [board], int(lines[-1]["step"]) if lines else 0)
