@@ -85,7 +85,7 @@ def fit_packed(cfgs: Sequence[DictConfig], run_dirs: Sequence[Path | str]) -> li
     """
     for cfg in cfgs:
         check(cfg)
-        check_packable(cfg)
+        unpackable(cfg).raise_if_any(ConfigError, "packed")
     check_devices(cfgs[0])
     folders = [RunFolder(path) for path in run_dirs]
     errors: list[ColonnadeError] = []
@@ -103,12 +103,8 @@ def fit_packed(cfgs: Sequence[DictConfig], run_dirs: Sequence[Path | str]) -> li
     return [folder.result or {} for folder in folders]
 
 
-def check_packable(cfg: DictConfig) -> None:
-    """Refuse what only a training by itself can do.
-
-    Raises:
-        ConfigError: with every fault.
-    """
+def unpackable(cfg: DictConfig) -> Faults:
+    """Why a configuration can only be trained by itself; empty where it can be one of a pack."""
     faults = Faults()
     if fits_at_once(cfg):
         faults.add("model: a baseline is fitted at once and has no steps to share")
@@ -125,7 +121,7 @@ def check_packable(cfg: DictConfig) -> None:
             faults.add(f"trainer.{key}: a pack does not know it; leave it out")
     if is_worker() or processes(cfg) > 1:
         faults.add("trainer.devices: a pack is trained by one process; trainer.devices=1")
-    faults.raise_if_any(ConfigError, "packed")
+    return faults
 
 
 def alike(runs: Iterable[Run]) -> list[list[Run]]:

@@ -43,6 +43,6 @@ class OneHot(Embedding):
     def forward(self, x: Int[Tensor, "*batch k"]) -> Float[Tensor, "*batch d"]:
         """``(*, K)`` int64 codes to ``(*, sum(cardinality - 1))`` zeros and ones, in one scatter for all columns."""
         x = self.hide(x)
-        # Made from x, so that under vmap there is one for each member.
-        out = x.new_zeros((*x.shape[:-1], self.d + 1), dtype=torch.get_default_dtype())
-        return out.scatter_(-1, self.slot[x + self.offset], 1.0)[..., : self.d]
+        # Not in place, which vmap could do for one member after the other only.
+        out = torch.zeros((*x.shape[:-1], self.d + 1), device=x.device).scatter(-1, self.slot[x + self.offset], 1.0)
+        return out[..., : self.d]

@@ -22,15 +22,15 @@ class BatchedNetwork:
     the same way, so that no model needs a second form.
 
     Args:
-        network: of any member.
-        tasks: of all members that will be trained.
+        networks: of all members that will be trained.
+        tasks: theirs.
     """
 
-    def __init__(self, network: nn.Module, tasks: Sequence[Task]) -> None:
-        self.draws = Draws(network)
+    def __init__(self, networks: Sequence[nn.Module], tasks: Sequence[Task]) -> None:
+        self.draws = Draws(networks)
         self.tasks = tasks
-        self._names = [name for name, _ in network.named_parameters()]
-        self._buffers = [name for name, _ in stored_buffers(network)]
+        self._names = [name for name, _ in networks[0].named_parameters()]
+        self._buffers = [name for name, _ in stored_buffers(networks[0])]
         self._calls: dict[int, list[Call]] = {}
         self._one_loss: bool | None = None
 
@@ -62,7 +62,7 @@ class BatchedNetwork:
             if "vmap" not in str(error):
                 raise
             why = str(error).splitlines()[0]
-            raise ConfigError(f"packed: this model cannot be trained in a pack ({why}); packed=false") from error
+            raise ConfigError(f"packed: this model cannot be trained in a pack ({why}); train it by itself") from error
         losses = self._losses(raw.float(), tasks, batches, shares) + penalty
         found = torch.autograd.grad(losses.sum(), part.weights, allow_unused=True)
         # The kernels of optimizers go through weights and gradients in the order of memory.

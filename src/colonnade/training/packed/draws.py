@@ -57,6 +57,10 @@ class Drawn(nn.Module):
         return self._draws[0].turn(self, x)
 
 
+def _draws(module: nn.Module) -> bool:
+    return isinstance(module, Dropout | HideLevels) and module.rate > 0
+
+
 class Draws:
     """A copy of a network whose random modules take what they are given.
 
@@ -64,19 +68,19 @@ class Draws:
     what they draw, upon the seed of its own step: the numbers are those of a training by itself, whatever the device.
 
     Args:
-        network: of any member; copied.
+        networks: of the members; the first is copied.
 
     Attributes:
         template: the copy.
     """
 
-    def __init__(self, network: nn.Module) -> None:
-        self.template = deepcopy(network).train()
+    def __init__(self, networks: Sequence[nn.Module]) -> None:
+        self.template = deepcopy(networks[0]).train()
         self._given: Iterator[Tensor] | None = None
         self._seen: list[Call] = []
         for name, module in list(self.template.named_modules()):
             kind = next((kind for kind in RANDOM if isinstance(module, kind)), None)
-            if kind is not None:
+            if kind is not None and any(_draws(network.get_submodule(name)) for network in networks):
                 parent, _, leaf = name.rpartition(".")
                 setattr(self.template.get_submodule(parent), leaf, Drawn(name, kind, self))
 

@@ -10,6 +10,7 @@ from typing import Any
 import torch
 from lightning.pytorch import Callback, LightningDataModule, Trainer
 from lightning.pytorch.callbacks import Checkpoint, EarlyStopping
+from lightning.pytorch.trainer.states import TrainerFn, TrainerStatus
 from lightning.pytorch.utilities.model_helpers import is_overridden
 from lightning.pytorch.utilities.types import LRSchedulerConfig
 from torch import Tensor
@@ -17,6 +18,8 @@ from torch import Tensor
 from colonnade.core.batch import Batch
 from colonnade.core.errors import ColonnadeError, ConfigError
 from colonnade.nn.progress import Progressive
+from colonnade.training.callbacks.batch_size_finder import BatchSizeFinder
+from colonnade.training.callbacks.lr_finder import LearningRateFinder
 from colonnade.training.checkpoint_io import AtomicCheckpointIO
 from colonnade.training.module import SupervisedModule, row_shares
 from colonnade.training.packed.stack import Part
@@ -57,7 +60,7 @@ class Member:
 
     Its trainer's loop is never run: the pack has one for all. What the loop would do at the beginning and the end of
     an epoch is done here, in the same order, so that callbacks, loggers and checkpoints are those of a training by
-    itself, and either can go on with what the other has saved at the end of an epoch.
+    itself, and each can go on with what the other has saved.
 
     Args:
         trainer: with callbacks and loggers.
@@ -66,6 +69,7 @@ class Member:
 
     Attributes:
         error: why it was given up; None: it was not.
+        told: that the process was told to stop, and its state is saved.
         seconds: its share of the time of the pack.
 
     Raises:
@@ -78,13 +82,20 @@ class Member:
         self.datamodule = datamodule
         self.callbacks: list[Callback] = trainer.callbacks  # type: ignore[attr-defined]
         self.error: ColonnadeError | None = None
+        self.told: SystemExit | None = None
         self.seconds = 0.0
+        self._within = False
         for callback in self.callbacks:
             unseen = [hook for hook in UNSEEN if is_overridden(hook, callback, Callback)]
+            if isinstance(callback, BatchSizeFinder | LearningRateFinder):
+                raise ConfigError(
+                    f"packed: {type(callback).__name__} of `callbacks` looks into one training; callbacks=default, or "
+                    "train by itself"
+                )
             if unseen:
                 raise ConfigError(
                     f"packed: {type(callback).__name__} of `callbacks` uses {unseen[0]}, and a pack has no single "
-                    "steps; leave it out, or packed=false"
+                    "steps; leave it out, or train by itself"
                 )
 
     @property
@@ -101,11 +112,13 @@ class Member:
         """Put everything in its place, as it was saved if there is a checkpoint.
 
         Args:
-            recovery: a checkpoint from the end of an epoch.
+            recovery: a checkpoint of it, of a pack or of a training by itself.
         """
         trainer, module = self.trainer, self.module
         module.trainer = self.datamodule.trainer = trainer
         trainer.strategy.connect(module)
+        trainer.state.fn, trainer.state.status = TrainerFn.FITTING, TrainerStatus.RUNNING
+        trainer.training = True
         self.device = trainer.strategy.root_device
         module.to(self.device)
         self._call("setup", stage="fit")
@@ -133,11 +146,14 @@ class Member:
         return Part(self.module.network, self.optimizer, self.module.average)
 
     def begin_epoch(self) -> Iterator[Turn]:
-        """Begin an epoch, and give its steps."""
+        """Begin an epoch, or go on with one, and give its steps."""
         loop = self.trainer.fit_loop
+        self.module.train()
+        if self._within:
+            self._within = False
+            return self._turns()
         loop.epoch_progress.increment_ready()
         loop.epoch_loop.batch_progress.reset_on_run()
-        self.module.train()
         self._call("on_train_epoch_start")
         loop.epoch_progress.increment_started()
         return self._turns()
@@ -159,9 +175,9 @@ class Member:
                 tracker.ready += len(chunk)
                 tracker.completed += len(chunk)
             progress.batch_progress.increment_processed()
-            progress.batch_progress.increment_completed()
-            progress.batch_progress.is_last_batch = number + 1 == len(self.loader)
+            progress.batch_progress.is_last_batch = progress.batch_progress.current.processed == len(self.loader)
             self._call("on_train_batch_end", outputs=None, batch=chunk, batch_idx=number)
+            progress.batch_progress.increment_completed()
 
     def seed(self, turn: Turn) -> None:
         """Seed torch as its own training would before this step, and tell its modules how far it is."""
@@ -227,10 +243,10 @@ class Member:
         self.module.load_state_dict(checkpoint["state_dict"])
         loop = self.trainer.fit_loop
         loop.load_state_dict(checkpoint["loops"]["fit_loop"])
-        if not loop.epoch_loop.batch_progress.is_last_batch:
-            raise ConfigError(f"packed: '{path}' lies within an epoch, where a pack cannot go on; packed=false can")
-        # Saved by a callback of the epoch's end, after which it is counted.
-        loop.epoch_progress.current.completed = loop.epoch_progress.current.processed
+        self._within = not loop.epoch_loop.batch_progress.is_last_batch
+        # What was saved at the end of a chunk or an epoch was saved before that was counted.
+        for progress in (loop.epoch_progress, loop.epoch_loop.batch_progress):
+            progress.current.completed = progress.current.processed
         for callback in self.callbacks:
             callback.on_load_checkpoint(self.trainer, self.module, checkpoint)
             state = checkpoint["callbacks"].get(callback.state_key)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import time
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from itertools import groupby
 from typing import Any
 
@@ -41,7 +42,8 @@ class Pack:
         # Neighbours have batches of as many rows, and equal settings.
         self.members = sorted(members, key=lambda m: (m.loader.n_rows, repr(settings_of(m.part()))))
         self.stack = Stack([member.part() for member in self.members])
-        self.network = BatchedNetwork(self.members[0].module.network, [m.module.task for m in self.members])
+        modules = [member.module for member in self.members]
+        self.network = BatchedNetwork([module.network for module in modules], [module.task for module in modules])
         self._told = time.monotonic()
 
     def train(self) -> Iterator[Member]:
@@ -53,18 +55,14 @@ class Pack:
         while self.members:
             start = time.monotonic()
             self._epoch()
-            stop: SystemExit | None = None
             for member in self.members:
-                try:
-                    if member.error is None:
+                with _kept(member):
+                    if member.error is None and member.told is None:
                         member.end_epoch()
-                except TrainingError as error:
-                    member.error = error
-                except SystemExit as told:
-                    # The others have a state to save too.
-                    stop = told
-            if stop is not None:
-                raise stop
+            for member in self.members:
+                if member.told is not None:
+                    # By now the others have saved their states too.
+                    raise member.told
             self._tell()
             share = (time.monotonic() - start) / len(self.members)
             for member in self.members:
@@ -91,13 +89,10 @@ class Pack:
                     self._step(start, [turn for turn in now[start:stop] if turn is not None])
 
     def _next(self, member: Member, turns: Iterator[Turn]) -> Turn | None:
-        if member.error is not None:
-            return None
-        try:
-            return next(turns, None)
-        except TrainingError as error:
-            member.error = error
-            return None
+        if member.error is None and member.told is None:
+            with _kept(member):
+                return next(turns, None)
+        return None
 
     def _step(self, start: int, turns: Sequence[Turn]) -> None:
         """A step of neighbours whose batches have as many rows."""
@@ -108,11 +103,9 @@ class Pack:
             part, tasks, [turn.batch for turn in turns], [turn.shares for turn in turns], self._drawn(members, turns)
         )
         for member, turn, loss in zip(members, turns, losses.unbind()):
-            try:
+            # Weights after a loss that is not finite are lost, and harm no other's.
+            with _kept(member):
                 member.module.losses.add(loss, turn.step, turn.batch, turn.epoch)
-            except TrainingError as error:
-                # Its weights are lost from here on, and harm no other's.
-                member.error = error
             member.rate.apply(member.optimizer.param_groups, turn.index)
         clip(grads, [member.module.optim.grad_clip for member in members])
         settings = [(turn.index, *settings_of(member.part())) for member, turn in zip(members, turns)]
@@ -144,6 +137,17 @@ class Pack:
         known = [value.item() for value in values if value is not None]
         shown = f" · {self.members[0].module.task.monitor} {min(known):.4g} to {max(known):.4g}" if known else ""
         log.info("epoch %d · %d in training%s", self.members[0].trainer.current_epoch, len(self.members), shown)
+
+
+@contextmanager
+def _kept(member: Member) -> Iterator[None]:
+    """Keep with a member what ends its training, since the others go on."""
+    try:
+        yield
+    except TrainingError as error:
+        member.error = error
+    except SystemExit as told:
+        member.told = told
 
 
 def runs(values: Sequence[Any], key: Callable[[Any], Any]) -> list[tuple[int, int]]:
