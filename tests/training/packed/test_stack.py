@@ -38,9 +38,9 @@ def test_a_smaller_stack_goes_on_with_the_state_of_the_larger():
     stack = Stack(parts)
     with torch.no_grad():
         stack.moments["exp_avg"][0].copy_(torch.arange(3.0)[:, None, None].expand(3, 4, 3))
-        stack.steps += torch.tensor([4.0, 5.0, 6.0])
+        stack.steps += torch.tensor([[4.0], [5.0], [6.0]])
     smaller = Stack([parts[0], parts[2]])
-    assert smaller.steps.tolist() == [4.0, 6.0]
+    assert smaller.steps[:, 0].tolist() == [4.0, 6.0]
     assert smaller.moments["exp_avg"][0][:, 0, 0].tolist() == [0.0, 2.0]
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any
 
 import torch
@@ -48,7 +48,8 @@ class Slice:
         buffers: of each buffer.
         moments: by the name of what the optimizer keeps, of each parameter.
         average: of each parameter of the averages; empty where there are none.
-        steps: ``(members,)`` steps taken.
+        steps: ``(members, parameters)`` steps taken, the same for all parameters, of which torch keeps one each.
+        indices: of the parameters in each group of the optimizer.
     """
 
     weights: list[Tensor]
@@ -56,7 +57,7 @@ class Slice:
     moments: dict[str, list[Tensor]]
     average: list[Tensor]
     steps: Tensor
-    indices: list[list[int]] = field(default_factory=list)
+    indices: list[list[int]]
 
 
 class Stack:
@@ -103,7 +104,7 @@ class Stack:
         return self._slices[start, stop]
 
     def _stack_state(self) -> Tensor:
-        """Stack what the optimizers keep, where a resumed training brought some; the steps taken ``(members,)``."""
+        """Stack what the optimizers keep, where a resumed training brought some; the steps taken."""
         optimizers = [part.optimizer for part in self.parts]
         kept = STATE[type(optimizers[0])]
         if isinstance(optimizers[0], SGD) and not optimizers[0].param_groups[0]["momentum"]:
@@ -113,6 +114,7 @@ class Stack:
         parameters = [list(part.network.parameters()) for part in self.parts]
         first = [_taken(o, found) for o, found in zip(optimizers, parameters)]
         steps = torch.tensor(first, dtype=torch.float32, device=parameters[0][0].device)
+        steps = steps[:, None].repeat(1, len(parameters[0]))
         self.moments: dict[str, list[Tensor]] = {name: [] for name in kept}
         for i in range(len(parameters[0])):
             for name in kept:
@@ -122,7 +124,7 @@ class Stack:
             for k, (optimizer, found) in enumerate(zip(optimizers, parameters)):
                 state = optimizer.state[found[i]]
                 state.update({name: self.moments[name][i][k] for name in kept})
-                state["step"] = steps[k]
+                state["step"] = steps[k, i]
         return steps
 
     def _stack_averages(self) -> list[Tensor]:

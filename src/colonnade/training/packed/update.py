@@ -47,7 +47,7 @@ def update(part: Slice, grads: Sequence[Tensor | None], optimizer: Optimizer, de
     for group, places in zip(optimizer.param_groups, part.indices):
         used = [i for i in places if grads[i] is not None]
         moments = {name: [found[i] for i in used] for name, found in part.moments.items()}
-        _fused(optimizer, group, [part.weights[i] for i in used], [grads[i] for i in used], moments, part.steps[0])
+        _fused(optimizer, group, [part.weights[i] for i in used], [grads[i] for i in used], moments, part.steps[0, 0])
     if decay is None:
         return
     if index == 0:
