@@ -56,7 +56,9 @@ def main() -> None:
                 found[how] = search(Path(folder) / "search", *words, f"launcher.trials_per_device={slots[how]}")
         (solo, one), (packed, other) = found["solo"], found["packed"]
         apart = max(abs(one[key] - other[key]) for key in one)
-        rows.append([name, f"{solo:.1f}", f"{packed:.1f}", f"{packed / solo:.2f}", "" if gpu else target, f"{apart:.1e}"])
+        rows.append(
+            [name, f"{solo:.1f}", f"{packed:.1f}", f"{packed / solo:.2f}", "" if gpu else target, f"{apart:.1e}"]
+        )
     device = ""
     if gpu:
         import torch

@@ -17,7 +17,15 @@ from colonnade.runs.fit import fit
 from colonnade.runs.load import load_run
 from colonnade.runs.packed import fit_packed
 
-COMMON = ("data.path=table.csv", "data.target=y", "split=kfold", "split.folds=3", "trainer=cpu", "threads=1", "logger=none")
+COMMON = (
+    "data.path=table.csv",
+    "data.target=y",
+    "split=kfold",
+    "split.folds=3",
+    "trainer=cpu",
+    "threads=1",
+    "logger=none",
+)
 SMALL = {
     "mlp": ("model.backbone.d_hidden=[8]", "model.categorical.max_one_hot=2", "model.categorical.unknown_rate=0.2"),
     "resnet": ("model.backbone.d_block=8",),
@@ -30,12 +38,19 @@ SMALL = {
 def table(tmp_path, monkeypatch):
     """A table with gaps and categories; figures and summaries are left out, which takes most of the time."""
     monkeypatch.chdir(tmp_path)
-    for room, name, nothing in ((score, "publish", None), (score, "_figures", {}), (score, "_curves", {}), (fit_room, "_show", None)):
+    for room, name, nothing in (
+        (score, "publish", None),
+        (score, "_figures", {}),
+        (score, "_curves", {}),
+        (fit_room, "_show", None),
+    ):
         monkeypatch.setattr(room, name, lambda *a, nothing=nothing, **k: nothing)
     rng = np.random.default_rng(0)
     a, b, c = rng.normal(size=200), rng.normal(size=200), rng.choice(list("uvwx"), 200)
     y = np.where(a + (c == "u") + rng.normal(scale=0.3, size=200) > 0.3, "yes", "no")
-    pl.DataFrame({"a": a, "b": pl.Series(b).set(pl.Series(rng.random(200) < 0.1), None), "c": c, "y": y}).write_csv("table.csv")
+    pl.DataFrame({"a": a, "b": pl.Series(b).set(pl.Series(rng.random(200) < 0.1), None), "c": c, "y": y}).write_csv(
+        "table.csv"
+    )
 
 
 def configs(model, *each, words=()):
@@ -65,8 +80,20 @@ def test_a_member_is_what_it_is_by_itself(model, tmp_path):
     cfgs = configs(
         model,
         ("split.fold=0",),
-        ("split.fold=2", "seed=1", "optim.lr=0.02", "optim.schedule=cosine", "optim.warmup_steps=3", "optim.grad_clip=0.1"),
-        ("split.fold=2", f"model.backbone.{dropout}=0.4", "optim.weight_decay=0.1", "callbacks.early_stopping.min_delta=9"),
+        (
+            "split.fold=2",
+            "seed=1",
+            "optim.lr=0.02",
+            "optim.schedule=cosine",
+            "optim.warmup_steps=3",
+            "optim.grad_clip=0.1",
+        ),
+        (
+            "split.fold=2",
+            f"model.backbone.{dropout}=0.4",
+            "optim.weight_decay=0.1",
+            "callbacks.early_stopping.min_delta=9",
+        ),
         words=("trainer.max_epochs=3", "callbacks.early_stopping.patience=1", "loader.batch_size=32", "loader.chunk=2"),
     )
     folders = [tmp_path / f"packed{i}" for i in range(3)]
@@ -110,7 +137,12 @@ def test_a_pack_that_was_stopped_goes_on(tmp_path, monkeypatch):
 
 
 def test_the_others_finish_when_one_fails(tmp_path):
-    cfgs = configs("linear", ("optim.lr=1e30",), ("seed=1",), words=("trainer.max_epochs=2", "optim.name=sgd", "loader.batch_size=32"))
+    cfgs = configs(
+        "linear",
+        ("optim.lr=1e30",),
+        ("seed=1",),
+        words=("trainer.max_epochs=2", "optim.name=sgd", "loader.batch_size=32"),
+    )
     with pytest.raises(TrainingError, match="the loss is"):
         fit_packed(cfgs, [tmp_path / "bad", tmp_path / "good"])
     statuses = [json.loads((tmp_path / name / "result.json").read_text())["status"] for name in ("bad", "good")]
@@ -131,7 +163,13 @@ def test_other_columns_make_another_pack(tmp_path, caplog):
 
 def test_what_a_pack_cannot_do_is_refused_at_once(tmp_path):
     cfgs = configs(
-        "mlp", ("trainer.precision=bf16-mixed", "module.compile=true", "module.micro_batch=8", "+trainer.limit_train_batches=2")
+        "mlp",
+        (
+            "trainer.precision=bf16-mixed",
+            "module.compile=true",
+            "module.micro_batch=8",
+            "+trainer.limit_train_batches=2",
+        ),
     )
     with pytest.raises(ConfigError) as refused:
         fit_packed(cfgs, [tmp_path / "run"])

@@ -95,7 +95,9 @@ def fit_packed(cfgs: Sequence[DictConfig], run_dirs: Sequence[Path | str]) -> li
             folder.claim(config_hash(cfg), overwrite=cfg.overwrite)
         todo = [(c, f) for c, f in zip(cfgs, folders) if not (f.finished or f.pruned)]
         if len(todo) < len(cfgs):
-            log.warning("%d of %d runs are finished: overwrite=true trains them again", len(cfgs) - len(todo), len(cfgs))
+            log.warning(
+                "%d of %d runs are finished: overwrite=true trains them again", len(cfgs) - len(todo), len(cfgs)
+            )
         for pack in alike(_assembled(todo, errors)):
             _train(pack, errors)
     if errors:
@@ -148,19 +150,18 @@ def difference(one: Parts, other: Parts) -> str | None:
         if getattr(a, key) != getattr(b, key):
             only = sorted(set(getattr(a, key)) ^ set(getattr(b, key)))
             return f"{_WORDS[key]} differ: {', '.join(only[:5]) or 'their order'}"
-    for name, first, second in zip(a.cat_names, a.cardinalities, b.cardinalities):
-        if first != second:
+    for name, mine, theirs in zip(a.cat_names, a.cardinalities, b.cardinalities):
+        if mine != theirs:
             return f"column '{name}' has {_levels(a, name)} levels in one and {_levels(b, name)} in another"
     left, right = ({n: tuple(t.shape) for n, t in p.module.state_dict().items()} for p in (one, other))
     for name in (*left, *right):
         if left.get(name) != right.get(name):
             return f"'{name}' has the shape {left.get(name)} in one and {right.get(name)} in another"
-    plain = [OmegaConf.to_container(parts.cfg.optim, resolve=True) for parts in (one, other)]
-    assert isinstance(plain[0], dict) and isinstance(plain[1], dict)
+    first, second = one.cfg.optim, other.cfg.optim
     for key in ("name", "lr_factors"):
-        if plain[0].get(key) != plain[1].get(key):
+        if first.get(key) != second.get(key):
             return f"optim.{key} differs"
-    if bool(plain[0].get("weight_decay")) != bool(plain[1].get("weight_decay")):
+    if bool(first.get("weight_decay")) != bool(second.get("weight_decay")):
         return "optim.weight_decay is 0 in one and not in another"
     return None
 

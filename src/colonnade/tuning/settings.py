@@ -86,7 +86,9 @@ class Tune:
         for text in self.constraints:
             Constraint.parse(text)
         if self.packed and self.adaptive:
-            raise ValueError(f"packed: trials of sampler={self.sampler} depend on each other; packed=false, or tune=grid")
+            raise ValueError(
+                f"packed: trials of sampler={self.sampler} depend on each other; packed=false, or tune=grid"
+            )
         for key in () if self.adaptive else ("max_epochs", "objectives", "points", "warm_start", "storage"):
             if getattr(self, key):
                 raise ValueError(f"{key}: a grid runs every cell and keeps no study; tune=tpe samples")

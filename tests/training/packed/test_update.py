@@ -21,12 +21,20 @@ def nets(n: int) -> list[nn.Module]:
 
 @pytest.mark.parametrize(
     "settings",
-    [{"name": "adamw"}, {"name": "adam"}, {"name": "sgd"}, {"name": "sgd", "nesterov": True}, {"name": "sgd", "momentum": 0.0}],
+    [
+        {"name": "adamw"},
+        {"name": "adam"},
+        {"name": "sgd"},
+        {"name": "sgd", "nesterov": True},
+        {"name": "sgd", "momentum": 0.0},
+    ],
 )
 def test_steps_are_those_of_torch(settings):
     mine = nets(3)
     theirs = copy.deepcopy(mine)
-    builders = [OptimizerBuilder(lr=lr, weight_decay=decay, **settings) for lr, decay in ((0.1, 0.2), (0.1, 0.2), (0.01, 0.3))]
+    builders = [
+        OptimizerBuilder(lr=lr, weight_decay=decay, **settings) for lr, decay in ((0.1, 0.2), (0.1, 0.2), (0.01, 0.3))
+    ]
     averages = [WeightAverage(net, 0.9) for net in mine]
     references = [WeightAverage(net, 0.9) for net in theirs]
     stack = Stack([Part(net, b.build(net), a) for net, b, a in zip(mine, builders, averages)])

@@ -8,7 +8,7 @@ from jaxtyping import Float, Int
 from torch import Tensor, nn
 
 from colonnade.core.spec import BatchSpec
-from colonnade.nn.checks import fraction, one_of, positive
+from colonnade.nn.checks import one_of, positive
 from colonnade.nn.embed.base import Embedding
 from colonnade.nn.embed.codes import N_RESERVED, HideLevels, offsets
 from colonnade.nn.embed.linear import uniform_table

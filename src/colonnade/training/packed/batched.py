@@ -41,7 +41,12 @@ class BatchedNetwork:
         return self._calls[len(batch)]
 
     def gradients(
-        self, part: Slice, tasks: Sequence[Task], batches: Sequence[Batch], shares: Sequence[Tensor], drawn: list[Tensor]
+        self,
+        part: Slice,
+        tasks: Sequence[Task],
+        batches: Sequence[Batch],
+        shares: Sequence[Tensor],
+        drawn: list[Tensor],
     ) -> tuple[Tensor, list[Tensor | None]]:
         """Losses ``(members,)`` and the gradients ``(members, *shape)`` of each parameter; None where it has none.
 
@@ -78,9 +83,7 @@ class BatchedNetwork:
         penalty = output.raw.new_zeros(()) if output.penalty is None else output.penalty
         return output.raw, penalty
 
-    def _losses(
-        self, raw: Tensor, tasks: Sequence[Task], batches: Sequence[Batch], shares: Sequence[Tensor]
-    ) -> Tensor:
+    def _losses(self, raw: Tensor, tasks: Sequence[Task], batches: Sequence[Batch], shares: Sequence[Tensor]) -> Tensor:
         """The loss of each member ``(members,)``."""
         targets = [b.target for b in batches if b.target is not None]
         if self._one_loss is None:

@@ -106,4 +106,3 @@ class Draws:
             self._seen.append(Call(module.name, torch.full_like(x, module.neutral)))
             return x
         return module.apply_drawn(x, next(self._given))
-
