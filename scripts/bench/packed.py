@@ -68,8 +68,8 @@ def main() -> None:
         "Packed training" + (" on a GPU" if gpu else ""),
         "python scripts/bench/packed.py" + (" --gpu" if gpu else ""),
         f"{device}Wall seconds of `colonnade train -m split.fold=0,...,4 seed=0,...,3` on 10,000 rows of churn_sim, "
-        f"{EPOCHS} epochs at most, early stopping, checkpoints, metrics, TensorBoard, predictions and figures on: twenty "
-        "trainings by themselves, one for each core at a time, and the same command with `tune.packed=true`, one pack "
+        f"{EPOCHS} epochs at most, early stopping, checkpoints, metrics, TensorBoard, predictions and figures on: "
+        "twenty trainings by themselves, one for each core at a time, and the same command with `tune.packed=true`, one pack "
         "for each core. Reading, encoding and the start of Python are counted. Last: the largest difference of a "
         "validation log loss.",
     )

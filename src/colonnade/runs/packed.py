@@ -18,6 +18,7 @@ from colonnade.config.record import config_hash
 from colonnade.core.errors import ColonnadeError, ConfigError, Faults
 from colonnade.core.spec import BatchSpec
 from colonnade.runs.assemble import Parts, assemble, build_trainer, check_devices
+from colonnade.runs.export import export_missing
 from colonnade.runs.fit import begin, conclude, failed, prepare_process
 from colonnade.runs.folder import RunFolder
 from colonnade.runs.launch import is_worker, processes
@@ -102,6 +103,9 @@ def fit_packed(cfgs: Sequence[DictConfig], run_dirs: Sequence[Path | str]) -> li
             _train(pack, errors)
     if errors:
         raise errors[0]
+    for cfg, folder in zip(cfgs, folders):
+        if cfg.get("export") and folder.finished:
+            export_missing(cfg, folder)
     return [folder.result or {} for folder in folders]
 
 
@@ -112,6 +116,10 @@ def unpackable(cfg: DictConfig) -> Faults:
         faults.add("model: a baseline is fitted at once and has no steps to share")
     elif str(cfg.module.get("_target_", "")).rpartition(".")[2] != SupervisedModule.__name__:
         faults.add(f"module: a pack trains SupervisedModule alone, not {cfg.module.get('_target_')}")
+    elif str(cfg.model.get("_target_", "")).rpartition(".")[2] != "Network":
+        faults.add(f"model: a pack trains networks of rows that do not see each other, not {cfg.model.get('_target_')}")
+    if cfg.get("cv") is not None:
+        faults.add("cv: its folds are trained one by one; split=kfold split.fold=0,1,... can be packed")
     if cfg.module.get("compile", False):
         faults.add("module.compile: a pack is not compiled; module.compile=false")
     if cfg.module.get("micro_batch") is not None:
