@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import logging
+import signal
 
 import numpy as np
 import polars as pl
@@ -115,7 +116,7 @@ def test_a_pack_that_was_stopped_goes_on(tmp_path, monkeypatch):
     words = ("trainer.max_epochs=4", "callbacks.recovery.max_share=1", "loader.batch_size=32", "loader.chunk=2")
     cfgs = configs("mlp", ("seed=0",), ("seed=1",), ("seed=2",), words=words)
     folders = [tmp_path / str(i) for i in range(3)]
-    save = Recovery._save_or_leave
+    save, before = Recovery._save_or_leave, signal.getsignal(signal.SIGTERM)
 
     def told(self, trainer, module, due):
         if trainer.global_step >= 6:
@@ -128,6 +129,7 @@ def test_a_pack_that_was_stopped_goes_on(tmp_path, monkeypatch):
         with pytest.raises(SystemExit, match="143"):
             fit_packed(cfgs, folders)
     assert not any((folder / "result.json").exists() for folder in folders)
+    assert signal.getsignal(signal.SIGTERM) is before
     # One of them by itself, the others as a pack.
     fit(cfgs[2], folders[2])
     fit_packed(cfgs, folders)

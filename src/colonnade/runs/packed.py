@@ -71,7 +71,7 @@ def fit_packed(cfgs: Sequence[DictConfig], run_dirs: Sequence[Path | str]) -> li
 
     They may differ in seed, split, learning rate, weight decay, dropout and whatever else leaves the shapes of the
     network alone; those whose encoded columns differ, as folds may that do not see the same categories, are trained in
-    packs of their own. The result of each is that of a training by itself but for rounding.
+    packs of their own. The result of each is that of a training by itself but for rounding; figures are not drawn.
 
     Args:
         cfgs: composed configurations.
@@ -238,7 +238,9 @@ def _conclude(run: Run, errors: list[ColonnadeError]) -> None:
         if member.error is not None:
             raise member.error
         trained = outcome(run.parts, member.trainer, run.folder)
-        conclude(run.parts, trained, run.folder, seconds=trained.seconds_before + member.seconds)
+        # Figures of one take longer than its share of the training.
+        conclude(run.parts, trained, run.folder, seconds=trained.seconds_before + member.seconds, shown=False)
+        log.info("%s: %s", run.folder.path.name, (run.folder.result or {})["status"])
     except ColonnadeError as error:
         failed(run.cfg, run.folder, error)
         errors.append(error)

@@ -202,15 +202,20 @@ class Member:
 
     def end(self) -> None:
         """The training has ended, well or with :attr:`error`."""
-        if self.error is None:
-            self._call("on_train_end")
-            self._call("on_fit_end")
-            for logger in self.trainer.loggers:
-                logger.finalize("success")
-        else:
-            self._call("on_exception", exception=self.error)
-            for logger in self.trainer.loggers:
-                logger.finalize("failed")
+        if self.error is not None:
+            self.abandon(self.error)
+            return
+        self._call("on_train_end")
+        self._call("on_fit_end")
+        for logger in self.trainer.loggers:
+            logger.finalize("success")
+        self._call("teardown", stage="fit")
+
+    def abandon(self, error: BaseException) -> None:
+        """The training ends here, because of an error or a signal."""
+        self._call("on_exception", exception=error)
+        for logger in self.trainer.loggers:
+            logger.finalize("failed")
         self._call("teardown", stage="fit")
 
     def leave(self) -> None:

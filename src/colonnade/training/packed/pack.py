@@ -52,6 +52,14 @@ class Pack:
         Raises:
             SystemExit: the process was told to stop; the states of all members are saved.
         """
+        try:
+            yield from self._train()
+        except BaseException as error:
+            for member in self.members:
+                member.abandon(error)
+            raise
+
+    def _train(self) -> Iterator[Member]:
         while self.members:
             start = time.monotonic()
             self._epoch()
