@@ -112,11 +112,11 @@ def main() -> None:
     text = machine.header(
         "Packed training" + (" on a GPU" if gpu else ""),
         "python scripts/bench/packed.py" + (" --gpu" if gpu else ""),
-        f"{device}{FOLDS} folds x {SEEDS} seeds of model=mlp on 10,000 rows of churn_sim, {EPOCHS} epochs at most. Wall "
-        "seconds from reading the data to the last result.json, with early stopping, checkpoints, metrics, TensorBoard "
-        "and predictions, without figures and the start of Python, by "
-        f"{slots['solo']} processes of one thread that train by themselves and {slots['packed']} that train packs. Last: "
-        "the largest difference of a validation log loss.",
+        f"{device}{FOLDS} folds x {SEEDS} seeds of model=mlp on 10,000 rows of churn_sim, {EPOCHS} epochs at most. "
+        "Wall seconds from reading the data to the last result.json, with early stopping, checkpoints, metrics, "
+        "TensorBoard and predictions, without figures and the start of Python, by "
+        f"{slots['solo']} processes of one thread that train by themselves and {slots['packed']} that train packs. "
+        "Last: the largest difference of a validation log loss.",
     )
     columns = ["net", "epochs", "solo s", "packed s", "ratio", "target", "difference"]
     machine.write("packed-gpu" if gpu else "packed", text + "\n" + machine.table(columns, rows))
