@@ -142,3 +142,12 @@ def test_preflight(tmp_path, monkeypatch):
     (tmp_path / "file").write_text("")
     with pytest.raises(TrainingError, match="cannot write checkpoint"):
         preflight(tmp_path / "file" / "folder", 1)
+
+
+def test_a_view_is_written_without_what_it_is_a_view_of(tmp_path):
+    large = torch.arange(100_000.0)
+    AtomicCheckpointIO().save_checkpoint({"a": [large[5:7]], "b": {"c": large[8]}}, tmp_path / "x.ckpt")
+    assert (tmp_path / "x.ckpt").stat().st_size < 10_000
+    found = AtomicCheckpointIO().load_checkpoint(tmp_path / "x.ckpt")
+    assert found["a"][0].tolist() == [5.0, 6.0]
+    assert found["b"]["c"].item() == 8.0

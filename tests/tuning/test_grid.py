@@ -166,3 +166,35 @@ def test_a_torn_result_is_none(tmp_path):
     assert queue.open()
     path.write_text(json.dumps({"status": "thinking"}))
     assert queue.open()
+
+
+def test_cells_of_one_model_and_data_set_are_divided_into_packs(tmp_path):
+    from colonnade.config.compose import compose
+
+    cells = [
+        cell(f"model={model},seed={seed}", cfg=compose([f"model={model}", "data=breast_cancer", f"seed={seed}"]))
+        for model in ("mlp", "linear", "dummy")
+        for seed in range(3)
+    ]
+    claims = Claims(tmp_path)
+    finish(tmp_path / cells[0].key)
+    grid = Grid(cells, tmp_path, claims, packs=2)
+    jobs = []
+    while (job := grid.next()) is not None:
+        jobs.append([member.key for member in job.members])
+    mlp, linear, dummy = ([c.key for c in cells[i : i + 3]] for i in (0, 3, 6))
+    # The first of its pack has ended: the other is trained without it.
+    assert jobs == [mlp[1:2], mlp[2:], linear[:2], linear[2:], dummy[:1], dummy[1:2], dummy[2:]]
+    assert claims.held(linear[1])
+
+
+def test_the_cells_of_a_pack_are_given_back_together(tmp_path):
+    from colonnade.config.compose import compose
+
+    cells = [cell(f"seed={seed}", cfg=compose(["data=breast_cancer", f"seed={seed}"])) for seed in range(3)]
+    grid = Grid(cells, tmp_path, Claims(tmp_path), packs=1)
+    job = grid.next()
+    assert [member.key for member in job.members] == ["seed=0", "seed=1", "seed=2"]
+    assert grid.next() is None
+    grid.settle(job)
+    assert len(grid.next().members) == 3

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import signal
 import time
-from types import SimpleNamespace
 
 import pytest
 
 from colonnade.tuning import worker
 from colonnade.tuning.claims import Claims
 from colonnade.tuning.grid import Grid
+from colonnade.tuning.job import Job
 from colonnade.tuning.queue import result_of
 from colonnade.tuning.settings import Tune
 from colonnade.tuning.worker import work
@@ -247,7 +247,7 @@ def test_a_job_that_was_taken_over_is_ended_and_not_recorded(grid, tmp_path, cap
             assert other.next().key == "seed=0"
         elif not running:
             finish(tmp_path / "seed=0", 7.0)
-            other.settle(SimpleNamespace(key="seed=0"))
+            other.settle(Job("seed=0", tmp_path / "seed=0", ""))
 
     launcher = Fake(lambda job: Ended(None))
     go(queue, claims, launcher, update)
@@ -268,7 +268,7 @@ def test_the_late_failure_of_a_job_that_was_taken_over_is_not_recorded(grid, tmp
             handle.code = 1
         elif not (tmp_path / "seed=0").exists():
             finish(tmp_path / "seed=0")
-            other.settle(SimpleNamespace(key="seed=0"))
+            other.settle(Job("seed=0", tmp_path / "seed=0", ""))
 
     go(queue, claims, Fake(lambda job: handle), update)
     assert statuses(queue.rows()) == {"seed=0": "finished"}

@@ -121,6 +121,11 @@ class ChunkLoader:
         self._starts = np.append(0, np.cumsum(self._sizes))
 
     @property
+    def n_rows(self) -> int:
+        """Rows of an epoch over all processes."""
+        return len(self.order)
+
+    @property
     def n_steps(self) -> int:
         """Optimizer steps of an epoch."""
         return len(self._sizes)

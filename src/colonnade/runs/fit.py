@@ -185,15 +185,32 @@ def train(
         The content of ``result.json``; empty in the other processes.
     """
     start = time.monotonic()
-    _prepare_process(cfg)
+    prepare_process(cfg)
     parts = assemble(cfg, frame, table)
+    recovery = begin(cfg, parts, folder)
+    trained = _trained(parts, folder, recovery)
+    if trained is None:
+        return {}
+    seconds = trained.seconds_before + time.monotonic() - start
+    return conclude(parts, trained, folder, seconds=seconds, shown=shown)
+
+
+def begin(cfg: DictConfig, parts: Parts, folder: RunFolder) -> Path | None:
+    """Record what will be trained.
+
+    Args:
+        cfg: what the user asked for.
+        parts: what was made of it.
+        folder: the run folder.
+
+    Returns:
+        A checkpoint to go on from; None: there is none.
+    """
     from colonnade.runs.export import exports
-    from colonnade.runs.score import score
     from colonnade.training.checkpoint_io import latest_recovery
 
     for exporter in exports(cfg):
         exporter.check(parts.datamodule.pipeline.module)
-
     recovery = latest_recovery(folder.checkpoints)
     if recovery is not None:
         check_origin(parts.datamodule.table, folder)
@@ -201,10 +218,26 @@ def train(
     if is_first():
         record(cfg, parts.cfg, folder, parts.datamodule.table, parts.datamodule.notes)
         parts.datamodule.save(folder.path)
-    trained = _trained(parts, folder, recovery)
-    if trained is None:
-        return {}
-    seconds = trained.seconds_before + time.monotonic() - start
+    return recovery
+
+
+def conclude(
+    parts: Parts, trained: Trained, folder: RunFolder, *, seconds: float, shown: bool = True
+) -> dict[str, Any]:
+    """Measure what was trained, write the result, and show it.
+
+    Args:
+        parts: what was trained, its best weights in place.
+        trained: what else came of it.
+        folder: the run folder.
+        seconds: duration of the training.
+        shown: see :func:`fit_in`.
+
+    Returns:
+        The content of ``result.json``.
+    """
+    from colonnade.runs.score import score
+
     if trained.pruned:
         result = _pruned(parts, folder, trained, seconds)
         folder.finish(result)
@@ -228,7 +261,7 @@ def _trained(parts: Parts, folder: RunFolder, recovery: Path | None) -> Trained 
     return train_network(parts, folder, recovery)
 
 
-def _prepare_process(cfg: DictConfig) -> None:
+def prepare_process(cfg: DictConfig) -> None:
     """Threads and seeds of this process."""
     import numpy as np
     import torch

@@ -5,12 +5,16 @@ from __future__ import annotations
 import logging
 import warnings
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from colonnade.runs.assemble import Parts, build_trainer
 from colonnade.runs.folder import RunFolder
 from colonnade.runs.launch import leave_group
 from colonnade.runs.trained import Trained
 from colonnade.training.module import SupervisedModule
+
+if TYPE_CHECKING:
+    from lightning.pytorch import Trainer
 
 log = logging.getLogger(__name__)
 
@@ -26,9 +30,6 @@ def train_network(parts: Parts, folder: RunFolder, recovery: Path | None) -> Tra
     Returns:
         What came of it; None in all processes but the first.
     """
-    from colonnade.training.callbacks.pruning import Pruning
-    from colonnade.training.checkpoint_io import best_checkpoint
-
     module = parts.module
     assert isinstance(module, SupervisedModule)
     trainer = build_trainer(parts.cfg, folder.path)
@@ -39,8 +40,22 @@ def train_network(parts: Parts, folder: RunFolder, recovery: Path | None) -> Tra
         warnings.filterwarnings("ignore", message="Be aware that when using `ckpt_path`, callbacks")
         trainer.fit(module, datamodule=parts.datamodule, ckpt_path=recovery, weights_only=True)
     leave_group()
-    if not trainer.is_global_zero:
-        return None
+    return outcome(parts, trainer, folder) if trainer.is_global_zero else None
+
+
+def outcome(parts: Parts, trainer: Trainer, folder: RunFolder) -> Trained:
+    """What came of a training that has ended; its best weights are put into the module.
+
+    Args:
+        parts: what was trained.
+        trainer: with the callbacks that watched it.
+        folder: the run folder.
+    """
+    from colonnade.training.callbacks.pruning import Pruning
+    from colonnade.training.checkpoint_io import best_checkpoint
+
+    module = parts.module
+    assert isinstance(module, SupervisedModule)
     callbacks = trainer.callbacks  # type: ignore[attr-defined]
     pruned = any(isinstance(callback, Pruning) and callback.pruned for callback in callbacks)
     checkpoint = None if pruned else best_checkpoint(folder.checkpoints)

@@ -45,7 +45,7 @@ class AtomicCheckpointIO(CheckpointIO):
                 manifest.write(path.parent, entries)
             with replacing(path) as file:
                 hashing = manifest.HashingFile(file)
-                torch.save(checkpoint, hashing)  # type: ignore[arg-type]
+                torch.save(without_surroundings(checkpoint), hashing)  # type: ignore[arg-type]
             entries.append(
                 manifest.Entry(
                     file=path.name,
@@ -89,6 +89,17 @@ class AtomicCheckpointIO(CheckpointIO):
         if len(kept) < len(entries):
             manifest.write(path.parent, kept)
         path.unlink(missing_ok=True)
+
+
+def without_surroundings(node: Any) -> Any:
+    """Plain data whose tensors hold no more than themselves: torch writes with a view all that it is a view of."""
+    if isinstance(node, torch.Tensor):
+        return node.clone() if node.untyped_storage().nbytes() > node.nbytes else node
+    if isinstance(node, dict):
+        return type(node)((key, without_surroundings(value)) for key, value in node.items())
+    if isinstance(node, list):
+        return [without_surroundings(value) for value in node]
+    return node
 
 
 def latest_recovery(checkpoints: Path) -> Path | None:

@@ -135,6 +135,11 @@ class SupervisedModule(LightningModule):
         """The network that is evaluated and kept: the average if there is one."""
         return self.network if self.average is None else self.average.module  # type: ignore[return-value]
 
+    @property
+    def losses(self) -> StepLosses:
+        """Losses of the running epoch."""
+        return self._losses
+
     def forward(self, batch: Batch) -> Tensor:
         """Raw outputs ``(B, members, *out_shape)`` of the evaluated network."""
         return forward_raw(self.evaluated, batch, self._cached_rows(batch.num.device))

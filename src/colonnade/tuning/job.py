@@ -19,6 +19,7 @@ class Job:
         latency: whether the finished model is timed, for an objective or a constraint.
         threads: of torch, where the configuration does not say; None: torch's choice.
         environment: variables to set.
+        others: jobs that are trained along with it in one process, as a pack.
     """
 
     key: str
@@ -29,3 +30,9 @@ class Job:
     cwd: str = "."
     threads: int | None = None
     environment: dict[str, str] = field(default_factory=dict)
+    others: tuple[Job, ...] = ()
+
+    @property
+    def members(self) -> tuple[Job, ...]:
+        """The trainings of the job: one, or those of a pack."""
+        return (self, *self.others)

@@ -106,7 +106,8 @@ class Live:
             told_lines = epochs(one.job.folder / METRICS)
             last = told_lines[-1] if told_lines else {}
             value = f"{one.job.monitor} {number(last[one.job.monitor])}" if one.job.monitor in last else ""
-            table.add_row(Text(one.job.key), str(len(told_lines)), value, duration(time.monotonic() - one.begun))
+            more = f" and {len(one.job.others)} more" if one.job.others else ""
+            table.add_row(Text(one.job.key + more), str(len(told_lines)), value, duration(time.monotonic() - one.begun))
         return Group(*parts, table)
 
     def _left(self, ended: int, wanted: int) -> str:

@@ -31,6 +31,8 @@ class Tune:
         defaults_first: whether the first trial of a study is the model's own defaults.
         points: parameters known to be good, tried next.
         warm_start: folder of an earlier search; the trials of its study of the same name are known to this one.
+        packed: whether trainings of one model on the same data are trained as packs, as many as there are slots; for
+            ``grid``.
         retry_failed: whether jobs that failed before are run again.
         storage: URL of a database for the studies, such as ``sqlite:///study.db`` or ``postgresql+psycopg://...``;
             None: a journal in the folder of the search.
@@ -53,6 +55,7 @@ class Tune:
     defaults_first: bool = True
     points: Sequence[Mapping[str, Any]] = field(default_factory=tuple)
     warm_start: str | None = None
+    packed: bool = False
     retry_failed: bool = False
     storage: str | None = None
     seed: int = 0
@@ -82,6 +85,10 @@ class Tune:
             raise ValueError("sampler=cmaes has one objective; sampler=nsga2 or tpe takes several")
         for text in self.constraints:
             Constraint.parse(text)
+        if self.packed and self.adaptive:
+            raise ValueError(
+                f"packed: trials of sampler={self.sampler} depend on each other; packed=false, or tune=grid"
+            )
         for key in () if self.adaptive else ("max_epochs", "objectives", "points", "warm_start", "storage"):
             if getattr(self, key):
                 raise ValueError(f"{key}: a grid runs every cell and keeps no study; tune=tpe samples")

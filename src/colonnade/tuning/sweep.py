@@ -62,7 +62,7 @@ def sweep(words: Sequence[str], config: DictConfig, loader: ConfigLoader) -> Non
     queue: Queue = (
         Studies(planned, folder, name, claims, tune, composer.training)
         if tune.adaptive
-        else Grid(planned.cells, folder, claims, retry_failed=tune.retry_failed)
+        else Grid(planned.cells, folder, claims, retry_failed=tune.retry_failed, packs=launcher.slots * tune.packed)
     )
     total = len(planned.cells) * (tune.n_trials if tune.adaptive else 1)
     with launcher, Live(queue, folder, total) as live:

@@ -64,7 +64,7 @@ def work(
             claims.renew()
             for one in list(running):
                 code = one.handle.poll()
-                if code is None and claims.mine(one.job.key):
+                if code is None and all(claims.mine(job.key) for job in one.job.members):
                     queue.watch(one.job)
                     _limit(one, tune.job_timeout)
                     continue
@@ -75,8 +75,9 @@ def work(
                 else:
                     with claims.locked():
                         claims.renew(now=True)
-                        if claims.mine(one.job.key):
-                            _conclude(one, code, tune.job_timeout)
+                        for member in one.job.members:
+                            if claims.mine(member.key):
+                                _conclude(member, one, code, tune.job_timeout)
                     queue.settle(one.job)
                 running.remove(one)
                 looked = -LOOK
@@ -108,14 +109,14 @@ def _limit(one: Running, seconds: float | None) -> None:
         one.handle.kill()
 
 
-def _conclude(one: Running, code: int, seconds: float | None) -> None:
-    """Write the result of a job that left none."""
-    if ended(one.job):
+def _conclude(job: Job, one: Running, code: int, seconds: float | None) -> None:
+    """Write the result of a training that left none when its job ended."""
+    if ended(job):
         return
     if one.told is not None:
         error = f"took longer than tune.job_timeout={seconds} seconds"
     elif code in (STOPPED, -signal.SIGTERM):
-        log.warning("'%s' was stopped, or its folder is in use (see its %s): it is run again", one.job.key, LOG)
+        log.warning("'%s' was stopped, or its folder is in use (see its %s): it is run again", job.key, LOG)
         return
     elif code < 0:
         error = f"killed by signal {-code}"
@@ -123,15 +124,15 @@ def _conclude(one: Running, code: int, seconds: float | None) -> None:
             error += "; on a full machine the system kills what takes the most memory"
     else:
         error = f"ended with status {code}: {_last_line(one.job.folder / LOG)}"
-    one.job.folder.mkdir(parents=True, exist_ok=True)
+    job.folder.mkdir(parents=True, exist_ok=True)
     # It may have finished, and died while it was timed.
-    known = result_of(one.job.folder) or {
+    known = result_of(job.folder) or {
         **dict.fromkeys(("task", "monitor", "mode", "seconds", "epochs", "parameters", "checkpoint")),
         "metrics": {},
         "overrides": [],
     }
     told = {"status": "failed", "error": f"TrainingError: {error}; see {LOG}"}
-    write_json(one.job.folder / RESULT, {**known, **told})
+    write_json(job.folder / RESULT, {**known, **told})
 
 
 def _last_line(path: Path) -> str:

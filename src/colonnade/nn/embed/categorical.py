@@ -8,9 +8,9 @@ from jaxtyping import Float, Int
 from torch import Tensor, nn
 
 from colonnade.core.spec import BatchSpec
-from colonnade.nn.checks import fraction, one_of, positive
+from colonnade.nn.checks import one_of, positive
 from colonnade.nn.embed.base import Embedding
-from colonnade.nn.embed.codes import N_RESERVED, hide_levels, offsets
+from colonnade.nn.embed.codes import N_RESERVED, HideLevels, offsets
 from colonnade.nn.embed.linear import uniform_table
 from colonnade.nn.pace import Pace, Paced
 
@@ -50,11 +50,10 @@ class CategoricalEmbedding(Embedding, Paced):
     ) -> None:
         super().__init__()
         positive(d_embedding=d_embedding)
-        fraction(unknown_rate=unknown_rate)
         one_of(("uniform", "normal"), start=start)
         self.names = spec.cat_names
         self.widths = (d_embedding,) * spec.n_cat
-        self.unknown_rate = unknown_rate
+        self.hide = HideLevels(unknown_rate)
         self.decay = decay
         self.table = uniform_table(sum(spec.cardinalities), d_embedding)
         if start == "normal":
@@ -71,7 +70,6 @@ class CategoricalEmbedding(Embedding, Paced):
 
     def forward(self, x: Int[Tensor, "*batch k"]) -> Float[Tensor, "*batch kd"]:
         """``(*, K)`` int64 codes to ``(*, K * d_embedding)``."""
-        if self.training and self.unknown_rate:
-            x = hide_levels(x, self.unknown_rate)
+        x = self.hide(x)
         out = F.embedding(x + self.offset, self.table)
         return (out if self.bias is None else out + self.bias).flatten(-2)

@@ -4,21 +4,39 @@ from __future__ import annotations
 
 import torch
 from jaxtyping import Int
-from torch import Tensor
+from torch import Tensor, nn
+
+from colonnade.nn.checks import fraction
 
 MISSING = 0
 UNKNOWN = 1
 N_RESERVED = 2
 
 
-def hide_levels(codes: Int[Tensor, "*batch k"], rate: float) -> Int[Tensor, "*batch k"]:
-    """Turn each known level into "unknown" with probability ``rate``; missing stays missing.
+class HideLevels(nn.Module):
+    """Turns each known level into "unknown" with probability ``rate`` in training; missing stays missing.
 
     Train rows hold no unknown level, so without this the unknown slot would keep its random start and an unseen
     level would add noise to a prediction.
+
+    Args:
+        rate: probability of a change.
+
+    Raises:
+        ValueError: for a rate outside ``[0, 1)``.
     """
-    hidden = (torch.rand(codes.shape, device=codes.device) < rate) & (codes >= N_RESERVED)
-    return codes.masked_fill(hidden, UNKNOWN)
+
+    def __init__(self, rate: float) -> None:
+        super().__init__()
+        fraction(unknown_rate=rate)
+        self.rate = rate
+
+    def forward(self, codes: Int[Tensor, "*batch k"]) -> Int[Tensor, "*batch k"]:
+        """``codes`` with levels hidden; ``codes`` itself in evaluation, or at rate zero."""
+        if not self.training or self.rate == 0:
+            return codes
+        hidden = (torch.rand(codes.shape, device=codes.device) < self.rate) & (codes >= N_RESERVED)
+        return codes.masked_fill(hidden, UNKNOWN)
 
 
 def offsets(cardinalities: tuple[int, ...]) -> Int[Tensor, " k"]:

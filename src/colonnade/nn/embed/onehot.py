@@ -7,9 +7,8 @@ from jaxtyping import Float, Int
 from torch import Tensor
 
 from colonnade.core.spec import BatchSpec
-from colonnade.nn.checks import fraction
 from colonnade.nn.embed.base import Embedding
-from colonnade.nn.embed.codes import MISSING, N_RESERVED, UNKNOWN, hide_levels, offsets
+from colonnade.nn.embed.codes import MISSING, N_RESERVED, UNKNOWN, HideLevels, offsets
 
 
 class OneHot(Embedding):
@@ -28,10 +27,9 @@ class OneHot(Embedding):
 
     def __init__(self, *, spec: BatchSpec, unknown_rate: float = 0.0) -> None:
         super().__init__()
-        fraction(unknown_rate=unknown_rate)
         self.names = spec.cat_names
         self.widths = tuple(c - 1 for c in spec.cardinalities)
-        self.unknown_rate = unknown_rate
+        self.hide = HideLevels(unknown_rate)
         self.d = sum(self.widths)
         slots: list[int] = []
         begin = 0
@@ -44,7 +42,7 @@ class OneHot(Embedding):
 
     def forward(self, x: Int[Tensor, "*batch k"]) -> Float[Tensor, "*batch d"]:
         """``(*, K)`` int64 codes to ``(*, sum(cardinality - 1))`` zeros and ones, in one scatter for all columns."""
-        if self.training and self.unknown_rate:
-            x = hide_levels(x, self.unknown_rate)
-        out = torch.zeros((*x.shape[:-1], self.d + 1), device=x.device)
-        return out.scatter_(-1, self.slot[x + self.offset], 1.0)[..., : self.d]
+        x = self.hide(x)
+        # Not in place, which vmap could do for one member after the other only.
+        out = torch.zeros((*x.shape[:-1], self.d + 1), device=x.device).scatter(-1, self.slot[x + self.offset], 1.0)
+        return out[..., : self.d]

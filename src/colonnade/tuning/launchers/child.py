@@ -15,6 +15,7 @@ from omegaconf import DictConfig, OmegaConf
 from colonnade.core.errors import ColonnadeError, FolderBusyError, TrainingError, out_of_memory
 from colonnade.runs.fit import failed, fit
 from colonnade.runs.folder import LOG, RunFolder
+from colonnade.runs.packed import fit_packed
 from colonnade.tuning.job import Job
 from colonnade.tuning.queue import untimed
 
@@ -44,16 +45,18 @@ def _train(job: Job) -> int:
     begun = time.monotonic()
     os.environ.update(job.environment)
     os.chdir(job.cwd)
-    cfg = OmegaConf.create(job.config)
-    assert isinstance(cfg, DictConfig)
-    OmegaConf.set_struct(cfg, True)
-    folder = RunFolder(job.folder)
+    cfgs = [_config(member) for member in job.members]
+    folders = [RunFolder(member.folder) for member in job.members]
     try:
-        folder.wait(PATIENCE)
+        for folder in folders:
+            folder.wait(PATIENCE)
         _limit_threads(job.threads)
-        fit(cfg, job.folder)
-        if job.latency and untimed(folder.result):
-            _time(folder)
+        if job.others:
+            fit_packed(cfgs, [folder.path for folder in folders])
+        else:
+            fit(cfgs[0], job.folder)
+        if job.latency and untimed(folders[0].result):
+            _time(folders[0])
         log.info("took %.2f s", time.monotonic() - begun)
     except FolderBusyError as error:
         # Not this one's to say how that training ends: it is asked for again when it has.
@@ -67,9 +70,18 @@ def _train(job: Job) -> int:
         return 128 + signal.SIGTERM
     except (Exception, KeyboardInterrupt) as error:
         traceback.print_exc()
-        failed(cfg, folder, _told(error))
+        for cfg, folder in zip(cfgs, folders):
+            if folder.result is None or not job.others:
+                failed(cfg, folder, _told(error))
         return 1
     return 0
+
+
+def _config(job: Job) -> DictConfig:
+    cfg = OmegaConf.create(job.config)
+    assert isinstance(cfg, DictConfig)
+    OmegaConf.set_struct(cfg, True)
+    return cfg
 
 
 def redirect(path: Path) -> None:

@@ -1,0 +1,172 @@
+"""Pack: several trainings of one architecture, a step of all of them at a time."""
+
+from __future__ import annotations
+
+import logging
+import time
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from itertools import groupby
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from colonnade.core.errors import TrainingError
+from colonnade.training.packed.batched import BatchedNetwork
+from colonnade.training.packed.member import Member, Turn
+from colonnade.training.packed.stack import Stack, settings_of
+from colonnade.training.packed.update import clip, update
+
+log = logging.getLogger(__name__)
+
+# Seconds between two lines of progress.
+EVERY = 10.0
+
+
+class Pack:
+    """Trains members side by side, each as it would train by itself.
+
+    Members share nothing but the work: at each step those whose batches have as many rows go through one batched
+    forward and backward pass; then their optimizers, of equal settings at once, take their steps. A member that stops
+    early leaves, and the stack closes the gap.
+
+    Args:
+        members: begun, with something left to train.
+
+    Raises:
+        ConfigError: they cannot be stacked.
+    """
+
+    def __init__(self, members: Sequence[Member]) -> None:
+        # Neighbours have batches of as many rows, and equal settings.
+        self.members = sorted(members, key=lambda m: (m.loader.n_rows, repr(settings_of(m.part()))))
+        self.stack = Stack([member.part() for member in self.members])
+        modules = [member.module for member in self.members]
+        self.network = BatchedNetwork([module.network for module in modules], [module.task for module in modules])
+        self._told = time.monotonic()
+
+    def train(self) -> Iterator[Member]:
+        """Train to the end; gives each member as it ends.
+
+        Raises:
+            SystemExit: the process was told to stop; the states of all members are saved.
+        """
+        try:
+            yield from self._train()
+        except BaseException as error:
+            for member in self.members:
+                member.abandon(error)
+            raise
+
+    def _train(self) -> Iterator[Member]:
+        while self.members:
+            start = time.monotonic()
+            self._epoch()
+            for member in self.members:
+                with _kept(member):
+                    if member.error is None and member.told is None:
+                        member.end_epoch()
+            for member in self.members:
+                if member.told is not None:
+                    # By now the others have saved their states too.
+                    raise member.told
+            self._tell()
+            share = (time.monotonic() - start) / len(self.members)
+            for member in self.members:
+                member.seconds += share
+            ended = [member for member in self.members if member.done]
+            if ended:
+                self.members = [member for member in self.members if not member.done]
+                if self.members:
+                    self.stack = Stack([member.part() for member in self.members])
+            for member in ended:
+                member.leave()
+                member.end()
+                yield member
+
+    def _epoch(self) -> None:
+        """One epoch of every member; those with fewer steps wait for the others."""
+        turns = [member.begin_epoch() for member in self.members]
+        while True:
+            now = [self._next(member, its) for member, its in zip(self.members, turns)]
+            if not any(now):
+                return
+            for start, stop in runs(now, lambda turn: None if turn is None else len(turn.batch)):
+                if now[start] is not None:
+                    self._step(start, [turn for turn in now[start:stop] if turn is not None])
+
+    def _next(self, member: Member, turns: Iterator[Turn]) -> Turn | None:
+        if member.error is None and member.told is None:
+            with _kept(member):
+                return next(turns, None)
+        return None
+
+    def _step(self, start: int, turns: Sequence[Turn]) -> None:
+        """A step of neighbours whose batches have as many rows."""
+        stop = start + len(turns)
+        members, part = self.members[start:stop], self.stack.slice(start, stop)
+        tasks = [member.module.task for member in members]
+        losses, grads = self.network.gradients(
+            part, tasks, [turn.batch for turn in turns], [turn.shares for turn in turns], self._drawn(members, turns)
+        )
+        for member, turn, loss in zip(members, turns, losses.unbind()):
+            # Weights after a loss that is not finite are lost, and harm no other's.
+            with _kept(member):
+                member.module.losses.add(loss, turn.step, turn.batch, turn.epoch)
+            member.rate.apply(member.optimizer.param_groups, turn.index)
+        clip(grads, [member.module.optim.grad_clip for member in members])
+        settings = [(turn.index, *settings_of(member.part())) for member, turn in zip(members, turns)]
+        for first, last in runs(settings, lambda setting: setting):
+            average = members[first].module.average
+            update(
+                self.stack.slice(start + first, start + last),
+                [None if g is None else g[first:last] for g in grads],
+                members[first].optimizer,
+                None if average is None else average.decay,
+                turns[first].index,
+            )
+
+    def _drawn(self, members: Sequence[Member], turns: Sequence[Turn]) -> list[Tensor]:
+        """What is random in the forward pass of each, stacked."""
+        calls = self.network.calls(turns[0].batch)
+        found = []
+        for member, turn in zip(members, turns):
+            member.seed(turn)
+            found.append(self.network.draws.of(member.module.network, calls))
+        return [torch.stack(each) for each in zip(*found)]
+
+    def _tell(self) -> None:
+        """A line now and then."""
+        if time.monotonic() - self._told < EVERY:
+            return
+        self._told = time.monotonic()
+        values = [m.trainer.callback_metrics.get(m.module.task.monitor) for m in self.members]
+        known = [value.item() for value in values if value is not None]
+        shown = f" · {self.members[0].module.task.monitor} {min(known):.4g} to {max(known):.4g}" if known else ""
+        log.info("epoch %d · %d in training%s", self.members[0].trainer.current_epoch, len(self.members), shown)
+
+
+@contextmanager
+def _kept(member: Member) -> Iterator[None]:
+    """Keep with a member what ends its training, since the others go on."""
+    try:
+        yield
+    except TrainingError as error:
+        member.error = error
+    except SystemExit as told:
+        member.told = told
+
+
+def runs(values: Sequence[Any], key: Callable[[Any], Any]) -> list[tuple[int, int]]:
+    """Where neighbours with equal keys begin and end.
+
+    >>> runs("aab", key=str)
+    [(0, 2), (2, 3)]
+    """
+    found, start = [], 0
+    for _, group in groupby(values, key):
+        stop = start + len(list(group))
+        found.append((start, stop))
+        start = stop
+    return found
