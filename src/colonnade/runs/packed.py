@@ -151,6 +151,11 @@ def alike(runs: Iterable[Run]) -> list[list[Run]]:
     return packs
 
 
+def _shapes(parts: Parts) -> dict[str, tuple[int, ...]]:
+    assert isinstance(parts.module, SupervisedModule)
+    return {name: tuple(tensor.shape) for name, tensor in parts.module.state_dict().items()}
+
+
 def difference(one: Parts, other: Parts) -> str | None:
     """Why two runs cannot be in one pack, in words; None: they can, as far as is known before the training."""
     a, b = one.module.spec, other.module.spec
@@ -161,7 +166,7 @@ def difference(one: Parts, other: Parts) -> str | None:
     for name, mine, theirs in zip(a.cat_names, a.cardinalities, b.cardinalities):
         if mine != theirs:
             return f"column '{name}' has {_levels(a, name)} levels in one and {_levels(b, name)} in another"
-    left, right = ({n: tuple(t.shape) for n, t in p.module.state_dict().items()} for p in (one, other))
+    left, right = (_shapes(parts) for parts in (one, other))
     for name in (*left, *right):
         if left.get(name) != right.get(name):
             return f"'{name}' has the shape {left.get(name)} in one and {right.get(name)} in another"

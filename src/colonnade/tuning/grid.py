@@ -135,7 +135,7 @@ def beside(cells: Sequence[Cell], packs: int) -> dict[str, Sequence[str]]:
         cells: of a grid.
         packs: into how many the cells of one model and data set are divided; 0: every cell is alone.
     """
-    alone = {cell.key: (cell.key,) for cell in cells}
+    alone: dict[str, Sequence[str]] = {cell.key: (cell.key,) for cell in cells}
     if not packs:
         return alone
     from colonnade.runs.packed import unpackable

@@ -18,7 +18,7 @@ from colonnade.nn.layout import Layout
 
 
 def attenuate(linear: nn.Module, scale: float = 1.0) -> nn.Linear:
-    """Weights of a linear layer within ``scale / sqrt(d_in)``, bias zero; with a small scale a block begins as nothing."""
+    """Weights of a linear layer within ``scale / sqrt(d_in)``, bias zero; if small, a block begins as nothing."""
     assert isinstance(linear, nn.Linear)
     bound = scale / math.sqrt(linear.in_features)
     nn.init.uniform_(linear.weight, -bound, bound)

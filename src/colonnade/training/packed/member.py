@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -175,7 +175,8 @@ class Member:
                 tracker.ready += len(chunk)
                 tracker.completed += len(chunk)
             progress.batch_progress.increment_processed()
-            progress.batch_progress.is_last_batch = progress.batch_progress.current.processed == len(self.loader)
+            done = progress.batch_progress.current.processed  # type: ignore[attr-defined]
+            progress.batch_progress.is_last_batch = done == len(self.loader)
             self._call("on_train_batch_end", outputs=None, batch=chunk, batch_idx=number)
             progress.batch_progress.increment_completed()
 
@@ -251,7 +252,7 @@ class Member:
         self._within = not loop.epoch_loop.batch_progress.is_last_batch
         # What was saved at the end of a chunk or an epoch was saved before that was counted.
         for progress in (loop.epoch_progress, loop.epoch_loop.batch_progress):
-            progress.current.completed = progress.current.processed
+            progress.current.completed = progress.current.processed  # type: ignore[attr-defined]
         for callback in self.callbacks:
             callback.on_load_checkpoint(self.trainer, self.module, checkpoint)
             state = checkpoint["callbacks"].get(callback.state_key)
@@ -261,7 +262,7 @@ class Member:
         for config, state in zip(self.trainer.lr_scheduler_configs, checkpoint["lr_schedulers"]):
             config.scheduler.load_state_dict(state)
 
-    def _call(self, hook: str, *, among: list[Callback] | None = None, **arguments: Any) -> None:
+    def _call(self, hook: str, *, among: Sequence[Callback] | None = None, **arguments: Any) -> None:
         """Call a hook of the callbacks."""
         for callback in self.callbacks if among is None else among:
             getattr(callback, hook)(self.trainer, self.module, **arguments)
