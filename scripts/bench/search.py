@@ -1,4 +1,4 @@
-"""Overhead of a search: a hundred jobs of about a second on two slots; ours, Hydra's joblib launcher, and Ray Tune."""
+"""Overhead of a search: a hundred jobs of a second on two slots; ours, Hydra's joblib launcher, and Ray Tune."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ WORDS = (
     "model=mlp",
     "trainer=cpu",
     "threads=1",
-    "trainer.max_epochs=40",
+    "trainer.max_epochs=10",
     "trainer.enable_progress_bar=false",
     "callbacks=minimal",
     "logger=none",

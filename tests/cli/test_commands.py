@@ -113,6 +113,19 @@ def cpu_seconds(code, **environment):
     return spent, done.stdout
 
 
+# Takes a quarter of a second where nothing else runs; longer on a slow machine, or beside another test on one core.
+YARDSTICK = "x = 0\nfor i in range(3_300_000): x += i % 7"
+
+
+def is_quick(spend):
+    """Whether the CPU seconds that ``spend()`` gives are fewer than one, by the pace of the machine at that moment."""
+    for _ in range(3):
+        pace = max(1, cpu_seconds(YARDSTICK)[0] / 0.25)
+        if spend() < pace:
+            return True
+    return False
+
+
 CALL = """
 import sys
 from colonnade.cli import main
@@ -125,9 +138,8 @@ sys.exit(status or " ".join(heavy) or 0)
 
 @pytest.mark.parametrize("argv", [["--help"], ["train", "--help"], ["predict", "--help"], ["train", "--cfg", "job"]])
 def test_help_is_quick_and_imports_nothing_heavy(argv):
-    spent, text = cpu_seconds(CALL.format(argv=argv))
-    assert spent < 1
-    assert text
+    assert cpu_seconds(CALL.format(argv=argv))[1]
+    assert is_quick(lambda: cpu_seconds(CALL.format(argv=argv))[0])
 
 
 @pytest.mark.parametrize(
@@ -139,9 +151,11 @@ def test_help_is_quick_and_imports_nothing_heavy(argv):
     ],
 )
 def test_tab_completion_is_quick_and_imports_nothing_heavy(line, expected):
-    spent, text = cpu_seconds(CALL.format(argv=["-sc", "query=bash"]), COMP_LINE=line, COMP_POINT=str(len(line)))
-    assert expected in text.split()
-    assert spent < 1
+    def complete():
+        return cpu_seconds(CALL.format(argv=["-sc", "query=bash"]), COMP_LINE=line, COMP_POINT=str(len(line)))
+
+    assert expected in complete()[1].split()
+    assert is_quick(lambda: complete()[0])
 
 
 def test_python_m(tmp_path):
