@@ -12,6 +12,8 @@ from pathlib import Path
 import polars as pl
 import pytest
 
+import forked
+
 ROOT = Path(__file__).parents[1]
 TEXT = (ROOT / "README.md").read_text(encoding="utf-8")
 # Fenced blocks without a language hold commands; others hold output.
@@ -20,10 +22,6 @@ COMMANDS = [line.split("  #")[0].strip() for block in BLOCKS for line in block.s
 # `make` would set up a virtual environment or run these tests; TensorBoard serves until it is stopped.
 NOT_RUN = ("make", "tensorboard")
 REAL = "data=adult"
-PROGRAMS = {
-    "python": [sys.executable],
-    "colonnade": [sys.executable, "-m", "colonnade.cli"],
-}
 GROUP = re.compile(r"^\| `(\w+)=` \| (.*?) \|", re.MULTILINE)
 
 
@@ -67,7 +65,10 @@ def run(line: str, folder: Path) -> list[str]:
     program, *words = shlex.split(line)
     if words[0] in ("train", "train.py"):
         words += ["trainer.max_epochs=1"]
-    done = subprocess.run([*PROGRAMS[program], *words], cwd=folder, capture_output=True, text=True, timeout=300)
+    if program == "python":
+        done = forked.run(words[1:], folder, program=str(folder / words[0]))
+    else:
+        done = forked.run(words, folder)
     assert done.returncode == 0, f"{line}\n{done.stderr}"
     assert "Traceback" not in done.stderr, line
     assert "Warning" not in done.stderr, line

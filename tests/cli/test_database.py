@@ -2,13 +2,13 @@
 
 import json
 import sqlite3
-import subprocess
-import sys
 
 import duckdb
 import numpy as np
 import polars as pl
 import pytest
+
+import forked
 
 QUICK = ("model=linear", "data.target=y", "trainer.max_epochs=2", "threads=1", "logger=none")
 
@@ -30,8 +30,7 @@ def shop(tmp_path):
 
 
 def train(folder, name, *words):
-    command = [sys.executable, "-m", "colonnade.cli", "train", *QUICK, *words, f"hydra.run.dir={name}"]
-    done = subprocess.run(command, cwd=folder, capture_output=True, text=True, timeout=120)
+    done = forked.run(["train", *QUICK, *words, f"hydra.run.dir={name}"], folder, timeout=120)
     assert done.returncode == 0, done.stderr
     assert "leak" not in done.stderr
     return json.loads((folder / name / "result.json").read_text())["metrics"]

@@ -1,13 +1,12 @@
 from __future__ import annotations
 
 import logging
-import os
-import subprocess
-import sys
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
 import pytest
+
+import forked
 
 from .kit import Commands
 
@@ -29,19 +28,11 @@ SETTINGS = (
 
 
 @pytest.fixture
-def train(tmp_path: Path) -> Callable[..., subprocess.Popen[str]]:
+def train(tmp_path: Path) -> Callable[..., forked.Command]:
     """Start ``colonnade train`` with the settings of these tests in a folder; the process is the caller's."""
 
-    def start(run_dir: Path, *words: str, settings: Sequence[str] = SETTINGS) -> subprocess.Popen[str]:
-        command = [sys.executable, "-m", "colonnade.cli", "train", *settings, *words, f"hydra.run.dir={run_dir}"]
-        return subprocess.Popen(
-            command,
-            cwd=tmp_path,
-            env={**os.environ, "OMP_NUM_THREADS": "1"},
-            stdout=subprocess.PIPE,
-            stderr=subprocess.STDOUT,
-            text=True,
-        )
+    def start(run_dir: Path, *words: str, settings: Sequence[str] = SETTINGS) -> forked.Command:
+        return forked.start(["train", *settings, *words, f"hydra.run.dir={run_dir}"], tmp_path, together=True)
 
     return start
 

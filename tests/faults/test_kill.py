@@ -2,7 +2,10 @@
 
 import json
 import random
+import shutil
 import signal
+import subprocess
+import sys
 import time
 
 import polars as pl
@@ -10,6 +13,8 @@ import pytest
 from safetensors.torch import load_file
 
 from colonnade.training.checkpoint_io import latest_recovery
+
+from .conftest import SETTINGS
 
 LIMIT = 60
 
@@ -44,13 +49,18 @@ def same(first, second):
     assert results[0]["epochs"] == results[1]["epochs"]
 
 
-@pytest.fixture
-def uninterrupted(train, tmp_path):
-    folder = tmp_path / "whole"
-    process = train(folder)
-    out, _ = process.communicate(timeout=LIMIT)
-    assert process.returncode == 0, out
+@pytest.fixture(scope="module")
+def whole(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("whole") / "run"
+    # A process like a user's: with its own order of sets and mappings.
+    command = [sys.executable, "-m", "colonnade.cli", "train", *SETTINGS, f"hydra.run.dir={folder}"]
+    subprocess.run(command, cwd=folder.parent, capture_output=True, check=True, timeout=LIMIT)
     return folder
+
+
+@pytest.fixture
+def uninterrupted(whole, tmp_path):
+    return shutil.copytree(whole, tmp_path / "whole")
 
 
 @pytest.mark.slow

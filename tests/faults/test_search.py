@@ -4,13 +4,13 @@ import json
 import os
 import random
 import signal
-import subprocess
-import sys
 import time
 from collections import Counter
 
 import psutil
 import pytest
+
+import forked
 
 LIMIT = 240
 QUICK = (
@@ -31,17 +31,13 @@ def search(tmp_path):
     started = []
 
     def start(*words, settings=QUICK, **environment):
-        said = tmp_path / f"said-{len(started)}.txt"
-        with said.open("w") as stream:
-            process = subprocess.Popen(
-                [sys.executable, "-m", "colonnade.cli", "train", "-m", *settings, *words, "hydra.sweep.dir=search"],
-                cwd=tmp_path,
-                env={**os.environ, "OMP_NUM_THREADS": "1", **environment},
-                stdout=stream,
-                stderr=stream,
-                start_new_session=True,
-            )
-        process.said = said
+        process = forked.start(
+            ["train", "-m", *settings, *words, "hydra.sweep.dir=search"],
+            tmp_path,
+            env=environment,
+            together=True,
+            new_session=True,
+        )
         started.append(process)
         return process
 
@@ -52,8 +48,9 @@ def search(tmp_path):
 
 
 def finished(process, code=0):
-    assert process.wait(LIMIT) == code, process.said.read_text()
-    return process.said.read_text()
+    said, _ = process.communicate(LIMIT)
+    assert process.returncode == code, said
+    return said
 
 
 def results(folder):
@@ -170,8 +167,7 @@ def test_a_training_over_two_processes_trains_the_settings_of_its_own_trial(sear
     assert first["status"] == second["status"] == "finished"
     assert first["metrics"] != second["metrics"]
     alone = tmp_path / "alone"
-    command = [sys.executable, "-m", "colonnade.cli", "train", *settings, *two, "optim.lr=0.01"]
-    subprocess.run([*command, f"hydra.run.dir={alone}"], check=True, cwd=tmp_path, capture_output=True)
+    forked.run(["train", *settings, *two, "optim.lr=0.01", f"hydra.run.dir={alone}"], tmp_path).check_returncode()
     assert second["metrics"] == json.loads((alone / "result.json").read_text())["metrics"]
 
 

@@ -1,15 +1,14 @@
 """Searches over baselines: a table with networks, and a study whose first point is the defaults."""
 
 import json
-import subprocess
-import sys
+
+import forked
 
 QUICK = ("data=breast_cancer", "threads=1", "logger=none", "trainer=cpu", "trainer.max_epochs=1")
 
 
 def search(folder, *words):
-    command = [sys.executable, "-m", "colonnade.cli", "train", "-m", *QUICK, *words, "hydra.sweep.dir=search"]
-    done = subprocess.run(command, cwd=folder, capture_output=True, text=True, check=False, timeout=200)
+    done = forked.run(["train", "-m", *QUICK, *words, "hydra.sweep.dir=search"], folder, timeout=200)
     assert done.returncode == 0, done.stderr
     results = [json.loads(path.read_text()) for path in sorted((folder / "search").glob("*/result.json"))]
     return done.stdout, results
