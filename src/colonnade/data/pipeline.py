@@ -251,7 +251,8 @@ class FittedPipeline:
         """How each encoded column came about; ``as read`` where nothing was done to it."""
         told: dict[str, str] = {}
         for step in self.module.fitted():
-            for name, formula in step.describe().items():
+            for feature in step.features():
+                name, formula = feature.name, feature.formula
                 told[name] = f"{told[name]}; then {formula}" if name in told else formula
         return {name: told.get(name, "as read") for name in (*self.num_names, *self.cat_names)}
 

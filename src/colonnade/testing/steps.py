@@ -19,6 +19,7 @@ import torch
 from torch import Tensor
 
 from colonnade.core.schema import Column, Kind, Schema
+from colonnade.data.features import Origins
 from colonnade.data.pipeline import FittedPipeline, Pipeline
 from colonnade.data.steps.base import Step
 from colonnade.data.steps.impute import Impute
@@ -162,11 +163,23 @@ def check_storage(step: Step) -> None:
 
 
 def check_description(step: Step) -> None:
-    """Every encoded column says how it came about."""
+    """Every encoded column says how it came about, in terms of columns that were there, down to raw ones."""
     pipeline = fitted(step)
-    assert tuple(pipeline.describe()) == (*pipeline.num_names, *pipeline.cat_names)
+    outputs = (*pipeline.num_names, *pipeline.cat_names)
+    assert tuple(pipeline.describe()) == outputs
+    known = {*pipeline.lookup.names}
     for module in pipeline.module.fitted():
-        assert all(isinstance(text, str) and text for text in module.describe().values())
+        told = module.features()
+        assert len({feature.name for feature in told}) == len(told)
+        for feature in told:
+            assert feature.formula
+            assert feature.inputs, f"{feature.name} is made of something"
+            assert known.issuperset(feature.inputs)
+            assert all(values.numel() for values in feature.numbers.values())
+        known.update(feature.name for feature in told)
+    assert known.issuperset(outputs), "what is new is told"
+    origins = Origins(pipeline)
+    assert all(origins.of(name) for name in outputs)
 
 
 def check_export(step: Step) -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, ClassVar
 
@@ -12,6 +12,23 @@ from torch import Tensor, nn
 
 from colonnade.core.errors import ConfigError, closest
 from colonnade.data.columns import Columns, Layout, TrainRows
+
+
+@dataclass(frozen=True)
+class Feature:
+    """What a step says of a column that it makes or changes.
+
+    Args:
+        name: of the column.
+        formula: how it is computed, in terms of ``inputs``.
+        inputs: columns that were given to the step.
+        numbers: what was fitted for it, by name.
+    """
+
+    name: str
+    formula: str
+    inputs: tuple[str, ...]
+    numbers: Mapping[str, Tensor] = field(default_factory=dict)
 
 
 class FittedStep(nn.Module, ABC):
@@ -46,8 +63,12 @@ class FittedStep(nn.Module, ABC):
         """Constructor arguments that are no tensors, as plain JSON data."""
 
     @abstractmethod
+    def features(self) -> list[Feature]:
+        """Every column that the step makes or changes, documented."""
+
     def describe(self) -> dict[str, str]:
         """Formula of each column that the step makes or changes, in terms of the columns it was given."""
+        return {feature.name: feature.formula for feature in self.features()}
 
 
 @dataclass

@@ -10,7 +10,7 @@ import torch
 from torch import Tensor
 
 from colonnade.data.columns import FIRST_LEVEL, MISSING, MISSING_TIME, Columns, Layout, TrainRows
-from colonnade.data.steps.base import Fitted, FittedStep, Step, index_of
+from colonnade.data.steps.base import Feature, Fitted, FittedStep, Step, index_of
 from colonnade.data.steps.statistics import extremes
 
 
@@ -115,6 +115,6 @@ class Kept(FittedStep):
         """None."""
         return {}
 
-    def describe(self) -> dict[str, str]:
+    def features(self) -> list[Feature]:
         """Columns that stay are not changed."""
-        return {}
+        return []
