@@ -40,6 +40,22 @@ def all_steps() -> dict[str, type[Step]]:
 
 
 STEPS = all_steps()
+# Of steps that have nothing to do without.
+ARGUMENTS = {
+    "Expressions": {
+        "columns": {
+            "ratio": "plain / count",
+            "logs": "log(zeros) + log1p(skewed) - sqrt(plain) * exp(-count)",
+            "power": "skewed ** 2 + abs(count) ** 0.5 + 2 ** count + count ** -1",
+            "waves": "sin(plain) * cos(count) + floor(plain) - ceil(zeros) + sign(count)",
+            "ends": "max(plain, skewed) - min(zeros, count)",
+            "truths": "(plain > 50 and not count == 0) + (skewed <= 1 or yes)",
+            "chosen": "where(colour == 'red', ratio, missing(colour) + missing(skewed) + missing(when))",
+            "clock": "hour(when) + 24 * weekday(when) + year(when)",
+            "since": "(when - when) + (colour != 'never')",
+        }
+    },
+}
 VARIANTS = {
     "Calendar, cyclic": Calendar(parts=PARTS, cyclic=True),
     "Frequency, all, alone": Frequency(min_levels=1, keep=False),
@@ -57,6 +73,7 @@ def test_finds_every_step() -> None:
     assert sorted(STEPS) == [
         "Calendar",
         "Drop",
+        "Expressions",
         "Frequency",
         "Impute",
         "Log",
@@ -75,7 +92,7 @@ def test_finds_every_step() -> None:
 @pytest.mark.parametrize("check", CHECKS, ids=lambda check: check.__name__)
 @pytest.mark.parametrize("name", STEPS)
 def test_contract(name: str, check) -> None:
-    check(STEPS[name]())
+    check(STEPS[name](**ARGUMENTS.get(name, {})))
 
 
 @pytest.mark.parametrize("check", CHECKS, ids=lambda check: check.__name__)

@@ -19,6 +19,7 @@ from colonnade.data.columns import Columns, TrainRows
 from colonnade.data.encoder import Encoder
 from colonnade.data.lookup import CodedRows, Lookup
 from colonnade.data.steps.base import FittedStep, Step
+from colonnade.data.steps.expressions import Expressions
 
 BLOCK = 16_384
 """Rows encoded at once: few enough for the intermediate columns to stay in the processor's cache."""
@@ -34,17 +35,30 @@ class Pipeline:
 
     Args:
         steps: in their order, by name; None leaves a step out (``pipeline.steps.rare=null``).
+        expressions: columns to add to the raw ones, by formulas; see
+            :class:`~colonnade.data.steps.expressions.Expressions`. They come first.
+        create: steps that make further columns of raw ones, before ``steps``.
+        select: steps that choose among the encoded columns, after ``steps``.
         sample_rows: train rows, drawn by the seed, from which statistics of numbers and datetimes are taken. Levels,
             their counts and their targets are always taken from all train rows.
 
     Raises:
-        ValueError: ``sample_rows`` below 100, or no step fills missing numbers behind those that may make them.
+        ValueError: ``sample_rows`` below 100, a formula that is not understood, two steps of one name, or no step fills
+            missing numbers behind those that may make them.
     """
 
-    def __init__(self, *, steps: Mapping[str, Step | None], sample_rows: int = 100_000) -> None:
+    def __init__(
+        self,
+        *,
+        steps: Mapping[str, Step | None],
+        expressions: Mapping[str, str] | None = None,
+        create: Mapping[str, Step | None] | None = None,
+        select: Mapping[str, Step | None] | None = None,
+        sample_rows: int = 100_000,
+    ) -> None:
         if sample_rows < 100:
             raise ValueError(f"sample_rows must be at least 100, got {sample_rows!r}")
-        self.steps = {name: step for name, step in steps.items() if step is not None}
+        self.steps = _in_order(expressions or {}, create or {}, steps, select or {})
         self.sample_rows = sample_rows
         _check_missing(self.steps)
 
@@ -130,6 +144,18 @@ class Pipeline:
             return codes
 
         return TrainRows(torch.from_numpy(chosen), target, read, read_codes)
+
+
+def _in_order(expressions: Mapping[str, str], *parts: Mapping[str, Step | None]) -> dict[str, Step]:
+    """Every step by its name: expressions, then each part in its order."""
+    found: dict[str, Step] = {"expressions": Expressions(columns=expressions)} if expressions else {}
+    for name, step in (item for part in parts for item in part.items()):
+        if step is None:
+            continue
+        if name in found:
+            raise ValueError(f"two steps are called '{name}': give the one in create or select another name")
+        found[name] = step
+    return found
 
 
 def _check_missing(steps: Mapping[str, Step]) -> None:

@@ -176,7 +176,7 @@ def check_description(step: Step) -> None:
             assert feature.inputs, f"{feature.name} is made of something"
             assert known.issuperset(feature.inputs)
             assert all(values.numel() for values in feature.numbers.values())
-        known.update(feature.name for feature in told)
+            known.add(feature.name)
     assert known.issuperset(outputs), "what is new is told"
     origins = Origins(pipeline)
     assert all(origins.of(name) for name in outputs)

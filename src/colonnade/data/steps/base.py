@@ -21,7 +21,7 @@ class Feature:
     Args:
         name: of the column.
         formula: how it is computed, in terms of ``inputs``.
-        inputs: columns that were given to the step.
+        inputs: columns that were given to the step, or that it made before this one.
         numbers: what was fitted for it, by name.
     """
 
