@@ -14,14 +14,18 @@ from omegaconf import OmegaConf
 import colonnade.data.steps
 from colonnade.data.pipeline import FittedPipeline, Pipeline
 from colonnade.data.steps.base import Step
+from colonnade.data.steps.bins import Bins
 from colonnade.data.steps.calendar import PARTS, Calendar
 from colonnade.data.steps.frequency import Frequency
+from colonnade.data.steps.groups import Groups
 from colonnade.data.steps.impute import Impute
 from colonnade.data.steps.onehot import OneHot
+from colonnade.data.steps.pairs import Candidate, Pairs
 from colonnade.data.steps.power import Log
 from colonnade.data.steps.quantile import QuantileNormal
 from colonnade.data.steps.rare import Rare
 from colonnade.data.steps.target_encode import TargetEncode
+from colonnade.data.steps.text import Text
 from colonnade.testing.steps import CHECKS, N_ROWS, example, example_target
 
 CONF = sorted((Path(__file__).parents[2] / "conf" / "pipeline").glob("*.yaml"))
@@ -37,6 +41,15 @@ def all_steps() -> dict[str, type[Step]]:
             if ours and not inspect.isabstract(value):
                 found[name] = value
     return found
+
+
+class AnyPairs(Pairs):
+    """Takes some of each kind, as the example's target has nothing to do with its columns."""
+
+    def _search(self, train, chosen, generator) -> list[tuple[Candidate, float]]:
+        super()._search(train, chosen, generator)
+        made = self._candidates(chosen[:4])
+        return [(candidate, 0.01) for candidate in made]
 
 
 STEPS = all_steps()
@@ -57,33 +70,45 @@ ARGUMENTS = {
     },
 }
 VARIANTS = {
+    "Bins, tree, alone": Bins(strategy="tree", n_bins=4, min_rows=5, keep=False),
     "Calendar, cyclic": Calendar(parts=PARTS, cyclic=True),
     "Frequency, all, alone": Frequency(min_levels=1, keep=False),
+    "Groups, all": Groups(
+        statistics=["mean", "std", "min", "median", "max", "count"],
+        relations=["value", "difference", "ratio"],
+        min_count=2,
+    ),
     "Impute, mean, no flag": Impute(strategy="mean", flag=False),
     "Impute, constant": Impute(strategy="constant", fill=-1.0),
     "Log, chosen": Log(columns=["plain"]),
     "OneHot, all": OneHot(max_levels=100, drop_binary=False),
+    "Pairs, any": AnyPairs(),
     "QuantileNormal, ties": QuantileNormal(noise=0.0, n_quantiles=50),
     "Rare, four": Rare(min_count=5, max_levels=4),
     "TargetEncode, all": TargetEncode(min_levels=1, smoothing=0.0, keep=True),
+    "Text, all, alone": Text(min_levels=1, n=2, buckets=5, keep=False),
 }
 
 
 def test_finds_every_step() -> None:
     assert sorted(STEPS) == [
+        "Bins",
         "Calendar",
         "Drop",
         "Expressions",
         "Frequency",
+        "Groups",
         "Impute",
         "Log",
         "OneHot",
+        "Pairs",
         "QuantileNormal",
         "Rare",
         "Robust",
         "SmoothClip",
         "Standard",
         "TargetEncode",
+        "Text",
         "YeoJohnson",
     ]
     assert len(CHECKS) == 8

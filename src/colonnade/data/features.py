@@ -112,7 +112,7 @@ def shown(values: Tensor) -> str:
     >>> shown(torch.tensor(0.25)), shown(torch.tensor([1.0, 2.5])), shown(torch.arange(40))
     ('0.25', '1, 2.5', '40 numbers from 0 to 39')
     """
-    flat = values.flatten().tolist()
+    flat = values[~values.isnan()].tolist()
     if len(flat) <= _LISTED:
         return ", ".join(f"{value:.6g}" for value in flat)
     return f"{len(flat)} numbers from {min(flat):.6g} to {max(flat):.6g}"

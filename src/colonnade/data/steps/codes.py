@@ -87,10 +87,10 @@ class FromTable(FittedStep):
         tables = torch.tensor_split(self.table, self.offset[1:, 0].cpu())
         columns = [(name, values) for name, table in zip(self.names, tables, strict=True) for values in table.T]
         return [
-            Feature(new, self.formula(name), (name,), {"by code": values})
+            Feature(new, self.formula(name, new), (name,), {"by code": values})
             for new, (name, values) in zip(self.added, columns, strict=True)
         ]
 
     @abstractmethod
-    def formula(self, name: str) -> str:
-        """What is looked up for a category."""
+    def formula(self, name: str, new: str) -> str:
+        """What is looked up for a category, in the column that is added."""
