@@ -78,6 +78,10 @@ def features_page(pipeline: FittedPipeline) -> str:
     unused = [name for name in origins.raw if name not in used]
     if unused:
         lines += ["", "## Not used", "", ", ".join(map(_cell, unused))]
+    for step, verdicts in pipeline.selection.items():
+        lines += ["", f"## Selected by {_cell(step)}", "", "| column | score | limit | |", "|---|---|---|---|"]
+        ordered = sorted(verdicts, key=lambda verdict: (not verdict.kept, -verdict.score))
+        lines += [_row(v.column, f"{v.score:.4g}", f"{v.limit:.4g}", v.why) for v in ordered]
     if pipeline.log:
         lines += ["", "## Said by the steps", "", *(f"* {_cell(line)}" for line in pipeline.log)]
     return "\n".join(lines) + "\n"

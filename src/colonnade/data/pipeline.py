@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import zlib
 from collections.abc import Mapping, Sequence
+from dataclasses import asdict
 from pathlib import Path
 
 import numpy as np
@@ -18,7 +19,7 @@ from colonnade.data.blocks import each_block, one_thread, take
 from colonnade.data.columns import Columns, TrainRows
 from colonnade.data.encoder import Encoder
 from colonnade.data.lookup import CodedRows, Lookup
-from colonnade.data.steps.base import FittedStep, Step
+from colonnade.data.steps.base import FittedStep, Step, Verdict
 from colonnade.data.steps.expressions import Expressions
 
 BLOCK = 16_384
@@ -85,6 +86,7 @@ class Pipeline:
         lookup, layout = Lookup.fit(frame, schema, train_rows)
         train = self._train_rows(frame, lookup, target, train_rows, seed)
         modules: dict[str, FittedStep] = {}
+        selection: dict[str, list[Verdict]] = {}
         log: list[str] = []
         for name, step in self.steps.items():
             # Seeded by its name, so that one step more or less leaves the others as they are.
@@ -93,6 +95,8 @@ class Pipeline:
                 fitted = step.fit(train, layout, generator)
             layout = fitted.layout
             log += [f"{name}: {line}" for line in fitted.log]
+            if fitted.verdicts:
+                selection[name] = fitted.verdicts
             if fitted.module is not None:
                 modules[name] = fitted.module.eval()
                 train = train.after(modules[name].encode_train, modules[name].recode)
@@ -106,6 +110,7 @@ class Pipeline:
             cat_names=layout.cat,
             cardinalities=layout.cardinalities,
             log=log,
+            selection=selection,
         )
 
     def _train_rows(
@@ -181,6 +186,7 @@ class FittedPipeline:
         num_names, cat_names: encoded columns.
         cardinalities: number of codes of each encoded category, missing and unknown included.
         log: what fitting had to say: dropped columns and why, merged levels.
+        selection: what each step that selects said of the columns, by the name of the step.
     """
 
     def __init__(
@@ -192,6 +198,7 @@ class FittedPipeline:
         cat_names: Sequence[str],
         cardinalities: Sequence[int],
         log: Sequence[str],
+        selection: Mapping[str, Sequence[Verdict]] | None = None,
     ) -> None:
         self.lookup = lookup
         self.module = module
@@ -199,6 +206,7 @@ class FittedPipeline:
         self.cat_names = tuple(cat_names)
         self.cardinalities = tuple(cardinalities)
         self.log = list(log)
+        self.selection = {name: list(verdicts) for name, verdicts in (selection or {}).items()}
 
     def code(self, frame: pl.DataFrame) -> CodedRows:
         """Look the strings up, once for all parts that are then encoded."""
@@ -294,6 +302,7 @@ class FittedPipeline:
             "cat_names": self.cat_names,
             "cardinalities": self.cardinalities,
             "log": self.log,
+            "selection": {name: [asdict(v) for v in verdicts] for name, verdicts in self.selection.items()},
         }
         text = json.dumps(data, indent=1, ensure_ascii=False)
         (folder / "pipeline.json").write_text(text, encoding="utf-8")
@@ -322,4 +331,9 @@ class FittedPipeline:
             cat_names=data["cat_names"],
             cardinalities=data["cardinalities"],
             log=data["log"],
+            selection={
+                # Earlier versions selected nothing.
+                name: [Verdict(**verdict) for verdict in verdicts]
+                for name, verdicts in data.get("selection", {}).items()
+            },
         )

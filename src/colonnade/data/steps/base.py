@@ -71,6 +71,25 @@ class FittedStep(nn.Module, ABC):
         return {feature.name: feature.formula for feature in self.features()}
 
 
+@dataclass(frozen=True)
+class Verdict:
+    """What a step that selects says of a column.
+
+    Args:
+        column: its name.
+        score: what was measured.
+        limit: what the score is compared with.
+        kept: whether the column stays.
+        why: in words.
+    """
+
+    column: str
+    score: float
+    limit: float
+    kept: bool
+    why: str
+
+
 @dataclass
 class Fitted:
     """What fitting gives.
@@ -79,11 +98,13 @@ class Fitted:
         module: the fitted step; None when there is nothing for it to do, and it is left out.
         layout: of the columns it gives.
         log: what a person should know, such as columns that were dropped and why.
+        verdicts: on every column that the step has looked at, if it selects.
     """
 
     module: FittedStep | None
     layout: Layout
     log: list[str] = field(default_factory=list)
+    verdicts: list[Verdict] = field(default_factory=list)
 
 
 class Step(ABC):
