@@ -173,3 +173,29 @@ def test_a_known_data_set_keeps_its_file(folder, capsys):
     assert not (folder / "conf").exists()
     inspect(["data=wine", "out=mine.yaml"])
     assert "name: my_wine" in Path("mine.yaml").read_text()
+
+
+def test_parts_are_compared(tmp_path, monkeypatch, capsys):
+    monkeypatch.chdir(tmp_path)
+    rows = range(600)
+    lines = [f"{i * 37 % 101},{i if i % 7 else ''},{'ab'[i % 2]},{i * 53 % 97}" for i in rows]
+    (tmp_path / "t.csv").write_text("x,when,k,y\n" + "\n".join(lines))
+    words = [
+        "t.csv",
+        "data.target=y",
+        "data.time=when",
+        "split=time",
+        "out=-",
+        "parts=true",
+        "data.filter=when is not null",
+    ]
+    assert inspect(words) == 0
+    shown = capsys.readouterr().out
+    assert "Parts" in shown
+    assert "all together" in shown
+    listed = shown.split("all together")[1].splitlines()[1:]
+    assert listed[0].startswith("when"), "later rows are told by their time"
+    with pytest.raises(ConfigError, match="parts=yes: expected true or false"):
+        inspect(["t.csv", "parts=yes"])
+    with pytest.raises(ConfigError, match="parts=true compares the parts of a split, which needs a target"):
+        inspect(["t.csv", "parts=true", "out=-"])

@@ -32,6 +32,7 @@ COUNTS = {
     "experiment": 2,
     "explain": 2,
     "export": 2,
+    "features": 9,
     "hydra": 2,
     "launcher": 3,
     "loader": 2,
@@ -169,7 +170,7 @@ def test_what_surrounds_a_training_is_built(choice, tmp_path, monkeypatch):
         assert trainer.max_epochs == cfg.trainer.max_epochs
 
 
-@pytest.mark.parametrize("choice", choices("pipeline", "split", "loader", "optim"))
+@pytest.mark.parametrize("choice", choices("pipeline", "features", "split", "loader", "optim"))
 def test_the_other_groups_run_forward(choice, tmp_path):
     cfg = compose(words(tmp_path, choice, *NEEDS.get(choice, [])))
     check(cfg)

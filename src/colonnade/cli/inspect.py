@@ -26,6 +26,7 @@ HELP = """colonnade inspect table.csv [data.target=y] [out=my.yaml] [key=value .
 
 Reads a table, shows what its columns are and what is doubtful, and writes conf/data/<name>.yaml for `data=<name>`.
 `table.csv` is short for `data.path=table.csv`. out=FILE writes elsewhere, out=- prints.
+parts=true also splits the rows (split=...) and shows how alike train, validation and test rows are, column by column.
 An existing file is never overwritten, and for `data=<name>`, which has its file, none is written without out=FILE.
 """
 
@@ -57,7 +58,8 @@ def inspect(words: list[str]) -> int:
     """Show a table and write its YAML.
 
     Args:
-        words: overrides as for ``train`` (``data.path=``, ``data.target=``, ``data.*``, ``data=...``), and ``out=``.
+        words: overrides as for ``train`` (``data.path=``, ``data.target=``, ``data.*``, ``data=...``), ``out=``
+            and ``parts=``.
 
     Returns:
         0.
@@ -75,13 +77,20 @@ def inspect(words: list[str]) -> int:
     from colonnade.config.compose import compose
 
     out = [word.removeprefix("out=") for word in words if word.startswith("out=")][-1:]
-    overrides = [_spelled(word) for word in words if not word.startswith("out=")]
+    parts = [word.removeprefix("parts=").lower() for word in words if word.startswith("parts=")][-1:]
+    if parts not in ([], ["true"], ["false"]):
+        raise ConfigError(f"parts={parts[0]}: expected true or false")
+    overrides = [_spelled(word) for word in words if not word.startswith(("out=", "parts="))]
     cfg = compose(overrides)
     table = build(cfg.data).read()
     findings = look(table, tuple(cfg.data.get("waive") or ()))
     console = Console(file=sys.stdout, highlight=False)
     name = _name_of(cfg)
     show(console, table, findings, title=str(cfg.data.get("path") or _stem(cfg)))
+    if parts == ["true"]:
+        from colonnade.cli.parts import show_parts
+
+        show_parts(console, cfg, table, findings.kind)
 
     there = None if out else _own_file(cfg, overrides)
     if there is not None:

@@ -30,7 +30,7 @@ BY_COLUMN = {"columns": "[^=]*", "exclude": "[^=]*", "levels": r"\[.*\]", "repla
 # Values that are names of columns, or of a file.
 NAMES = ("target", "weight", "group", "time", "row_id", "waive", "path")
 # Values that are text to the end of the word, commas and all.
-TEXTS = (r"sql\.query", r"sql\.uri", "filter")
+TEXTS = (r"data\.sql\.query", r"data\.sql\.uri", r"data\.filter", r"pipeline\.expressions\.[^=]+")
 QUOTED = r"(?:'[^']*'|\"[^\"]*\")+"
 PLAIN = re.compile(r"[A-Za-z_$][\w$-]*|0|[1-9][0-9]*", re.ASCII)
 QUOTING = "; quote a value that holds blanks, commas, = or brackets: 'key=\"a, b\"'"
@@ -221,10 +221,12 @@ def spelled_out(word: str) -> str:
 
     >>> spelled_out("search={optim.lr:null}"), spelled_out("data.filter=a > 1, b")
     ('++search={optim.lr:null}', "data.filter='a > 1, b'")
+    >>> spelled_out("pipeline.expressions.ratio=(a + 1) / max(b, c)")
+    "pipeline.expressions.ratio='(a + 1) / max(b, c)'"
     """
     if word.startswith("search={"):
         return f"++{word}"
-    about = re.fullmatch(rf"(\+{{0,2}}data\.(?:({'|'.join(TEXTS)})|{'|'.join(NAMES)}))=(.+)", word, re.DOTALL)
+    about = re.fullmatch(rf"(\+{{0,2}}(?:({'|'.join(TEXTS)})|data\.(?:{'|'.join(NAMES)})))=(.+)", word, re.DOTALL)
     if about is None:
         return word
     key, is_text, written = about.groups()

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from math import lgamma, log
 
@@ -73,25 +73,56 @@ def find_leaks(frame: pl.DataFrame, schema: Schema, kind: TargetKind) -> list[Le
     Returns:
         Leaks and suspects, the clearest first.
     """
-    labelled = pl.all_horizontal(pl.col(schema.targets).is_not_null())
-    sample = frame.gather_every(max(1, frame.height // _SAMPLE)).filter(labelled)
+    sample = _labelled(frame, schema)
     if sample.height < _LEAST_ROWS:
         return []
-    sample = sample.sample(fraction=1.0, shuffle=True, seed=0)
-    learn = np.arange(sample.height) % 2 == 0
     worst: dict[str, Leak] = {}
     copies: list[str] = []
-    for target in schema.targets:
-        y = dense_ranks(sample[target]) if kind is not TargetKind.REAL else sample[target].cast(pl.Float64).to_numpy()
-        judge = _Judge(y, learn, real=kind is TargetKind.REAL)
+    for target, judge in _judges(sample, schema, kind):
         for name in schema.features:
-            kind_of = Kind.DATETIME if name == schema.time else schema.columns[name].kind
-            leak = judge(sample[name], kind_of, target)
+            leak = judge(sample[name], _kind_of(name, schema), target)
             if leak is not None and (name not in worst or leak.score > worst[name].score):
                 worst[name] = leak
                 copies += [name] if leak.copies else []
     worst |= {leak.column: leak for leak in _companions(sample, schema, copies) if leak.column not in worst}
     return sorted(worst.values(), key=lambda leak: (not leak.stops, -leak.score))
+
+
+def leak_scores(frame: pl.DataFrame, schema: Schema, kind: TargetKind) -> dict[str, float]:
+    """The score of :class:`Leak` of every feature, of several targets the highest; NaN where nothing can be measured.
+
+    Args:
+        frame, schema, kind: see :func:`find_leaks`.
+    """
+    sample = _labelled(frame, schema)
+    scores = dict.fromkeys(schema.features, float("nan"))
+    if sample.height < _MIN_ROWS:
+        return scores
+    for _, judge in _judges(sample, schema, kind):
+        for name in schema.features:
+            found = judge.score(sample[name], _kind_of(name, schema))
+            scores[name] = float(np.fmax(scores[name], found))
+    return scores
+
+
+def _labelled(frame: pl.DataFrame, schema: Schema) -> pl.DataFrame:
+    """Some 20,000 rows that have a target, shuffled."""
+    labelled = pl.all_horizontal(pl.col(schema.targets).is_not_null())
+    sample = frame.gather_every(max(1, frame.height // _SAMPLE)).filter(labelled)
+    return sample.sample(fraction=1.0, shuffle=True, seed=0)
+
+
+def _judges(sample: pl.DataFrame, schema: Schema, kind: TargetKind) -> Iterator[tuple[str, _Judge]]:
+    """Each target, and who scores columns against it."""
+    learn = np.arange(sample.height) % 2 == 0
+    real = kind is TargetKind.REAL
+    for target in schema.targets:
+        y = sample[target].cast(pl.Float64).to_numpy() if real else dense_ranks(sample[target])
+        yield target, _Judge(y, learn, real=real)
+
+
+def _kind_of(name: str, schema: Schema) -> Kind:
+    return Kind.DATETIME if name == schema.time else schema.columns[name].kind
 
 
 def check_leaks(frame: pl.DataFrame, schema: Schema, kind: TargetKind, *, waive: Sequence[str] = ()) -> list[str]:
@@ -196,14 +227,13 @@ class _Judge:
         if missing.all():
             return None
         name, values = column.name, 0 if self.real else self._count(column)
-        ordered = kind.is_number or kind is Kind.DATETIME
-        x = column.to_physical().cast(pl.Float64).fill_null(np.nan).to_numpy() if ordered else dense_ranks(column)
+        x, ordered = self._values(column, kind)
         exactly = self._same_order(x, missing, kind) if self.real else self._same_classes(x, missing, values)
         if exactly:
             return Leak(name, 1.0, f"column '{name}' alone foretells the target '{target}': {exactly}", stops=True)
         if len(self.y) < _MIN_ROWS or self.base == 0 or (not self.real and self.base * len(self.unseen) < 10):
             return None
-        score = self._score(x, missing, ordered)
+        score = self._score(x, ordered, missing)
         copy = values <= 2 * self.classes if not self.real else False
         enough = len(self.y) >= _MANY_ROWS or copy or self.real
         stop, suspect = (_STOP_REAL, _SUSPECT_REAL) if self.real else (_STOP_CLASS, _SUSPECT_CLASS)
@@ -213,6 +243,17 @@ class _Judge:
         if stops:
             return leak
         return self._presence(name, missing, target) or (leak if score >= suspect else None)
+
+    def score(self, column: pl.Series, kind: Kind) -> float:
+        """Share of the error of guessing that the column removes on the unseen half; NaN where there is no error."""
+        missing = column.is_null().to_numpy()
+        return float("nan") if self.base == 0 or missing.all() else self._score(*self._values(column, kind), missing)
+
+    def _values(self, column: pl.Series, kind: Kind) -> tuple[np.ndarray, bool]:
+        """Numbers, and whether their order means something."""
+        if kind.is_number or kind is Kind.DATETIME:
+            return column.to_physical().cast(pl.Float64).fill_null(np.nan).to_numpy(), True
+        return dense_ranks(column), False
 
     def _count(self, column: pl.Series) -> int:
         """Distinct values; where they are more than twice as many as classes, at least so many."""
@@ -258,7 +299,7 @@ class _Judge:
         how = "the two are equal" if equal else "the two rise together" if up else "one falls as the other rises"
         return f"{how}, in all {len(there):,} rows looked at"
 
-    def _score(self, x: np.ndarray, missing: np.ndarray, ordered: bool) -> float:
+    def _score(self, x: np.ndarray, ordered: bool, missing: np.ndarray) -> float:
         """Share of the error of guessing that is removed on the unseen half."""
         learn, seen = self.learn, ~missing[self.learn]
         predicted = np.full(len(self.unseen), self.guess)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import zlib
 from collections.abc import Mapping, Sequence
+from dataclasses import asdict
 from pathlib import Path
 
 import numpy as np
@@ -18,7 +19,8 @@ from colonnade.data.blocks import each_block, one_thread, take
 from colonnade.data.columns import Columns, TrainRows
 from colonnade.data.encoder import Encoder
 from colonnade.data.lookup import CodedRows, Lookup
-from colonnade.data.steps.base import FittedStep, Step
+from colonnade.data.steps.base import FittedStep, Step, Verdict
+from colonnade.data.steps.expressions import Expressions
 
 BLOCK = 16_384
 """Rows encoded at once: few enough for the intermediate columns to stay in the processor's cache."""
@@ -34,17 +36,30 @@ class Pipeline:
 
     Args:
         steps: in their order, by name; None leaves a step out (``pipeline.steps.rare=null``).
+        expressions: columns to add to the raw ones, by formulas; see
+            :class:`~colonnade.data.steps.expressions.Expressions`. They come first.
+        create: steps that make further columns of raw ones, before ``steps``.
+        select: steps that choose among the encoded columns, after ``steps``.
         sample_rows: train rows, drawn by the seed, from which statistics of numbers and datetimes are taken. Levels,
             their counts and their targets are always taken from all train rows.
 
     Raises:
-        ValueError: ``sample_rows`` below 100, or no step fills missing numbers behind those that may make them.
+        ValueError: ``sample_rows`` below 100, a formula that is not understood, two steps of one name, or no step fills
+            missing numbers behind those that may make them.
     """
 
-    def __init__(self, *, steps: Mapping[str, Step | None], sample_rows: int = 100_000) -> None:
+    def __init__(
+        self,
+        *,
+        steps: Mapping[str, Step | None],
+        expressions: Mapping[str, str] | None = None,
+        create: Mapping[str, Step | None] | None = None,
+        select: Mapping[str, Step | None] | None = None,
+        sample_rows: int = 100_000,
+    ) -> None:
         if sample_rows < 100:
             raise ValueError(f"sample_rows must be at least 100, got {sample_rows!r}")
-        self.steps = {name: step for name, step in steps.items() if step is not None}
+        self.steps = _in_order(expressions or {}, create or {}, steps, select or {})
         self.sample_rows = sample_rows
         _check_missing(self.steps)
 
@@ -71,6 +86,7 @@ class Pipeline:
         lookup, layout = Lookup.fit(frame, schema, train_rows)
         train = self._train_rows(frame, lookup, target, train_rows, seed)
         modules: dict[str, FittedStep] = {}
+        selection: dict[str, list[Verdict]] = {}
         log: list[str] = []
         for name, step in self.steps.items():
             # Seeded by its name, so that one step more or less leaves the others as they are.
@@ -79,6 +95,8 @@ class Pipeline:
                 fitted = step.fit(train, layout, generator)
             layout = fitted.layout
             log += [f"{name}: {line}" for line in fitted.log]
+            if fitted.verdicts:
+                selection[name] = fitted.verdicts
             if fitted.module is not None:
                 modules[name] = fitted.module.eval()
                 train = train.after(modules[name].encode_train, modules[name].recode)
@@ -92,6 +110,7 @@ class Pipeline:
             cat_names=layout.cat,
             cardinalities=layout.cardinalities,
             log=log,
+            selection=selection,
         )
 
     def _train_rows(
@@ -132,6 +151,18 @@ class Pipeline:
         return TrainRows(torch.from_numpy(chosen), target, read, read_codes)
 
 
+def _in_order(expressions: Mapping[str, str], *parts: Mapping[str, Step | None]) -> dict[str, Step]:
+    """Every step by its name: expressions, then each part in its order."""
+    found: dict[str, Step] = {"expressions": Expressions(columns=expressions)} if expressions else {}
+    for name, step in (item for part in parts for item in part.items()):
+        if step is None:
+            continue
+        if name in found:
+            raise ValueError(f"two steps are called '{name}': give the one in create or select another name")
+        found[name] = step
+    return found
+
+
 def _check_missing(steps: Mapping[str, Step]) -> None:
     """Behind the last step that may make missing numbers, one has to fill them."""
     names = list(steps)
@@ -155,6 +186,7 @@ class FittedPipeline:
         num_names, cat_names: encoded columns.
         cardinalities: number of codes of each encoded category, missing and unknown included.
         log: what fitting had to say: dropped columns and why, merged levels.
+        selection: what each step that selects said of the columns, by the name of the step.
     """
 
     def __init__(
@@ -166,6 +198,7 @@ class FittedPipeline:
         cat_names: Sequence[str],
         cardinalities: Sequence[int],
         log: Sequence[str],
+        selection: Mapping[str, Sequence[Verdict]] | None = None,
     ) -> None:
         self.lookup = lookup
         self.module = module
@@ -173,6 +206,7 @@ class FittedPipeline:
         self.cat_names = tuple(cat_names)
         self.cardinalities = tuple(cardinalities)
         self.log = list(log)
+        self.selection = {name: list(verdicts) for name, verdicts in (selection or {}).items()}
 
     def code(self, frame: pl.DataFrame) -> CodedRows:
         """Look the strings up, once for all parts that are then encoded."""
@@ -251,7 +285,8 @@ class FittedPipeline:
         """How each encoded column came about; ``as read`` where nothing was done to it."""
         told: dict[str, str] = {}
         for step in self.module.fitted():
-            for name, formula in step.describe().items():
+            for feature in step.features():
+                name, formula = feature.name, feature.formula
                 told[name] = f"{told[name]}; then {formula}" if name in told else formula
         return {name: told.get(name, "as read") for name in (*self.num_names, *self.cat_names)}
 
@@ -267,6 +302,7 @@ class FittedPipeline:
             "cat_names": self.cat_names,
             "cardinalities": self.cardinalities,
             "log": self.log,
+            "selection": {name: [asdict(v) for v in verdicts] for name, verdicts in self.selection.items()},
         }
         text = json.dumps(data, indent=1, ensure_ascii=False)
         (folder / "pipeline.json").write_text(text, encoding="utf-8")
@@ -295,4 +331,9 @@ class FittedPipeline:
             cat_names=data["cat_names"],
             cardinalities=data["cardinalities"],
             log=data["log"],
+            selection={
+                # Earlier versions selected nothing.
+                name: [Verdict(**verdict) for verdict in verdicts]
+                for name, verdicts in data.get("selection", {}).items()
+            },
         )

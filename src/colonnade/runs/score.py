@@ -60,7 +60,10 @@ def score(parts: Parts, trained: Trained, folder: RunFolder, *, seconds: float, 
     if frames:
         pl.concat(frames).write_parquet(folder / "predictions.parquet")
     if drawn:
-        publish({**figures, **_curves(parts, folder)}, trained, folder.path)
+        from colonnade.report.selection import selection
+
+        chosen = selection(parts.datamodule.pipeline.selection)
+        publish({**figures, **_curves(parts, folder), **chosen}, trained, folder.path)
     record_settings(parts.cfg, metrics, trained)
     return {
         "status": "finished",

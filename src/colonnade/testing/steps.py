@@ -19,6 +19,7 @@ import torch
 from torch import Tensor
 
 from colonnade.core.schema import Column, Kind, Schema
+from colonnade.data.features import Origins
 from colonnade.data.pipeline import FittedPipeline, Pipeline
 from colonnade.data.steps.base import Step
 from colonnade.data.steps.impute import Impute
@@ -89,7 +90,7 @@ def check_train_only(step: Step) -> None:
     assert first.module.to_list() == second.module.to_list()
     one, other = first.module.state_dict(), second.module.state_dict()
     assert one.keys() == other.keys()
-    assert all(torch.equal(one[name], other[name]) for name in one)
+    assert all(_identical(one[name], other[name]) for name in one)
     assert first.log == second.log
 
 
@@ -141,7 +142,7 @@ def check_rows(step: Step) -> None:
 def check_seed(step: Step) -> None:
     """Fitting again gives the same, to the bit."""
     one, other = fitted(step).module.state_dict(), fitted(step).module.state_dict()
-    assert all(torch.equal(one[name], other[name]) for name in one)
+    assert all(_identical(one[name], other[name]) for name in one)
 
 
 def check_storage(step: Step) -> None:
@@ -162,11 +163,23 @@ def check_storage(step: Step) -> None:
 
 
 def check_description(step: Step) -> None:
-    """Every encoded column says how it came about."""
+    """Every encoded column says how it came about, in terms of columns that were there, down to raw ones."""
     pipeline = fitted(step)
-    assert tuple(pipeline.describe()) == (*pipeline.num_names, *pipeline.cat_names)
+    outputs = (*pipeline.num_names, *pipeline.cat_names)
+    assert tuple(pipeline.describe()) == outputs
+    known = {*pipeline.lookup.names}
     for module in pipeline.module.fitted():
-        assert all(isinstance(text, str) and text for text in module.describe().values())
+        told = module.features()
+        assert len({feature.name for feature in told}) == len(told)
+        for feature in told:
+            assert feature.formula
+            assert feature.inputs, f"{feature.name} is made of something"
+            assert known.issuperset(feature.inputs)
+            assert all(values.numel() for values in feature.numbers.values())
+            known.add(feature.name)
+    assert known.issuperset(outputs), "what is new is told"
+    origins = Origins(pipeline)
+    assert all(origins.of(name) for name in outputs)
 
 
 def check_export(step: Step) -> None:
@@ -205,6 +218,11 @@ def check_export(step: Step) -> None:
                 expected = pipeline.module(**part)
             np.testing.assert_allclose(num, expected[0].numpy(), rtol=1e-6, atol=1e-6)
             np.testing.assert_array_equal(cat, expected[1].numpy())
+
+
+def _identical(one: Tensor, other: Tensor) -> bool:
+    """Equal to the bit, NaN where the other is."""
+    return torch.equal(one.isnan(), other.isnan()) and torch.equal(one.nan_to_num(), other.nan_to_num())
 
 
 def _assert_same(found: tuple[Tensor, Tensor], expected: tuple[Tensor, Tensor]) -> None:

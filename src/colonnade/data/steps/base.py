@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, ClassVar
 
@@ -12,6 +12,23 @@ from torch import Tensor, nn
 
 from colonnade.core.errors import ConfigError, closest
 from colonnade.data.columns import Columns, Layout, TrainRows
+
+
+@dataclass(frozen=True)
+class Feature:
+    """What a step says of a column that it makes or changes.
+
+    Args:
+        name: of the column.
+        formula: how it is computed, in terms of ``inputs``.
+        inputs: columns that were given to the step, or that it made before this one.
+        numbers: what was fitted for it, by name.
+    """
+
+    name: str
+    formula: str
+    inputs: tuple[str, ...]
+    numbers: Mapping[str, Tensor] = field(default_factory=dict)
 
 
 class FittedStep(nn.Module, ABC):
@@ -46,8 +63,31 @@ class FittedStep(nn.Module, ABC):
         """Constructor arguments that are no tensors, as plain JSON data."""
 
     @abstractmethod
+    def features(self) -> list[Feature]:
+        """Every column that the step makes or changes, documented."""
+
     def describe(self) -> dict[str, str]:
         """Formula of each column that the step makes or changes, in terms of the columns it was given."""
+        return {feature.name: feature.formula for feature in self.features()}
+
+
+@dataclass(frozen=True)
+class Verdict:
+    """What a step that selects says of a column.
+
+    Args:
+        column: its name.
+        score: what was measured.
+        limit: what the score is compared with.
+        kept: whether the column stays.
+        why: in words.
+    """
+
+    column: str
+    score: float
+    limit: float
+    kept: bool
+    why: str
 
 
 @dataclass
@@ -58,11 +98,13 @@ class Fitted:
         module: the fitted step; None when there is nothing for it to do, and it is left out.
         layout: of the columns it gives.
         log: what a person should know, such as columns that were dropped and why.
+        verdicts: on every column that the step has looked at, if it selects.
     """
 
     module: FittedStep | None
     layout: Layout
     log: list[str] = field(default_factory=list)
+    verdicts: list[Verdict] = field(default_factory=list)
 
 
 class Step(ABC):

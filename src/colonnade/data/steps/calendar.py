@@ -7,12 +7,13 @@ from collections.abc import Sequence
 from dataclasses import replace
 from typing import Any
 
+import numpy as np
 import torch
 from torch import Tensor
 
 from colonnade.core.errors import closest
 from colonnade.data.columns import MISSING_TIME, Columns, Layout, TrainRows
-from colonnade.data.steps.base import Fitted, FittedStep, Step, exact
+from colonnade.data.steps.base import Feature, Fitted, FittedStep, Step, exact
 
 SECOND = 1_000_000
 MINUTE = 60 * SECOND
@@ -119,9 +120,14 @@ class CalendarParts(FittedStep):
         """Names, parts and form."""
         return {"names": self.names, "parts": self.parts, "cyclic": self.cyclic, "added": self.added}
 
-    def describe(self) -> dict[str, str]:
+    def features(self) -> list[Feature]:
         """Part and datetime."""
-        return {new: f"{part} of {name}" for new, (name, part) in zip(self.added, self.sources(), strict=True)}
+        origin = dict(zip(self.names, self.origin[:, 0].tolist(), strict=True))
+        told = []
+        for new, (name, part) in zip(self.added, self.sources(), strict=True):
+            since = f"days from {np.datetime64(origin[name], 'us')} to {name}"
+            told.append(Feature(new, since if part == "elapsed" else f"{part} of {name}", (name,)))
+        return told
 
 
 def parts_of(time: Tensor, wanted: Sequence[str]) -> dict[str, Tensor]:

@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 
 from colonnade.data.columns import Columns, Layout, TrainRows
-from colonnade.data.steps.base import Fitted, FittedStep, Step, exact
+from colonnade.data.steps.base import Feature, Fitted, FittedStep, Step, exact
 
 # Far beyond it the square would overflow; the result is the limit anyway.
 _LARGEST = 2.0**60
@@ -62,7 +62,7 @@ class SmoothClipped(FittedStep):
         """Names."""
         return {"names": self.names}
 
-    def describe(self) -> dict[str, str]:
+    def features(self) -> list[Feature]:
         """The formula with its limit."""
         limit = self.limit.item()
-        return {name: f"{name} / sqrt(1 + ({name} / {limit:g})^2)" for name in self.names}
+        return [Feature(name, f"{name} / sqrt(1 + ({name} / {limit:g})^2)", (name,)) for name in self.names]

@@ -11,7 +11,7 @@ import torch
 from torch import Tensor
 
 from colonnade.data.columns import Columns, Layout
-from colonnade.data.steps.base import FittedStep
+from colonnade.data.steps.base import Feature, FittedStep
 
 
 def offsets(cardinalities: Sequence[int]) -> Tensor:
@@ -82,11 +82,15 @@ class FromTable(FittedStep):
         """Names."""
         return {"names": self.names, "added": self.added}
 
-    def describe(self) -> dict[str, str]:
-        """In words."""
-        outputs = len(self.added) // len(self.names)
-        return {new: self.formula(self.names[i // outputs]) for i, new in enumerate(self.added)}
+    def features(self) -> list[Feature]:
+        """In words, and the values of the codes."""
+        tables = torch.tensor_split(self.table, self.offset[1:, 0].cpu())
+        columns = [(name, values) for name, table in zip(self.names, tables, strict=True) for values in table.T]
+        return [
+            Feature(new, self.formula(name, new), (name,), {"by code": values})
+            for new, (name, values) in zip(self.added, columns, strict=True)
+        ]
 
     @abstractmethod
-    def formula(self, name: str) -> str:
-        """What is looked up for a category."""
+    def formula(self, name: str, new: str) -> str:
+        """What is looked up for a category, in the column that is added."""

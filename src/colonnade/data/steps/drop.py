@@ -10,7 +10,7 @@ import torch
 from torch import Tensor
 
 from colonnade.data.columns import FIRST_LEVEL, MISSING, MISSING_TIME, Columns, Layout, TrainRows
-from colonnade.data.steps.base import Fitted, FittedStep, Step, index_of
+from colonnade.data.steps.base import Feature, Fitted, FittedStep, Step, index_of
 from colonnade.data.steps.statistics import extremes
 
 
@@ -45,12 +45,8 @@ class Drop(Step):
         if num.shape[1] < len(train):
             log.append(f"numbers and datetimes were looked at in {num.shape[1]:,} of {len(train):,} train rows")
         kept = [[i for i, reason in enumerate(why) if not reason] for why in reasons]
-        num_names, flag_names, _, time_names = (
-            tuple(block[i] for i in keep) for block, keep in zip(names, kept, strict=True)
-        )
-        new = replace(layout.with_categories(kept[2]), num=num_names, flag=flag_names, time=time_names)
-        indices = [index_of(keep) for keep in kept]
-        return Fitted(Kept(num=indices[0], flag=indices[1], cat=indices[2], time=indices[3]), new, log)
+        module, new = keep_columns(layout, *kept)
+        return Fitted(module, new, log)
 
     def _reason(self, empty: bool, constant: bool, value: str) -> str:
         if empty:
@@ -77,6 +73,19 @@ class Drop(Step):
         if code < FIRST_LEVEL:
             return self._reason(code == MISSING, True, "rare")
         return self._reason(False, True, f"'{levels[code - FIRST_LEVEL]}'")
+
+
+def keep_columns(
+    layout: Layout, num: Sequence[int], flag: Sequence[int], cat: Sequence[int], time: Sequence[int]
+) -> tuple[Kept, Layout]:
+    """The step that keeps the columns at these positions of each block, and the layout of them."""
+    new = replace(
+        layout.with_categories(cat),
+        num=tuple(layout.num[i] for i in num),
+        flag=tuple(layout.flag[i] for i in flag),
+        time=tuple(layout.time[i] for i in time),
+    )
+    return Kept(num=index_of(num), flag=index_of(flag), cat=index_of(cat), time=index_of(time)), new
 
 
 class Kept(FittedStep):
@@ -115,6 +124,6 @@ class Kept(FittedStep):
         """None."""
         return {}
 
-    def describe(self) -> dict[str, str]:
+    def features(self) -> list[Feature]:
         """Columns that stay are not changed."""
-        return {}
+        return []

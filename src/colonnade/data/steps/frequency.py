@@ -57,6 +57,6 @@ class Frequency(Step):
 class WithFrequency(FromTable):
     """Fitted :class:`Frequency`."""
 
-    def formula(self, name: str) -> str:
+    def formula(self, name: str, new: str) -> str:
         """In words."""
         return f"share of train rows with this {name}"

@@ -10,7 +10,7 @@ import torch
 from torch import Tensor
 
 from colonnade.data.columns import Columns, Layout, TrainRows
-from colonnade.data.steps.base import Fitted, FittedStep, Step, index_of
+from colonnade.data.steps.base import Feature, Fitted, FittedStep, Step, index_of
 from colonnade.data.steps.statistics import moments, quantiles
 
 
@@ -98,11 +98,12 @@ class Imputed(FittedStep):
         """Names."""
         return {"names": self.names, "flags": self.flags}
 
-    def describe(self) -> dict[str, str]:
+    def features(self) -> list[Feature]:
         """Filled columns and flags."""
-        filled = {
-            name: f"{name}, or {value:g} if missing"
-            for name, value in zip(self.names, self.fill[:, 0].tolist(), strict=True)
-        }
-        sources = (self.names[i] for i in self.flagged.tolist())
-        return filled | {flag: f"1 if {name} is missing" for flag, name in zip(self.flags, sources, strict=True)}
+        filled = [
+            Feature(name, f"{name}, or {value.item():g} if missing", (name,), {"fill": value})
+            for name, value in zip(self.names, self.fill[:, 0], strict=True)
+        ]
+        sources = [self.names[i] for i in self.flagged.tolist()]
+        flags = zip(self.flags, sources, strict=True)
+        return filled + [Feature(flag, f"1 if {name} is missing", (name,)) for flag, name in flags]

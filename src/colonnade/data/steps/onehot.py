@@ -10,7 +10,7 @@ import torch
 from torch import Tensor
 
 from colonnade.data.columns import FIRST_LEVEL, MISSING, Columns, Layout, TrainRows
-from colonnade.data.steps.base import Fitted, FittedStep, Step, index_of, others, positions
+from colonnade.data.steps.base import Feature, Fitted, FittedStep, Step, index_of, others, positions
 
 
 class OneHot(Step):
@@ -50,7 +50,12 @@ class OneHot(Step):
         rest = others(len(layout.cat), chosen)
         new = replace(layout.with_categories(rest), flag=layout.flag + flags)
         module = OneHotted(
-            flags=flags, formulas=names, source=index_of(source), code=index_of(codes)[:, None], rest=index_of(rest)
+            flags=flags,
+            formulas=names,
+            sources=[layout.cat[i] for i in source],
+            source=index_of(source),
+            code=index_of(codes)[:, None],
+            rest=index_of(rest),
         )
         return Fitted(module, new)
 
@@ -67,6 +72,7 @@ class OneHotted(FittedStep):
     Args:
         flags: added flags.
         formulas: when each is 1.
+        sources: name of the category of each flag; run folders of earlier versions do not hold it.
         source: ``(G,)`` int64, category of each flag.
         code: ``(G, 1)`` int64, code for which it is 1.
         rest: categories that stay codes, int64.
@@ -77,11 +83,19 @@ class OneHotted(FittedStep):
     rest: Tensor
 
     def __init__(
-        self, *, flags: Sequence[str], formulas: Sequence[str], source: Tensor, code: Tensor, rest: Tensor
+        self,
+        *,
+        flags: Sequence[str],
+        formulas: Sequence[str],
+        source: Tensor,
+        code: Tensor,
+        rest: Tensor,
+        sources: Sequence[str] = (),
     ) -> None:
         super().__init__()
         self.flags = tuple(flags)
         self.formulas = tuple(formulas)
+        self.sources = tuple(sources or (formula.partition("=")[0] for formula in formulas))
         self.register_buffer("source", source)
         self.register_buffer("code", code)
         self.register_buffer("rest", rest)
@@ -97,8 +111,9 @@ class OneHotted(FittedStep):
 
     def options(self) -> dict[str, Any]:
         """Names."""
-        return {"flags": self.flags, "formulas": self.formulas}
+        return {"flags": self.flags, "formulas": self.formulas, "sources": self.sources}
 
-    def describe(self) -> dict[str, str]:
+    def features(self) -> list[Feature]:
         """When each flag is 1."""
-        return {flag: f"1 if {formula}" for flag, formula in zip(self.flags, self.formulas, strict=True)}
+        rows = zip(self.flags, self.formulas, self.sources, strict=True)
+        return [Feature(flag, f"1 if {formula}", (source,)) for flag, formula, source in rows]

@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 
 from colonnade.data.columns import Columns, Layout, TrainRows
-from colonnade.data.steps.base import Fitted, FittedStep, Step, index_of, positions
+from colonnade.data.steps.base import Feature, Fitted, FittedStep, Step, index_of, positions
 from colonnade.data.steps.statistics import extremes, moments
 
 # exp of more would overflow.
@@ -118,9 +118,9 @@ class Logged(FittedStep):
         """Names."""
         return {"names": self.names}
 
-    def describe(self) -> dict[str, str]:
+    def features(self) -> list[Feature]:
         """The formula."""
-        return {name: f"sign({name}) * log(1 + |{name}|)" for name in self.names}
+        return [Feature(name, f"sign({name}) * log(1 + |{name}|)", (name,)) for name in self.names]
 
 
 class Powered(FittedStep):
@@ -151,7 +151,10 @@ class Powered(FittedStep):
         """Names."""
         return {"names": self.names}
 
-    def describe(self) -> dict[str, str]:
+    def features(self) -> list[Feature]:
         """The power."""
-        powers = zip(self.names, self.power[:, 0].tolist(), strict=True)
-        return {name: f"Yeo-Johnson of {name} with power {power:g}" for name, power in powers if power != 1}
+        return [
+            Feature(name, f"Yeo-Johnson of {name} with power {power.item():g}", (name,), {"power": power})
+            for name, power in zip(self.names, self.power[:, 0], strict=True)
+            if power != 1
+        ]

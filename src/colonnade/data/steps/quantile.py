@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 
 from colonnade.data.columns import Columns, Layout, TrainRows
-from colonnade.data.steps.base import Fitted, FittedStep, Step
+from colonnade.data.steps.base import Feature, Fitted, FittedStep, Step
 from colonnade.data.steps.knots import Grid, search
 from colonnade.data.steps.normal import normal_quantile
 from colonnade.data.steps.statistics import moments, quantiles
@@ -157,6 +157,9 @@ class ToNormal(FittedStep):
         """Names."""
         return {"names": self.names}
 
-    def describe(self) -> dict[str, str]:
-        """The transform in words."""
-        return {name: f"normal value of the rank of {name} among the train rows" for name in self.names}
+    def features(self) -> list[Feature]:
+        """The transform in words, and the quantiles."""
+        return [
+            Feature(name, f"normal value of the rank of {name} among the train rows", (name,), {"quantiles": used})
+            for name, used in zip(self.names, (row[1:][row[1:].isfinite()] for row in self.knots), strict=True)
+        ]

@@ -10,7 +10,7 @@ import torch
 from torch import Tensor
 
 from colonnade.data.columns import FIRST_LEVEL, MISSING, UNKNOWN, Columns, Layout, TrainRows
-from colonnade.data.steps.base import Fitted, FittedStep, Step
+from colonnade.data.steps.base import Feature, Fitted, FittedStep, Step
 from colonnade.data.steps.codes import offsets
 
 
@@ -93,6 +93,6 @@ class Regrouped(FittedStep):
         """Names."""
         return {"names": self.names}
 
-    def describe(self) -> dict[str, str]:
+    def features(self) -> list[Feature]:
         """In words."""
-        return {name: f"{name}, rare levels as unknown" for name in self.names}
+        return [Feature(name, f"{name}, rare levels as unknown", (name,)) for name in self.names]

@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 
 from colonnade.data.columns import Columns, Layout, TrainRows
-from colonnade.data.steps.base import Fitted, FittedStep, Step
+from colonnade.data.steps.base import Feature, Fitted, FittedStep, Step
 from colonnade.data.steps.statistics import extremes, moments, quantiles
 
 
@@ -75,7 +75,14 @@ class Affine(FittedStep):
         """Names."""
         return {"names": self.names}
 
-    def describe(self) -> dict[str, str]:
+    def features(self) -> list[Feature]:
         """The formula with its numbers."""
-        numbers = zip(self.names, self.center[:, 0].tolist(), self.factor[:, 0].tolist(), strict=True)
-        return {name: f"({name} - {center:g}) * {factor:g}" for name, center, factor in numbers}
+        return [
+            Feature(
+                name,
+                f"({name} - {center.item():g}) * {factor.item():g}",
+                (name,),
+                {"center": center, "factor": factor},
+            )
+            for name, center, factor in zip(self.names, self.center[:, 0], self.factor[:, 0], strict=True)
+        ]

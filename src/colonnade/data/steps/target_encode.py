@@ -10,6 +10,7 @@ from torch import Tensor
 from colonnade.data.columns import Columns, Layout, TrainRows
 from colonnade.data.steps.base import Fitted, Step, index_of, others, positions
 from colonnade.data.steps.codes import FromTable, offsets, with_numbers
+from colonnade.data.steps.scores import target_scores
 
 
 class TargetEncode(Step):
@@ -61,7 +62,7 @@ class TargetEncode(Step):
             return Fitted(None, layout)
         sizes = [layout.cardinalities[i] for i in chosen]
         offset = offsets(sizes)
-        target = _scores(train.target)
+        target = target_scores(train.target)
         fold = torch.randperm(len(train), generator=generator) % self.folds
         sums, count = _per_fold(train.codes[chosen] + offset, target, fold, sum(sizes), self.folds)
         totals = target.new_zeros((self.folds, target.shape[1])).index_add_(0, fold, target)
@@ -93,14 +94,6 @@ class TargetEncode(Step):
         mean = total / max(int(rows), 1)
         weight = count[:, None] + self.smoothing
         return torch.where(weight > 0, (sums + self.smoothing * mean) / weight.clamp(min=1e-300), mean)
-
-
-def _scores(target: Tensor) -> Tensor:
-    """What is averaged, ``(N, outputs)`` float64: values, or an indicator for each class (of two, for the second)."""
-    if target.is_floating_point():
-        return target.reshape(len(target), -1).to(torch.float64)
-    hot = torch.nn.functional.one_hot(target).to(torch.float64)
-    return hot[:, 1:] if hot.shape[1] == 2 else hot
 
 
 def _per_fold(codes: Tensor, target: Tensor, fold: Tensor, size: int, folds: int) -> tuple[Tensor, Tensor]:
@@ -135,6 +128,6 @@ class WithTarget(FromTable):
             raise RuntimeError("out-of-fold encodings are known only where the pipeline was fitted: fit it again")
         return self.append(columns, self._out_of_fold, self._fold[rows] * len(self.table))
 
-    def formula(self, name: str) -> str:
+    def formula(self, name: str, new: str) -> str:
         """In words."""
         return f"smoothed mean target of train rows with this {name}"

@@ -1,0 +1,191 @@
+"""Groups: what is usual for the rows of a level, such as the mean income of a city."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+from typing import Any, Literal, get_args
+
+import torch
+from torch import Tensor
+
+from colonnade.data.columns import Columns, Layout, TrainRows
+from colonnade.data.steps.base import Feature, Fitted, FittedStep, Step, index_of, positions
+from colonnade.data.steps.statistics import quantiles
+
+Statistic = Literal["mean", "std", "min", "median", "max", "count"]
+Relation = Literal["value", "difference", "ratio"]
+
+
+class Groups(Step):
+    """Add statistics of numbers over the train rows of one level, and how a row differs from them.
+
+    A column ``<number>.<statistic>.<category>`` for each number, statistic and category; ``count`` is the number of
+    values behind them. With ``difference`` and ``ratio`` further columns ``... .difference`` and ``... .ratio``: the
+    row's own number minus the statistic, or divided by it. A level with fewer than ``min_count`` values, and one
+    without train rows, has the statistics of all train rows. Targets are no part of this: for their mean by level,
+    cross-fitted, see :class:`~colonnade.data.steps.target_encode.TargetEncode`. Comes before the step that fills
+    missing values.
+
+    Args:
+        by: categories; None: all with at most ``max_levels`` levels.
+        columns: numbers; None: all.
+        statistics: some of ``mean, std, min, median, max, count``.
+        relations: some of ``value, difference, ratio``.
+        min_count: values that a level needs.
+        max_levels: see ``by``.
+
+    Raises:
+        ValueError: an unknown statistic or relation, none, or ``min_count`` or ``max_levels`` below 1.
+    """
+
+    makes_missing = True
+
+    def __init__(
+        self,
+        *,
+        by: Sequence[str] | None = None,
+        columns: Sequence[str] | None = None,
+        statistics: Sequence[Statistic] = ("mean",),
+        relations: Sequence[Relation] = ("value",),
+        min_count: int = 10,
+        max_levels: int = 1000,
+    ) -> None:
+        for key, given, known in (
+            ("statistics", statistics, get_args(Statistic)),
+            ("relations", relations, get_args(Relation)),
+        ):
+            wrong = [value for value in given if value not in known]
+            if wrong or not given:
+                raise ValueError(f"{key} must be some of {', '.join(known)}, got {', '.join(wrong) or 'none'}")
+        for key, number in (("min_count", min_count), ("max_levels", max_levels)):
+            if number < 1:
+                raise ValueError(f"{key} must be at least 1, got {number!r}")
+        self.by = by
+        self.columns = columns
+        self.statistics = tuple(statistics)
+        self.relations = tuple(relations)
+        self.min_count = min_count
+        self.max_levels = max_levels
+
+    def fit(self, train: TrainRows, layout: Layout, generator: torch.Generator) -> Fitted:
+        """Take the statistics of each level. See :meth:`Step.fit`."""
+        by = positions(layout.cat, self.by, "Groups")
+        if self.by is None:
+            by = [i for i in by if len(layout.levels[i]) <= self.max_levels]
+        source = positions(layout.num, self.columns, "Groups")
+        if not by or not source:
+            return Fitted(None, layout)
+        num = train.columns.num[source]
+        # A row for each number, category and statistic, as wide as the largest category.
+        width = max(layout.cardinalities[i] for i in by)
+        tables, told = [], []
+        for i in by:
+            found = self._tables(num, train.columns.cat[i], layout.cardinalities[i])
+            tables.append(torch.nn.functional.pad(found, (0, width - found.shape[-1])).flatten(0, 1))
+            told += [
+                (f"{layout.num[column]}.{statistic}.{layout.cat[i]}", layout.num[column], statistic, layout.cat[i])
+                for column in source
+                for statistic in self.statistics
+            ]
+        names = [f"{name}{'' if r == 'value' else f'.{r}'}" for r in self.relations for name, *_ in told]
+        added = layout.fresh(names)
+        per = len(source) * len(self.statistics)
+        module = Grouped(
+            added=added,
+            told=told,
+            relations=self.relations,
+            group=index_of([i for i in by for _ in range(per)]),
+            source=index_of([column for _ in by for column in source for _ in self.statistics]),
+            table=torch.cat(tables),
+        )
+        return Fitted(module, replace(layout, num=layout.num + added))
+
+    def _tables(self, num: Tensor, code: Tensor, size: int) -> Tensor:
+        """Statistics ``(F, S, size)`` of each number by code; of all rows where a code has too few values."""
+        result = num.new_empty((len(num), len(self.statistics), size))
+        order = code.argsort(stable=True)
+        counts = torch.bincount(code, minlength=size)
+        parts = num[:, order].split(counts.tolist(), dim=1)
+        overall = self._statistics(num)
+        for place, part in enumerate(parts):
+            enough = part.isfinite().sum(1) >= self.min_count
+            found = self._statistics(part) if bool(enough.any()) else overall
+            result[:, :, place] = torch.where(enough[:, None], found, overall)
+        return result
+
+    def _statistics(self, num: Tensor) -> Tensor:
+        """``(F, S)`` of the values that are there."""
+        valid = num.isfinite()
+        count = valid.sum(1).to(torch.float64)
+        mean = torch.where(valid, num, 0.0).sum(1) / count
+        found = {"count": count, "mean": mean}
+        if "std" in self.statistics:
+            found["std"] = torch.where(valid, num - mean[:, None], 0.0).square().sum(1).div(count).sqrt()
+        if {"min", "median", "max"} & {*self.statistics}:
+            levels = torch.tensor([0.0, 0.5, 1.0], dtype=torch.float64)
+            found |= zip(("min", "median", "max"), quantiles(num, levels).unbind(1), strict=True)
+        return torch.stack([found[name] for name in self.statistics], dim=1)
+
+
+class Grouped(FittedStep):
+    """Fitted :class:`Groups`.
+
+    Args:
+        added: columns it adds, relation after relation.
+        told: name, number, statistic and category of each row of the table.
+        relations: see :class:`Groups`.
+        group, source: ``(R,)`` int64, category and number of each row of the table.
+        table: ``(R, C)`` float64, the statistic of each code.
+    """
+
+    group: Tensor
+    source: Tensor
+    table: Tensor
+
+    def __init__(
+        self,
+        *,
+        added: Sequence[str],
+        told: Sequence[Sequence[str]],
+        relations: Sequence[str],
+        group: Tensor,
+        source: Tensor,
+        table: Tensor,
+    ) -> None:
+        super().__init__()
+        self.added = tuple(added)
+        self.told = [tuple(row) for row in told]
+        self.relations = tuple(relations)
+        self.register_buffer("group", group)
+        self.register_buffer("source", source)
+        self.register_buffer("table", table)
+
+    def forward(self, columns: Columns) -> Columns:
+        """Append the statistics, and what a row makes of them."""
+        usual = self.table.gather(1, columns.cat.index_select(0, self.group))
+        own = columns.num.index_select(0, self.source)
+        made = []
+        for relation in self.relations:
+            if relation == "value":
+                made.append(usual)
+            elif relation == "difference":
+                made.append(own - usual)
+            else:
+                made.append(torch.where(usual == 0, torch.nan, own / torch.where(usual == 0, 1.0, usual)))
+        return columns._replace(num=torch.cat([columns.num, *made]))
+
+    def options(self) -> dict[str, Any]:
+        """Names and relations."""
+        return {"added": self.added, "told": self.told, "relations": self.relations}
+
+    def features(self) -> list[Feature]:
+        """Statistic, number and category."""
+        told = []
+        for i, new in enumerate(self.added):
+            relation, row = self.relations[i // len(self.told)], i % len(self.told)
+            _, number, statistic, category = self.told[row]
+            usual = f"{statistic} of {number} over the train rows with this {category}"
+            formula = {"value": usual, "difference": f"{number} - {usual}", "ratio": f"{number} / {usual}"}[relation]
+            told.append(Feature(new, formula, (number, category), {"by code": self.table[row]}))
+        return told
