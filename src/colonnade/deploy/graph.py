@@ -88,7 +88,7 @@ def outputs_of(predictor: nn.Module, num: Tensor, cat: Tensor, time: Tensor) -> 
         return found
     encoded = predictor.pipeline(num, cat, time)
     raw = predictor.network(Batch(num=encoded[0], cat=encoded[1])).raw
-    return predictor.decoder(raw) | dict(zip(ENCODED, encoded))
+    return predictor.decode(raw) | dict(zip(ENCODED, encoded))
 
 
 @dataclass(frozen=True)

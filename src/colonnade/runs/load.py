@@ -25,8 +25,10 @@ from colonnade.data.pipeline import FittedPipeline
 from colonnade.data.table import Table
 from colonnade.data.target import TargetCoder
 from colonnade.runs.assemble import build_network, network_spec
+from colonnade.runs.calibrated import NEEDED_OF_CALIBRATION, calibrates, read_calibrator
 from colonnade.runs.folder import CONFIG, MANIFEST, RunFolder
 from colonnade.tasks.base import Task
+from colonnade.tasks.calibrator import Calibrator
 from colonnade.tasks.combine import Combiner, Stacking, WeightedMean, check_alike
 from colonnade.tasks.measures.rows import refuse_rows
 from colonnade.training.ensemble import EnsemblePredictor, Member
@@ -115,7 +117,8 @@ def load(run: Path | str) -> Loaded:
     # Another finished run in the place of a member would be well in itself.
     folder.verify(*(f"{member}/{MANIFEST}" for member in members))
     loaded = [load(folder / member) for member in members]
-    return gather(load_config(folder / CONFIG), loaded, _combiner(folder, loaded[0].spec.target_kind), members)
+    cfg, kind = load_config(folder / CONFIG), str(loaded[0].spec.target_kind)
+    return gather(cfg, loaded, _combiner(folder, kind), members, _calibrator(folder, cfg, kind))
 
 
 def load_run(run: Path | str) -> LoadedRun:
@@ -149,12 +152,23 @@ def load_run(run: Path | str) -> LoadedRun:
         lookup=pipeline.lookup,
         coder=TargetCoder.from_dict(json.loads((folder / "target.json").read_text(encoding="utf-8"))),
         task=task,
-        predictor=Predictor(pipeline=pipeline.module, network=network, decoder=task.decoder(spec)),
+        predictor=Predictor(
+            pipeline=pipeline.module,
+            network=network,
+            decoder=task.decoder(spec),
+            calibrator=_calibrator(folder, cfg, str(spec.target_kind)),
+        ),
         pipeline=pipeline,
     )
 
 
-def gather(cfg: DictConfig, members: Sequence[Loaded], combiner: Combiner, names: Sequence[str]) -> Loaded:
+def gather(
+    cfg: DictConfig,
+    members: Sequence[Loaded],
+    combiner: Combiner,
+    names: Sequence[str],
+    calibrator: Calibrator | None = None,
+) -> Loaded:
     """Several runs as one.
 
     Args:
@@ -162,6 +176,7 @@ def gather(cfg: DictConfig, members: Sequence[Loaded], combiner: Combiner, names
         members: in the order of the combiner's weights.
         combiner: makes one prediction of theirs.
         names: what messages call them.
+        calibrator: of what was combined.
 
     Raises:
         ConfigError: they predict other targets or classes, or read a column otherwise.
@@ -178,7 +193,9 @@ def gather(cfg: DictConfig, members: Sequence[Loaded], combiner: Combiner, names
         coder=first.coder,
         task=first.task,
         predictor=EnsemblePredictor(
-            members=[Member(member.predictor, share) for member, share in zip(members, shares)], combiner=combiner
+            members=[Member(member.predictor, share) for member, share in zip(members, shares)],
+            combiner=combiner,
+            calibrator=calibrator,
         ),
     )
 
@@ -225,6 +242,12 @@ def members_of(folder: RunFolder) -> list[str]:
     return named
 
 
+def needed(folder: RunFolder) -> tuple[str, ...]:
+    """Files that a finished run is loaded from, beside those of its members."""
+    files = NEEDED_OF_ENSEMBLE if (folder / ENSEMBLE).exists() else NEEDED
+    return files + (NEEDED_OF_CALIBRATION if calibrates(load_config(folder / CONFIG)) else ())
+
+
 def write_ensemble(
     folder: Path, members: Sequence[Mapping[str, Any]], method: str, combiner: WeightedMean | Stacking
 ) -> None:
@@ -249,6 +272,14 @@ def _combiner(folder: RunFolder, kind: str) -> Combiner:
     named = json.loads((folder / ENSEMBLE).read_text(encoding="utf-8"))["combiner"]
     state = load_file(folder / WEIGHTS)
     return Stacking(kind, **state) if named == Stacking.__name__ else WeightedMean(kind, **state)
+
+
+def _calibrator(folder: RunFolder, cfg: DictConfig, kind: str) -> Calibrator | None:
+    """What follows the decoder of a run, if its configuration says that anything does."""
+    if not calibrates(cfg):
+        return None
+    folder.verify(*NEEDED_OF_CALIBRATION)
+    return read_calibrator(folder.path, kind)
 
 
 def _finished(run: Path | str) -> RunFolder:

@@ -9,6 +9,7 @@ import polars as pl
 from torch import Tensor
 
 from colonnade.runs.assemble import Parts
+from colonnade.runs.calibrated import FITTED_ON, Scored, wanted
 from colonnade.runs.folder import METRICS, RunFolder
 from colonnade.runs.illustrate import epochs, publish, record_settings
 from colonnade.runs.load import NETWORK
@@ -41,6 +42,7 @@ def score(parts: Parts, trained: Trained, folder: RunFolder, *, seconds: float, 
     metrics: dict[str, dict[str, float]] = {}
     frames: list[pl.DataFrame] = []
     figures: dict[str, Figure] = {}
+    calibrated = wanted(parts.cfg, task, len(parts.datamodule.split.val))
     for split in SPLITS:
         collected = module.collect(parts.datamodule.loader_for(split))
         if len(collected) == 0:
@@ -48,8 +50,13 @@ def score(parts: Parts, trained: Trained, folder: RunFolder, *, seconds: float, 
             continue
         collected.refuse_non_finite(split)
         prediction = task.decode(collected.raw)
-        metrics[split] = task.metrics(prediction, collected.target, collected.weight)
         truth = task.truth(collected.target)
+        if calibrated is not None:
+            scored = Scored(prediction, truth, collected.weight)
+            if split == FITTED_ON:
+                calibrated.fit(scored)
+            prediction = calibrated.apply(split, scored, drawn=drawn)
+        metrics[split] = task.metrics(prediction, collected.target, collected.weight)
         frame = to_frame(prediction, module.spec, collected.row_id.cpu().numpy())
         columns = truth_columns(truth, module.spec)
         if collected.weight is not None:
@@ -57,6 +64,9 @@ def score(parts: Parts, trained: Trained, folder: RunFolder, *, seconds: float, 
         frames.append(frame.with_columns(pl.lit(split).alias("split"), *columns))
         if split == SPLITS[-1] and drawn:
             figures = _figures(parts, prediction, truth)
+    if calibrated is not None:
+        calibrated.write(folder.path)
+        figures |= calibrated.figures
     if frames:
         pl.concat(frames).write_parquet(folder / "predictions.parquet")
     if drawn:

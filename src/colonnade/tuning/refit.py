@@ -148,6 +148,12 @@ def configuration(run: Path, words: Sequence[str] = ()) -> DictConfig:
         }
         for key in LIMITS:
             cfg.trainer.pop(key, None)
+        if cfg.get("calibration") is not None:
+            cfg.calibration = None
+            log.warning(
+                "calibration=none: a refit has no validation rows; afterwards, "
+                "`colonnade calibrate run=<folder> out=<folder> data.path=<rows that it did not learn from>`"
+            )
         # Lightning would look for rows to validate on, and warn.
         cfg.trainer.limit_val_batches = 0
         cfg[RECORD] = {"epochs": n_epochs, "rows": {part: split["counts"][part] for part in ("train", "val", "test")}}
