@@ -62,7 +62,8 @@ def runs(tmp_path_factory):
 
 
 def told(folder):
-    return json.loads((folder / "calibration.json").read_text())
+    record = json.loads((folder / "calibration.json").read_text())
+    return {**record, **record["calibration"]}
 
 
 def stored(folder):
@@ -160,7 +161,8 @@ def test_refusals_before_anything_is_trained(runs, tmp_path):
         check(configuration(runs, "calibration=vector", "calibration.method=plat"))
     cfg = configuration(runs, "calibration=vector")
     with pytest.raises(ConfigError, match=r"there are no validation rows to fit it on: calibration=none, or another"):
-        wanted(cfg, load(runs / "plain").task, rows=0)
+        loaded = load(runs / "plain")
+        wanted(cfg, loaded.task, loaded.lookup, rows=0)
 
 
 def test_refusals_of_the_verb(runs, tmp_path, capsys):

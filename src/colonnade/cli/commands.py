@@ -60,7 +60,7 @@ def explain(words: Sequence[str]) -> None:
 
 
 def calibrate(words: Sequence[str]) -> None:
-    """Make a run of a finished one, its probabilities calibrated."""
+    """Make a run of a finished one with calibrated probabilities, intervals or sets."""
     from colonnade.cli.calibrate import calibrate as verb
 
     verb(words)

@@ -54,7 +54,7 @@ UNHASHED = (
     "callbacks.progress",
 )
 # Groups that came later, and do nothing unless chosen.
-LATER = ("cv", "calibration")
+LATER = ("cv", "calibration", "uncertainty")
 # Mappings whose keys are column names, of which one may be called "token".
 BY_COLUMN = ("columns", "levels", "exclude", "missing")
 MAX_BYTES = 1_000_000

@@ -20,6 +20,8 @@ if TYPE_CHECKING:
     from colonnade.core.spec import BatchSpec
     from colonnade.tasks.base import Task
 
+# What follows a decoder, fitted when the training is over.
+AFTER = ("calibration", "uncertainty")
 # Loggers are left out: some reach for a server as soon as they are made.
 CHEAP = (
     "data",
@@ -33,7 +35,7 @@ CHEAP = (
     "cluster",
     "export",
     "explain",
-    "calibration",
+    *AFTER,
 )
 # Classes of others do more when they are made, such as looking for devices.
 THEIRS = ("lightning.", "torch.")
@@ -70,14 +72,17 @@ def rehearse(tree: Mapping[str, Any], faults: Faults, *, auto: bool) -> None:
         _backend(_mapping(tree.get("module")).get("compile"), faults)
         if well["data"]:
             _data(tree["data"], faults)
-        if tree.get("calibration") is not None and tree.get("cv") is not None:
-            faults.add(f"calibration: {OF_FOLDS}")
+        after = [key for key in AFTER if tree.get(key) is not None]
+        if tree.get("cv") is not None:
+            for key in after:
+                faults.add(f"{key}: {OF_FOLDS}")
         if well["task"]:
             task = construct(tree["task"])
             if not auto:
                 _targets(task, _mapping(tree.get("data")).get("target"), faults)
-                if tree.get("calibration") is not None and well["calibration"]:
-                    _calibrated(tree["calibration"], task, faults)
+                for key in after:
+                    if well[key]:
+                        _after(key, tree[key], task, faults)
             if well["model"]:
                 _network(tree, task, faults, with_module=well["optim"] and well["module"])
 
@@ -198,12 +203,12 @@ def _explained(node: Mapping[str, Any], network: nn.Module, spec: BatchSpec, fau
         faults.add(f"explain.{error}")
 
 
-def _calibrated(node: Mapping[str, Any], task: Task, faults: Faults) -> None:
-    """A task without probabilities."""
+def _after(key: str, node: Mapping[str, Any], task: Task, faults: Faults) -> None:
+    """A task without probabilities, or without intervals of the kind."""
     try:
         construct(node).check(task)
     except ConfigError as error:
-        faults.add(f"calibration: {error}")
+        faults.add(f"{key}: {error}")
 
 
 @contextmanager

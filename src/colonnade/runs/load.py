@@ -25,11 +25,11 @@ from colonnade.data.pipeline import FittedPipeline
 from colonnade.data.table import Table
 from colonnade.data.target import TargetCoder
 from colonnade.runs.assemble import build_network, network_spec
-from colonnade.runs.calibrated import NEEDED_OF_CALIBRATION, calibrates, read_calibrator
+from colonnade.runs.fitted import NEEDED_OF_CALIBRATION, Fitted, calibrates
 from colonnade.runs.folder import CONFIG, MANIFEST, RunFolder
 from colonnade.tasks.base import Task
-from colonnade.tasks.calibrator import Calibrator
 from colonnade.tasks.combine import Combiner, Stacking, WeightedMean, check_alike
+from colonnade.tasks.disagreement import MemberCombiner, MemberDecoder
 from colonnade.tasks.measures.rows import refuse_rows
 from colonnade.training.ensemble import EnsemblePredictor, Member
 from colonnade.training.predictor import Predictor
@@ -58,6 +58,7 @@ class Loaded:
         coder: target values to what the task compares with.
         task: decoding and metrics, set up.
         predictor: raw rows to decoded predictions.
+        fitted: what follows the decoder; None: nothing.
     """
 
     cfg: DictConfig
@@ -68,6 +69,7 @@ class Loaded:
     coder: TargetCoder
     task: Task
     predictor: nn.Module
+    fitted: Fitted | None
 
     @torch.inference_mode()
     def predict(self, table: Table, *, rows: int = 4096) -> dict[str, Tensor]:
@@ -117,8 +119,8 @@ def load(run: Path | str) -> Loaded:
     # Another finished run in the place of a member would be well in itself.
     folder.verify(*(f"{member}/{MANIFEST}" for member in members))
     loaded = [load(folder / member) for member in members]
-    cfg, kind = load_config(folder / CONFIG), str(loaded[0].spec.target_kind)
-    return gather(cfg, loaded, _combiner(folder, kind), members, _calibrator(folder, cfg, kind))
+    cfg, combiner = load_config(folder / CONFIG), _combiner(folder, loaded[0].spec.target_kind)
+    return gather(cfg, loaded, combiner, members, _fitted(folder, cfg))
 
 
 def load_run(run: Path | str) -> LoadedRun:
@@ -144,6 +146,7 @@ def load_run(run: Path | str) -> LoadedRun:
     network = build_network(cfg, spec)
     network.load_state_dict(load_file(folder / NETWORK))
     pipeline = FittedPipeline.load(folder.path)
+    fitted, decoder = _fitted(folder, cfg), task.decoder(spec)
     return LoadedRun(
         cfg=cfg,
         dataset=_dataset(cfg),
@@ -155,9 +158,10 @@ def load_run(run: Path | str) -> LoadedRun:
         predictor=Predictor(
             pipeline=pipeline.module,
             network=network,
-            decoder=task.decoder(spec),
-            calibrator=_calibrator(folder, cfg, str(spec.target_kind)),
+            decoder=MemberDecoder(decoder, task.target_kind) if fitted is not None and fitted.disagreement else decoder,
+            calibrator=None if fitted is None else fitted.calibrator(task, pipeline.lookup),
         ),
+        fitted=fitted,
         pipeline=pipeline,
     )
 
@@ -167,7 +171,7 @@ def gather(
     members: Sequence[Loaded],
     combiner: Combiner,
     names: Sequence[str],
-    calibrator: Calibrator | None = None,
+    fitted: Fitted | None = None,
 ) -> Loaded:
     """Several runs as one.
 
@@ -176,7 +180,7 @@ def gather(
         members: in the order of the combiner's weights.
         combiner: makes one prediction of theirs.
         names: what messages call them.
-        calibrator: of what was combined.
+        fitted: what follows the combiner; None: nothing.
 
     Raises:
         ConfigError: they predict other targets or classes, or read a column otherwise.
@@ -194,9 +198,10 @@ def gather(
         task=first.task,
         predictor=EnsemblePredictor(
             members=[Member(member.predictor, share) for member, share in zip(members, shares)],
-            combiner=combiner,
-            calibrator=calibrator,
+            combiner=MemberCombiner(combiner) if fitted is not None and fitted.disagreement else combiner,
+            calibrator=None if fitted is None else fitted.calibrator(first.task, lookup),
         ),
+        fitted=fitted,
     )
 
 
@@ -274,12 +279,12 @@ def _combiner(folder: RunFolder, kind: str) -> Combiner:
     return Stacking(kind, **state) if named == Stacking.__name__ else WeightedMean(kind, **state)
 
 
-def _calibrator(folder: RunFolder, cfg: DictConfig, kind: str) -> Calibrator | None:
+def _fitted(folder: RunFolder, cfg: DictConfig) -> Fitted | None:
     """What follows the decoder of a run, if its configuration says that anything does."""
     if not calibrates(cfg):
         return None
     folder.verify(*NEEDED_OF_CALIBRATION)
-    return read_calibrator(folder.path, kind)
+    return Fitted.read(folder.path)
 
 
 def _finished(run: Path | str) -> RunFolder:

@@ -9,12 +9,14 @@ import polars as pl
 from torch import Tensor
 
 from colonnade.runs.assemble import Parts
-from colonnade.runs.calibrated import FITTED_ON, Scored, wanted
+from colonnade.runs.calibrated import FITTED_ON, Calibrated, Scored, member_disagreement, wanted
 from colonnade.runs.folder import METRICS, RunFolder
 from colonnade.runs.illustrate import epochs, publish, record_settings
 from colonnade.runs.load import NETWORK
 from colonnade.runs.predictions import WEIGHT, to_frame, truth_columns
 from colonnade.runs.trained import Trained
+from colonnade.tasks.disagreement import DISAGREEMENT
+from colonnade.training.collect import Collected
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -42,7 +44,7 @@ def score(parts: Parts, trained: Trained, folder: RunFolder, *, seconds: float, 
     metrics: dict[str, dict[str, float]] = {}
     frames: list[pl.DataFrame] = []
     figures: dict[str, Figure] = {}
-    calibrated = wanted(parts.cfg, task, len(parts.datamodule.split.val))
+    calibrated: Calibrated | None = None
     for split in SPLITS:
         collected = module.collect(parts.datamodule.loader_for(split))
         if len(collected) == 0:
@@ -51,12 +53,17 @@ def score(parts: Parts, trained: Trained, folder: RunFolder, *, seconds: float, 
         collected.refuse_non_finite(split)
         prediction = task.decode(collected.raw)
         truth = task.truth(collected.target)
+        further: dict[str, float] = {}
+        if split == FITTED_ON:
+            calibrated = _calibrated(parts, collected)
         if calibrated is not None:
-            scored = Scored(prediction, truth, collected.weight)
+            if calibrated.disagreement:
+                prediction[DISAGREEMENT] = member_disagreement(task, collected.raw)
+            scored = Scored(prediction, truth, collected.weight, parts.datamodule.kept.get(split))
             if split == FITTED_ON:
                 calibrated.fit(scored)
-            prediction = calibrated.apply(split, scored, drawn=drawn)
-        metrics[split] = task.metrics(prediction, collected.target, collected.weight)
+            prediction, further = calibrated.apply(split, scored, drawn=drawn)
+        metrics[split] = task.metrics(prediction, collected.target, collected.weight) | further
         frame = to_frame(prediction, module.spec, collected.row_id.cpu().numpy())
         columns = truth_columns(truth, module.spec)
         if collected.weight is not None:
@@ -85,6 +92,11 @@ def score(parts: Parts, trained: Trained, folder: RunFolder, *, seconds: float, 
         "overrides": list(parts.cfg.get("overrides", [])),
         "error": None,
     }
+
+
+def _calibrated(parts: Parts, collected: Collected) -> Calibrated | None:
+    rows, members = collected.raw.shape[:2]
+    return wanted(parts.cfg, parts.task, parts.datamodule.pipeline.lookup, rows=rows, members=members)
 
 
 def _figures(parts: Parts, prediction: Mapping[str, Tensor], truth: Tensor) -> dict[str, Figure]:

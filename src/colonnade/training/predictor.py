@@ -39,9 +39,9 @@ class Predictor(nn.Module):
             time: ``(B, D)`` int64 microseconds since 1970.
         """
         encoded_num, encoded_cat = self.pipeline(num, cat, time)
-        return self.decode(self.network(Batch(num=encoded_num, cat=encoded_cat)).raw)
+        return self.decode(self.network(Batch(num=encoded_num, cat=encoded_cat)).raw, cat)
 
-    def decode(self, raw: Tensor) -> dict[str, Tensor]:
-        """Predictions of raw outputs ``(B, members, *out)``."""
+    def decode(self, raw: Tensor, cat: Tensor) -> dict[str, Tensor]:
+        """Predictions of raw outputs ``(B, members, *out)`` of rows with the codes ``cat``."""
         prediction: dict[str, Tensor] = self.decoder(raw)
-        return prediction if self.calibrator is None else self.calibrator(prediction)
+        return prediction if self.calibrator is None else self.calibrator(prediction, cat)
