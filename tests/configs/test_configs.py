@@ -25,6 +25,7 @@ FOUND = {
     for group in sorted(path.name for path in shipped().iterdir() if path.is_dir())
 }
 COUNTS = {
+    "calibration": 4,
     "callbacks": 6,
     "cluster": 1,
     "cv": 7,
@@ -45,6 +46,7 @@ COUNTS = {
     "task": 7,
     "trainer": 4,
     "tune": 7,
+    "uncertainty": 2,
 }
 TARGETS = {
     "binary": "yes",
@@ -64,7 +66,7 @@ NEEDS = {
     "cv=time": ["data.time=day", "cv.purge=2d"],
 }
 # What neither the data nor the network depends on.
-AROUND = ("callbacks", "logger", "explain", "export", "trainer", "cluster", "experiment")
+AROUND = ("callbacks", "logger", "calibration", "uncertainty", "explain", "export", "trainer", "cluster", "experiment")
 # Devices that not every machine has: checked, but not built.
 UNBUILT = {"trainer=gpu", "trainer=ddp"}
 # Models whose rounds are counted, and what a model says that it does not learn.
@@ -159,7 +161,10 @@ def test_every_data_set_trains(name, tmp_path, real_data):
 
 
 @pytest.mark.parametrize(
-    "choice", choices("callbacks", "logger", "explain", "export", "trainer", "cluster", "experiment")
+    "choice",
+    choices(
+        "callbacks", "logger", "calibration", "uncertainty", "explain", "export", "trainer", "cluster", "experiment"
+    ),
 )
 def test_what_surrounds_a_training_is_built(choice, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)

@@ -59,6 +59,13 @@ def explain(words: Sequence[str]) -> None:
     verb(words)
 
 
+def calibrate(words: Sequence[str]) -> None:
+    """Make a run of a finished one with calibrated probabilities, intervals or sets."""
+    from colonnade.cli.calibrate import calibrate as verb
+
+    verb(words)
+
+
 def refit(words: Sequence[str]) -> None:
     """Train the best run of a search on all rows but the test rows."""
     from colonnade.cli.refit import refit as verb
@@ -94,7 +101,20 @@ def version(words: Sequence[str]) -> None:
 
 VERBS: dict[str, Callable[[Sequence[str]], None]] = {
     verb.__name__: verb
-    for verb in (train, check, predict, evaluate, explain, export, refit, compare, ensemble, inspect, version)
+    for verb in (
+        train,
+        check,
+        predict,
+        evaluate,
+        explain,
+        export,
+        calibrate,
+        refit,
+        compare,
+        ensemble,
+        inspect,
+        version,
+    )
 }
 
 

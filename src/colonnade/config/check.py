@@ -17,7 +17,7 @@ from colonnade.core.errors import ConfigError, Faults, closest
 SINGLE = ("task", "split", "pipeline", "loader", "optim", "data", "model", "module", "trainer")
 NAMED = ("callbacks", "logger", "export")
 # Those that may be null, or be absent from what an earlier version stored.
-OPTIONAL = ("cv", "cluster", "explain")
+OPTIONAL = ("cv", "cluster", "explain", "calibration", "uncertainty")
 # Those of a search, which a training does without.
 SEARCH = ("tune", "launcher")
 # Top-level values: what they must be, and the least of them.

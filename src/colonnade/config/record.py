@@ -53,6 +53,8 @@ UNHASHED = (
     "trainer.enable_model_summary",
     "callbacks.progress",
 )
+# Groups that came later, and do nothing unless chosen.
+LATER = ("cv", "calibration", "uncertainty")
 # Mappings whose keys are column names, of which one may be called "token".
 BY_COLUMN = ("columns", "levels", "exclude", "missing")
 MAX_BYTES = 1_000_000
@@ -112,9 +114,10 @@ def config_hash(cfg: DictConfig) -> str:
     resume at another row.
     """
     counted = _redacted(cfg, resolve=True)
-    if counted.get("cv") is None:
-        # As before there was such a key.
-        counted.pop("cv", None)
+    for key in LATER:
+        if counted.get(key) is None:
+            # As before there was such a key.
+            counted.pop(key, None)
     for path in UNHASHED:
         parent, _, key = path.rpartition(".")
         holder = counted.get(parent) if parent else counted

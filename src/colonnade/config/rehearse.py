@@ -20,8 +20,23 @@ if TYPE_CHECKING:
     from colonnade.core.spec import BatchSpec
     from colonnade.tasks.base import Task
 
+# What follows a decoder, fitted when the training is over.
+AFTER = ("calibration", "uncertainty")
 # Loggers are left out: some reach for a server as soon as they are made.
-CHEAP = ("data", "task", "split", "cv", "pipeline", "loader", "optim", "callbacks", "cluster", "export", "explain")
+CHEAP = (
+    "data",
+    "task",
+    "split",
+    "cv",
+    "pipeline",
+    "loader",
+    "optim",
+    "callbacks",
+    "cluster",
+    "export",
+    "explain",
+    *AFTER,
+)
 # Classes of others do more when they are made, such as looking for devices.
 THEIRS = ("lightning.", "torch.")
 # Loggers of Lightning that need a package, with the extra that brings it.
@@ -30,6 +45,10 @@ NEEDS = {
     "lightning.pytorch.loggers.MLFlowLogger": ("mlflow", "mlflow"),
 }
 ROWS = 1024
+OF_FOLDS = (
+    "a cross-validation is calibrated as a whole, by its rows out of fold: leave it out here, and "
+    "`colonnade calibrate run=<folder> out=<folder>` afterwards"
+)
 
 
 def rehearse(tree: Mapping[str, Any], faults: Faults, *, auto: bool) -> None:
@@ -53,10 +72,17 @@ def rehearse(tree: Mapping[str, Any], faults: Faults, *, auto: bool) -> None:
         _backend(_mapping(tree.get("module")).get("compile"), faults)
         if well["data"]:
             _data(tree["data"], faults)
+        after = [key for key in AFTER if tree.get(key) is not None]
+        if tree.get("cv") is not None:
+            for key in after:
+                faults.add(f"{key}: {OF_FOLDS}")
         if well["task"]:
             task = construct(tree["task"])
             if not auto:
                 _targets(task, _mapping(tree.get("data")).get("target"), faults)
+                for key in after:
+                    if well[key]:
+                        _after(key, tree[key], task, faults)
             if well["model"]:
                 _network(tree, task, faults, with_module=well["optim"] and well["module"])
 
@@ -175,6 +201,14 @@ def _explained(node: Mapping[str, Any], network: nn.Module, spec: BatchSpec, fau
         method_for(construct(node).method, network, spec)
     except ConfigError as error:
         faults.add(f"explain.{error}")
+
+
+def _after(key: str, node: Mapping[str, Any], task: Task, faults: Faults) -> None:
+    """A task without probabilities, or without intervals of the kind."""
+    try:
+        construct(node).check(task)
+    except ConfigError as error:
+        faults.add(f"{key}: {error}")
 
 
 @contextmanager

@@ -19,6 +19,7 @@ ALLOWED = (
     "colonnade.baselines.",
     "colonnade.data.",
     "colonnade.deploy.",
+    "colonnade.evaluation.options.",
     "colonnade.explain.options.Explain",
     "colonnade.nn.",
     "colonnade.runs.ray_train.RayTrain",

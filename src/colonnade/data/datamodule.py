@@ -55,9 +55,11 @@ class TableDataModule(LightningDataModule):
         loader: options of store and loaders.
         seed: of split, pipeline and order of rows.
         table: the data, where they were read already.
+        keep: a column of categories of which the codes are kept.
 
     After :meth:`setup`: ``table`` (its rows let go, as they are encoded), ``split``, ``pipeline`` (fitted), ``target``
-    (:class:`TargetCoder`), ``spec`` (its ``out_shape`` is left to the task) and ``notes`` (doubts, for the card).
+    (:class:`TargetCoder`), ``spec`` (its ``out_shape`` is left to the task), ``notes`` (doubts, for the card) and
+    ``kept`` (the codes of ``keep`` by part; none where the pipeline sees no such column).
 
     Raises:
         ConfigError: balanced sampling of a target that is no class.
@@ -69,6 +71,7 @@ class TableDataModule(LightningDataModule):
     target: TargetCoder
     spec: BatchSpec
     notes: list[str]
+    kept: dict[str, Tensor]
 
     def __init__(
         self,
@@ -80,6 +83,7 @@ class TableDataModule(LightningDataModule):
         loader: LoaderOptions,
         seed: int,
         table: Table | None = None,
+        keep: str | None = None,
     ) -> None:
         super().__init__()
         if loader.balanced and target_kind is not TargetKind.CLASS:
@@ -91,6 +95,7 @@ class TableDataModule(LightningDataModule):
         self._options = loader
         self._seed = seed
         self._read = table
+        self._keep = keep
         self._stores: dict[str, Store] = {}
         self._on_device: Store | None = None
 
@@ -199,6 +204,7 @@ class TableDataModule(LightningDataModule):
         mapped = encoded_bytes(sum(map(len, rows.values())), n_num, n_cat) > self._options.memory_limit
         key = self._fingerprint(rows) if mapped else ""
         coded = self.pipeline.code(self.table.frame)
+        self.kept = {} if self._keep is None else self._codes(coded, self._keep, rows)
         # Strings take the most memory of all, and nothing needs them any more.
         self.table = replace(self.table, frame=self.table.frame.clear())
         parts = {part: Part(len(index), partial(self._fill, coded, part, index)) for part, index in rows.items()}
@@ -219,6 +225,14 @@ class TableDataModule(LightningDataModule):
             )
             for part, index in rows.items()
         }
+
+    def _codes(self, coded: CodedRows, column: str, rows: dict[str, np.ndarray]) -> dict[str, Tensor]:
+        """The codes of a column, by part."""
+        names = [category.name for category in self.pipeline.lookup.cat]
+        if column not in names:
+            return {}
+        codes = coded.cat.to_series(names.index(column)).to_numpy()
+        return {part: torch.from_numpy(codes[index].astype(np.int64)) for part, index in rows.items()}
 
     def _fill(self, coded: CodedRows, part: str, index: np.ndarray, num: Tensor, cat: Tensor) -> None:
         encode = self.pipeline.encode_train if part == "train" else self.pipeline.encode

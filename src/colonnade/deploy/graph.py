@@ -30,7 +30,7 @@ OPSET, OPSET_ML = 20, 3
 ML = "ai.onnx.ml"
 BATCH = "batch"
 OUTPUTS = ("label", "probability", "value", "quantile")
-"""Names of all outputs that decoders give."""
+"""Names of all outputs that decoders give; what follows a decoder may add others."""
 ENCODED = (f"{INTERNAL}encoded/num", f"{INTERNAL}encoded/cat")
 """Names of what a checked graph gives besides: the encoded rows, as the network gets them."""
 EXPORTERS = ("torch.onnx", "onnxscript", "onnx_ir")
@@ -88,7 +88,13 @@ def outputs_of(predictor: nn.Module, num: Tensor, cat: Tensor, time: Tensor) -> 
         return found
     encoded = predictor.pipeline(num, cat, time)
     raw = predictor.network(Batch(num=encoded[0], cat=encoded[1])).raw
-    return predictor.decoder(raw) | dict(zip(ENCODED, encoded))
+    return predictor.decode(raw, cat) | dict(zip(ENCODED, encoded))
+
+
+def output_names(predictor: nn.Module, lookup: Lookup) -> list[str]:
+    """Names of what :func:`outputs_of` gives."""
+    with torch.no_grad():
+        return list(outputs_of(predictor, *_empty(lookup)))
 
 
 @dataclass(frozen=True)
@@ -149,8 +155,7 @@ def _exported(module: RawPredictor, lookup: Lookup) -> ir.Model:
         TIMES: torch.zeros((3, len(lookup.time)), dtype=torch.int64),
     }
     blocks = {block: values for block, values in blocks.items() if values.shape[1]}
-    with torch.no_grad():
-        names = list(outputs_of(module.predictor, *_empty(lookup)))
+    names = output_names(module.predictor, lookup)
     try:
         with torch.no_grad():
             program = torch.onnx.export(

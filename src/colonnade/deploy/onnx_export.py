@@ -42,6 +42,7 @@ class Exportable:
         config_hash: of the configuration it was trained with.
         reading: how delimited text was read: keyword arguments of
             :class:`~colonnade.data.dataset.TableDataset`.
+        conformal: ``method``, ``level`` and ``group`` of intervals or sets; None: there are none.
     """
 
     predictor: nn.Module
@@ -51,6 +52,7 @@ class Exportable:
     task: Task
     config_hash: str
     reading: Mapping[str, Any]
+    conformal: Mapping[str, Any] | None = None
 
 
 class OnnxExport:
@@ -122,13 +124,14 @@ class OnnxExport:
         """
         import numpy as np
 
-        from colonnade.deploy.graph import OUTPUTS, build_graph
+        from colonnade.deploy.graph import OUTPUTS, build_graph, output_names
         from colonnade.deploy.inputs import plan_inputs
         from colonnade.deploy.parity import check_parity
 
         self.check(trained.predictor)
         lookup, spec = trained.lookup, trained.spec
-        inputs = plan_inputs(lookup, trained.schema, matrix_above=self.matrix_above, taken=OUTPUTS)
+        taken = (*OUTPUTS, *output_names(trained.predictor, lookup))
+        inputs = plan_inputs(lookup, trained.schema, matrix_above=self.matrix_above, taken=taken)
         graph = build_graph(trained.predictor, lookup, spec, inputs, facts(trained))
         chosen = np.unique(np.linspace(0, max(frame.height - 1, 0), min(self.rows, frame.height)).astype(int))
         parity = check_parity(
@@ -157,6 +160,8 @@ def facts(trained: Exportable) -> dict[str, str]:
         "schema": trained.schema.to_dict(),
         "reading": dict(trained.reading),
     }
+    if trained.conformal is not None:
+        data["conformal"] = dict(trained.conformal)
     return plain | {name: json.dumps(value, ensure_ascii=False) for name, value in data.items()}
 
 

@@ -11,6 +11,7 @@ import torch
 from torch import nn
 
 from colonnade.core.errors import DataError, ExportError
+from colonnade.core.schema import TargetKind
 from colonnade.core.spec import BatchSpec
 from colonnade.data.lookup import Lookup
 from colonnade.deploy.graph import ENCODED, Graph, outputs_of
@@ -146,7 +147,7 @@ def _unit(name: str, expected: np.ndarray, spec: BatchSpec) -> np.ndarray:
     """What differences are counted in."""
     if name == ENCODED[0]:
         return np.maximum(1.0, np.abs(expected))
-    if name == "value":
+    if name in ("value", "lower", "upper") or (name == "disagreement" and spec.target_kind == TargetKind.REAL):
         return np.asarray(spec.target_scale)
     return np.asarray(spec.target_scale)[:, None] if name == "quantile" else np.ones(())
 

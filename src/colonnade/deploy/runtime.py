@@ -26,8 +26,10 @@ TRUE, FALSE = ("true", "yes", "t", "y", "1"), ("false", "no", "f", "n", "0")
 NO_TIME = np.iinfo(np.int64).min
 """A missing datetime, as numpy's NaT."""
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+# What may stand beside a prediction, in this order.
+FURTHER = ("lower", "upper", "disagreement")
 # Names of columns that have another meaning in a table of predictions, whatever a label is called.
-RESERVED = re.compile(r"(row_id|split|target|fold|weight)$|(prediction|probability|target|key)/")
+RESERVED = re.compile(r"(row_id|split|target|fold|weight)$|(prediction|probability|disagreement|target|key)/")
 
 
 class InputError(ValueError):
@@ -86,7 +88,9 @@ class OnnxModel:
         Returns:
             For classes ``label`` ``(N,)`` text and ``probability`` ``(N, C)`` in the order of ``facts["classes"]``;
             for several labels ``label`` and ``probability`` ``(N, L)``; for real targets ``value`` ``(N, T)``, and
-            where quantiles are predicted ``quantile`` ``(N, T, Q)``.
+            where quantiles are predicted ``quantile`` ``(N, T, Q)``. Where the run has them, also ``lower`` and
+            ``upper`` ``(N, T)`` of values, ``set`` ``(N, C)`` of classes, and ``disagreement`` of members ``(N, T)``,
+            ``(N, L)`` or, of classes, ``(N,)``.
 
         Raises:
             InputError: columns are missing or of different lengths, a value is not of its column's kind, or a
@@ -292,21 +296,28 @@ def headings(
     Returns:
         For classes ``prediction`` and ``probability/<class>``; for several labels ``<label>`` and
         ``probability/<label>`` (``prediction/<label>`` where the label is called like another column of such a table);
-        for real targets ``prediction`` (``prediction/<target>`` when several) and ``quantile/<i>``.
+        for real targets ``prediction`` (``prediction/<target>`` when several) and ``quantile/<i>``. Where the run has
+        them, ``set/<class>`` (1 where the set holds the class), ``lower``, ``upper`` and ``disagreement``, of several
+        targets or labels with the name of each.
     """
     columns: dict[str, np.ndarray] = {}
     if kind == "class":
         columns["prediction"] = outputs["label"]
-        return columns | {f"probability/{label}": outputs["probability"][:, i] for i, label in enumerate(classes)}
+        columns |= {f"probability/{label}": outputs["probability"][:, i] for i, label in enumerate(classes)}
+        if "set" in outputs:
+            columns |= {f"set/{label}": outputs["set"][:, i] for i, label in enumerate(classes)}
+        return columns | {name: outputs[name] for name in FURTHER if name in outputs}
     for t, name in enumerate(targets):
         if kind == "multilabel":
             columns[f"prediction/{name}" if RESERVED.match(name) else name] = outputs["label"][:, t]
             columns[f"probability/{name}"] = outputs["probability"][:, t]
+            columns |= {f"{further}/{name}": outputs[further][:, t] for further in FURTHER if further in outputs}
             continue
         suffix = f"/{name}" if len(targets) > 1 else ""
         columns[f"prediction{suffix}"] = outputs["value"][:, t]
         for q in range(outputs["quantile"].shape[2] if "quantile" in outputs else 0):
             columns[f"quantile{suffix}/{q}"] = outputs["quantile"][:, t, q]
+        columns |= {f"{further}{suffix}": outputs[further][:, t] for further in FURTHER if further in outputs}
     return columns
 
 

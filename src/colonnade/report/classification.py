@@ -117,13 +117,9 @@ def reliability(believed: np.ndarray, came_true: np.ndarray, what: str) -> Figur
     top, bottom = fig.subplots(2, 1, sharex=True, height_ratios=(3, 1))
     style.plain(top)
     style.plain(bottom)
-    bins = np.clip((believed * N_BINS).astype(int), 0, N_BINS - 1)
-    n = np.bincount(bins, minlength=N_BINS)
-    filled = n > 0
-    mean = np.bincount(bins, weights=believed, minlength=N_BINS)[filled] / n[filled]
-    frequency = np.bincount(bins, weights=came_true, minlength=N_BINS)[filled] / n[filled]
-    low, high = _wilson(frequency, n[filled])
-    error = (n[filled] * np.abs(mean - frequency)).sum() / n.sum()
+    mean, frequency, n = binned(believed, came_true)
+    low, high = _wilson(frequency, n)
+    error = (n * np.abs(mean - frequency)).sum() / n.sum()
     top.plot([0, 1], [0, 1], color=style.FAINT, linewidth=1, linestyle=(0, (4, 3)), label="perfectly calibrated")
     top.vlines(mean, low, high, color=style.BLUE, linewidth=1.4, alpha=0.6, label="95 % interval of the frequency")
     top.plot(mean, frequency, color=style.BLUE, linewidth=1.5, marker="o", markersize=5, label="observed")
@@ -134,6 +130,20 @@ def reliability(believed: np.ndarray, came_true: np.ndarray, what: str) -> Figur
     bottom.hist(believed, bins=np.linspace(0, 1, 41), color=style.LIGHT_BLUE, edgecolor="white", linewidth=0.5)
     style.label(bottom, x=what, y="rows")
     return fig
+
+
+def binned(believed: np.ndarray, came_true: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Mean belief, frequency and number of rows of each of 15 bins of equal width that has any.
+
+    Args:
+        believed: predicted probabilities ``(N,)``.
+        came_true: 0 or 1, ``(N,)``.
+    """
+    bins = np.clip((believed * N_BINS).astype(int), 0, N_BINS - 1)
+    n = np.bincount(bins, minlength=N_BINS)
+    filled = n > 0
+    mean = np.bincount(bins, weights=believed, minlength=N_BINS)[filled] / n[filled]
+    return mean, np.bincount(bins, weights=came_true, minlength=N_BINS)[filled] / n[filled], n[filled]
 
 
 def class_bars(label: np.ndarray, truth: np.ndarray, classes: Sequence[str]) -> Figure:

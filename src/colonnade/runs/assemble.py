@@ -73,6 +73,7 @@ def assemble(cfg: DictConfig, frame: Any = None, table: Table | None = None) -> 
         loader=build(cfg.loader),
         seed=cfg.seed,
         table=table,
+        keep=OmegaConf.select(cfg, "uncertainty.group"),
     )
     datamodule.setup("fit")
     spec = network_spec(task, datamodule.spec)

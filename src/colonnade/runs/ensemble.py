@@ -24,7 +24,7 @@ from colonnade.runs.environment import environment
 from colonnade.runs.folder import MANIFEST, RESULT, STATE, RunFolder
 from colonnade.runs.greedy import select
 from colonnade.runs.illustrate import publish
-from colonnade.runs.load import ENSEMBLE, NEEDED, NEEDED_OF_ENSEMBLE, Loaded, gather, load, members_of, write_ensemble
+from colonnade.runs.load import ENSEMBLE, Loaded, gather, load, members_of, needed, write_ensemble
 from colonnade.runs.paired import PREDICTIONS
 from colonnade.runs.pooled import Pooled
 from colonnade.runs.predictions import to_frame
@@ -144,14 +144,18 @@ def ensemble(
 def copy_run(run: Path, to: Path) -> None:
     """Copy what a finished run is loaded from, and its record; not its checkpoints, predictions and figures."""
     source, copy = RunFolder(run), RunFolder(to)
-    several = (source / ENSEMBLE).exists()
-    for member in members_of(source) if several else ():
-        copy_run(source / member, copy / member)
-    to.mkdir(parents=True, exist_ok=True)
-    for name in (*(NEEDED_OF_ENSEMBLE if several else NEEDED), STATE):
-        shutil.copyfile(source / name, copy / name)
+    copy_files(source, copy)
     copy.write_manifest()
     shutil.copyfile(source / RESULT, copy / RESULT)
+
+
+def copy_files(source: RunFolder, copy: RunFolder) -> None:
+    """Copy what a finished run is loaded from, members included, and its record."""
+    for member in members_of(source) if (source / ENSEMBLE).exists() else ():
+        copy_run(source / member, copy / member)
+    copy.path.mkdir(parents=True, exist_ok=True)
+    for name in (*needed(source), STATE):
+        shutil.copyfile(source / name, copy / name)
 
 
 def _check(method: str, rounds: int, bags: int, regularisation: float) -> None:

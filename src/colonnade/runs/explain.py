@@ -12,7 +12,6 @@ import numpy as np
 from omegaconf import DictConfig
 
 from colonnade.config.build import build
-from colonnade.core.errors import ColonnadeError, DataError
 from colonnade.core.files import replacing, write_json
 from colonnade.data.split.record import Split
 from colonnade.data.table import Table
@@ -20,10 +19,10 @@ from colonnade.explain.explainer import Subject
 from colonnade.explain.explainer import explain as attribute
 from colonnade.explain.explanation import Explanation
 from colonnade.explain.options import Explain, method_for
-from colonnade.runs.assemble import dataset_of
 from colonnade.runs.folder import METRICS, RunFolder
 from colonnade.runs.illustrate import epochs, write_figures
 from colonnade.runs.load import ENSEMBLE, LoadedRun, load_run, members_of
+from colonnade.runs.own import own_table
 from colonnade.runs.predict import report_unknown, row_ids
 
 if TYPE_CHECKING:
@@ -86,7 +85,7 @@ def explain(
     own = None
     if data is None or background is None:
         words = "background=rows.csv" if data is not None else "data.path=rows.csv background=others.csv"
-        own = Own(_table(folder, loaded, words), Split.load(folder / SPLIT))
+        own = Own(own_table(folder, loaded, f"name files with such rows, {words}"), Split.load(folder / SPLIT))
     with folder.locked():
         if data is None:
             assert own is not None
@@ -117,7 +116,8 @@ def explain_missing(cfg: DictConfig, folder: RunFolder, frame: Any = None) -> No
     table = None
     for model in missing:
         loaded = load_run(model.path)
-        table = table or _table(model, loaded, "data.path=rows.csv background=others.csv", frame)
+        instead = "name files with such rows, data.path=rows.csv background=others.csv"
+        table = table or own_table(model, loaded, instead, frame)
         own = Own(table, Split.load(model / SPLIT))
         rows, part = own.explained(options)
         with model.locked():
@@ -145,22 +145,6 @@ def _sample(table: Table, rows: np.ndarray, n: int, seed: int) -> Table:
     """At most ``n`` of the given rows, drawn at random, in their order."""
     chosen = np.sort(np.random.default_rng(seed).permutation(rows)[:n])
     return Table(table.frame[chosen], table.schema, origin=table.origin, row_ids=row_ids(table)[chosen])
-
-
-def _table(folder: RunFolder, loaded: LoadedRun, words: str, frame: Any = None) -> Table:
-    """The run's own data, from where its configuration says, or from a frame; ``words`` name others instead."""
-    try:
-        table = dataset_of(loaded.cfg, frame).read()
-        before = (folder.state or {}).get("origin", [])
-        changed = [new["file"] for old, new in zip(before, table.origin) if old["sha256"] != new["sha256"]]
-        if changed:
-            raise DataError(f"{', '.join(changed)} changed since")
-    except ColonnadeError as error:
-        raise DataError(
-            f"the rows that '{folder.path}' was trained on cannot be read again ({error}): name files with such "
-            f"rows, {words}"
-        ) from error
-    return table
 
 
 def _write(folder: RunFolder, found: Explanation, rows: Table, split: str) -> None:

@@ -131,6 +131,7 @@ def exportable(loaded: Loaded, folder: RunFolder) -> Exportable:
         task=loaded.task,
         config_hash=str((folder.state or {}).get("config_hash", "")),
         reading={key: options[key] for key in READING if options.get(key) is not None},
+        conformal=None if loaded.fitted is None else loaded.fitted.conformal,
     )
 
 

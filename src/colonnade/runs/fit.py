@@ -206,9 +206,12 @@ def begin(cfg: DictConfig, parts: Parts, folder: RunFolder) -> Path | None:
     Returns:
         A checkpoint to go on from; None: there is none.
     """
+    from colonnade.runs.calibrated import wanted
     from colonnade.runs.export import exports
     from colonnade.training.checkpoint_io import latest_recovery
 
+    # What cannot be done afterwards is told now.
+    wanted(parts.cfg, parts.task, parts.datamodule.pipeline.lookup, rows=len(parts.datamodule.split.val))
     for exporter in exports(cfg):
         exporter.check(parts.datamodule.pipeline.module)
     recovery = latest_recovery(folder.checkpoints)

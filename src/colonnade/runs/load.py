@@ -25,9 +25,11 @@ from colonnade.data.pipeline import FittedPipeline
 from colonnade.data.table import Table
 from colonnade.data.target import TargetCoder
 from colonnade.runs.assemble import build_network, network_spec
+from colonnade.runs.fitted import NEEDED_OF_CALIBRATION, Fitted, calibrates
 from colonnade.runs.folder import CONFIG, MANIFEST, RunFolder
 from colonnade.tasks.base import Task
 from colonnade.tasks.combine import Combiner, Stacking, WeightedMean, check_alike
+from colonnade.tasks.disagreement import MemberCombiner, MemberDecoder
 from colonnade.tasks.measures.rows import refuse_rows
 from colonnade.training.ensemble import EnsemblePredictor, Member
 from colonnade.training.predictor import Predictor
@@ -56,6 +58,7 @@ class Loaded:
         coder: target values to what the task compares with.
         task: decoding and metrics, set up.
         predictor: raw rows to decoded predictions.
+        fitted: what follows the decoder; None: nothing.
     """
 
     cfg: DictConfig
@@ -66,6 +69,7 @@ class Loaded:
     coder: TargetCoder
     task: Task
     predictor: nn.Module
+    fitted: Fitted | None
 
     @torch.inference_mode()
     def predict(self, table: Table, *, rows: int = 4096) -> dict[str, Tensor]:
@@ -115,7 +119,8 @@ def load(run: Path | str) -> Loaded:
     # Another finished run in the place of a member would be well in itself.
     folder.verify(*(f"{member}/{MANIFEST}" for member in members))
     loaded = [load(folder / member) for member in members]
-    return gather(load_config(folder / CONFIG), loaded, _combiner(folder, loaded[0].spec.target_kind), members)
+    cfg, combiner = load_config(folder / CONFIG), _combiner(folder, loaded[0].spec.target_kind)
+    return gather(cfg, loaded, combiner, members, _fitted(folder, cfg))
 
 
 def load_run(run: Path | str) -> LoadedRun:
@@ -141,6 +146,7 @@ def load_run(run: Path | str) -> LoadedRun:
     network = build_network(cfg, spec)
     network.load_state_dict(load_file(folder / NETWORK))
     pipeline = FittedPipeline.load(folder.path)
+    fitted, decoder = _fitted(folder, cfg), task.decoder(spec)
     return LoadedRun(
         cfg=cfg,
         dataset=_dataset(cfg),
@@ -149,12 +155,24 @@ def load_run(run: Path | str) -> LoadedRun:
         lookup=pipeline.lookup,
         coder=TargetCoder.from_dict(json.loads((folder / "target.json").read_text(encoding="utf-8"))),
         task=task,
-        predictor=Predictor(pipeline=pipeline.module, network=network, decoder=task.decoder(spec)),
+        predictor=Predictor(
+            pipeline=pipeline.module,
+            network=network,
+            decoder=MemberDecoder(decoder, task.target_kind) if fitted is not None and fitted.disagreement else decoder,
+            calibrator=None if fitted is None else fitted.calibrator(task, pipeline.lookup),
+        ),
+        fitted=fitted,
         pipeline=pipeline,
     )
 
 
-def gather(cfg: DictConfig, members: Sequence[Loaded], combiner: Combiner, names: Sequence[str]) -> Loaded:
+def gather(
+    cfg: DictConfig,
+    members: Sequence[Loaded],
+    combiner: Combiner,
+    names: Sequence[str],
+    fitted: Fitted | None = None,
+) -> Loaded:
     """Several runs as one.
 
     Args:
@@ -162,6 +180,7 @@ def gather(cfg: DictConfig, members: Sequence[Loaded], combiner: Combiner, names
         members: in the order of the combiner's weights.
         combiner: makes one prediction of theirs.
         names: what messages call them.
+        fitted: what follows the combiner; None: nothing.
 
     Raises:
         ConfigError: they predict other targets or classes, or read a column otherwise.
@@ -178,8 +197,11 @@ def gather(cfg: DictConfig, members: Sequence[Loaded], combiner: Combiner, names
         coder=first.coder,
         task=first.task,
         predictor=EnsemblePredictor(
-            members=[Member(member.predictor, share) for member, share in zip(members, shares)], combiner=combiner
+            members=[Member(member.predictor, share) for member, share in zip(members, shares)],
+            combiner=MemberCombiner(combiner) if fitted is not None and fitted.disagreement else combiner,
+            calibrator=None if fitted is None else fitted.calibrator(first.task, lookup),
         ),
+        fitted=fitted,
     )
 
 
@@ -225,6 +247,12 @@ def members_of(folder: RunFolder) -> list[str]:
     return named
 
 
+def needed(folder: RunFolder) -> tuple[str, ...]:
+    """Files that a finished run is loaded from, beside those of its members."""
+    files = NEEDED_OF_ENSEMBLE if (folder / ENSEMBLE).exists() else NEEDED
+    return files + (NEEDED_OF_CALIBRATION if calibrates(load_config(folder / CONFIG)) else ())
+
+
 def write_ensemble(
     folder: Path, members: Sequence[Mapping[str, Any]], method: str, combiner: WeightedMean | Stacking
 ) -> None:
@@ -249,6 +277,14 @@ def _combiner(folder: RunFolder, kind: str) -> Combiner:
     named = json.loads((folder / ENSEMBLE).read_text(encoding="utf-8"))["combiner"]
     state = load_file(folder / WEIGHTS)
     return Stacking(kind, **state) if named == Stacking.__name__ else WeightedMean(kind, **state)
+
+
+def _fitted(folder: RunFolder, cfg: DictConfig) -> Fitted | None:
+    """What follows the decoder of a run, if its configuration says that anything does."""
+    if not calibrates(cfg):
+        return None
+    folder.verify(*NEEDED_OF_CALIBRATION)
+    return Fitted.read(folder.path)
 
 
 def _finished(run: Path | str) -> RunFolder:

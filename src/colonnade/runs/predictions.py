@@ -42,7 +42,8 @@ def to_frame(prediction: dict[str, Tensor], spec: BatchSpec, row_id: np.ndarray)
         ``row_id``; for classes ``prediction`` and ``probability/<class>``; for several labels ``<label>`` and
         ``probability/<label>`` (``prediction/<label>`` where the label is called ``row_id`` or like another column of
         such a table); for real targets ``prediction`` (``prediction/<target>`` when several) and
-        ``quantile/<i>`` columns where the task predicts quantiles.
+        ``quantile/<i>`` columns where the task predicts quantiles. See :func:`~colonnade.deploy.runtime.headings` for
+        intervals, sets and disagreement, where the run has them.
     """
     values = {name: tensor.detach().cpu().numpy() for name, tensor in prediction.items()}
     if spec.target_kind == TargetKind.CLASS:

@@ -9,11 +9,14 @@ import polars as pl
 from torch import Tensor
 
 from colonnade.runs.assemble import Parts
+from colonnade.runs.calibrated import FITTED_ON, Calibrated, Scored, member_disagreement, wanted
 from colonnade.runs.folder import METRICS, RunFolder
 from colonnade.runs.illustrate import epochs, publish, record_settings
 from colonnade.runs.load import NETWORK
 from colonnade.runs.predictions import WEIGHT, to_frame, truth_columns
 from colonnade.runs.trained import Trained
+from colonnade.tasks.disagreement import DISAGREEMENT
+from colonnade.training.collect import Collected
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -41,6 +44,7 @@ def score(parts: Parts, trained: Trained, folder: RunFolder, *, seconds: float, 
     metrics: dict[str, dict[str, float]] = {}
     frames: list[pl.DataFrame] = []
     figures: dict[str, Figure] = {}
+    calibrated: Calibrated | None = None
     for split in SPLITS:
         collected = module.collect(parts.datamodule.loader_for(split))
         if len(collected) == 0:
@@ -48,8 +52,18 @@ def score(parts: Parts, trained: Trained, folder: RunFolder, *, seconds: float, 
             continue
         collected.refuse_non_finite(split)
         prediction = task.decode(collected.raw)
-        metrics[split] = task.metrics(prediction, collected.target, collected.weight)
         truth = task.truth(collected.target)
+        further: dict[str, float] = {}
+        if split == FITTED_ON:
+            calibrated = _calibrated(parts, collected)
+        if calibrated is not None:
+            if calibrated.disagreement:
+                prediction[DISAGREEMENT] = member_disagreement(task, collected.raw)
+            scored = Scored(prediction, truth, collected.weight, parts.datamodule.kept.get(split))
+            if split == FITTED_ON:
+                calibrated.fit(scored)
+            prediction, further = calibrated.apply(split, scored, drawn=drawn)
+        metrics[split] = task.metrics(prediction, collected.target, collected.weight) | further
         frame = to_frame(prediction, module.spec, collected.row_id.cpu().numpy())
         columns = truth_columns(truth, module.spec)
         if collected.weight is not None:
@@ -57,6 +71,9 @@ def score(parts: Parts, trained: Trained, folder: RunFolder, *, seconds: float, 
         frames.append(frame.with_columns(pl.lit(split).alias("split"), *columns))
         if split == SPLITS[-1] and drawn:
             figures = _figures(parts, prediction, truth)
+    if calibrated is not None:
+        calibrated.write(folder.path)
+        figures |= calibrated.figures
     if frames:
         pl.concat(frames).write_parquet(folder / "predictions.parquet")
     if drawn:
@@ -78,6 +95,11 @@ def score(parts: Parts, trained: Trained, folder: RunFolder, *, seconds: float, 
         "overrides": list(parts.cfg.get("overrides", [])),
         "error": None,
     }
+
+
+def _calibrated(parts: Parts, collected: Collected) -> Calibrated | None:
+    rows, members = collected.raw.shape[:2]
+    return wanted(parts.cfg, parts.task, parts.datamodule.pipeline.lookup, rows=rows, members=members)
 
 
 def _figures(parts: Parts, prediction: Mapping[str, Tensor], truth: Tensor) -> dict[str, Figure]:

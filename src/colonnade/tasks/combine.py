@@ -13,6 +13,8 @@ from colonnade.core.spec import BatchSpec
 # Probabilities are kept this far from 0 and 1 before their logarithm is taken.
 TINY = 1e-7
 LABEL = "label"
+COMBINED = ("probability", "value", "quantile")
+"""What members are combined by; the rest of a prediction follows from it, or is about one member alone."""
 
 
 class Combiner(nn.Module):
@@ -29,14 +31,6 @@ class Combiner(nn.Module):
     def __call__(self, predictions: Sequence[Mapping[str, Tensor]]) -> dict[str, Tensor]:
         """One prediction of those of all members."""
         prediction: dict[str, Tensor] = super().__call__(predictions)
-        return prediction
-
-    def labelled(self, prediction: dict[str, Tensor]) -> dict[str, Tensor]:
-        """A prediction with its labels, as the decoders of the tasks give them."""
-        if self.kind == TargetKind.CLASS:
-            return {LABEL: prediction["probability"].argmax(1), **prediction}
-        if self.kind == TargetKind.MULTILABEL:
-            return {LABEL: (prediction["probability"] > 0.5).long(), **prediction}
         return prediction
 
 
@@ -63,9 +57,9 @@ class WeightedMean(Combiner):
     def forward(self, predictions: Sequence[Mapping[str, Tensor]]) -> dict[str, Tensor]:
         """One prediction, in the type of the first member."""
         first = predictions[0]
-        names = [name for name in first if name != LABEL]
+        names = [name for name in first if name in COMBINED]
         means = {name: self._mean([p[name] for p in predictions]).to(first[name].dtype) for name in names}
-        return self.labelled(means)
+        return labelled(means, self.kind)
 
     def _mean(self, values: Sequence[Tensor]) -> Tensor:
         return torch.tensordot(self.weight, torch.stack([v.to(torch.float64) for v in values]), dims=1)
@@ -99,10 +93,25 @@ class Stacking(Combiner):
         if self.kind == TargetKind.CLASS:
             score = inputs.flatten(1) @ self.weight.T + self.bias
             if score.shape[1] == 1:
-                return self.labelled({name: torch.cat((score.neg().sigmoid(), score.sigmoid()), dim=1).to(dtype)})
-            return self.labelled({name: score.softmax(1).to(dtype)})
+                return labelled({name: torch.cat((score.neg().sigmoid(), score.sigmoid()), dim=1).to(dtype)}, self.kind)
+            return labelled({name: score.softmax(1).to(dtype)}, self.kind)
         score = torch.einsum("nmt,tm->nt", inputs, self.weight) + self.bias
-        return self.labelled({name: (score if self.kind == TargetKind.REAL else score.sigmoid()).to(dtype)})
+        return labelled({name: (score if self.kind == TargetKind.REAL else score.sigmoid()).to(dtype)}, self.kind)
+
+
+def labelled(prediction: Mapping[str, Tensor], kind: str) -> dict[str, Tensor]:
+    """A prediction with the labels of its probabilities, as the decoders of the tasks give them.
+
+    Args:
+        prediction: without labels, or with others.
+        kind: of the target.
+    """
+    rest = {name: values for name, values in prediction.items() if name != LABEL}
+    if kind == TargetKind.CLASS:
+        return {LABEL: rest["probability"].argmax(1), **rest}
+    if kind == TargetKind.MULTILABEL:
+        return {LABEL: (rest["probability"] > 0.5).long(), **rest}
+    return rest
 
 
 def inputs_of(predictions: Sequence[Mapping[str, Tensor]], kind: str) -> Float[Tensor, "n m t"]:

@@ -45,14 +45,17 @@ class EnsemblePredictor(nn.Module):
     Args:
         members: in the order of the combiner's weights.
         combiner: see :mod:`colonnade.tasks.combine`.
+        calibrator: see :class:`~colonnade.training.predictor.Predictor`.
     """
 
-    def __init__(self, *, members: Sequence[Member], combiner: Combiner) -> None:
+    def __init__(self, *, members: Sequence[Member], combiner: Combiner, calibrator: nn.Module | None = None) -> None:
         super().__init__()
         self.members = nn.ModuleList(members)
         self.combiner = combiner
+        self.calibrator = calibrator
         self.eval()
 
     def forward(self, num: Tensor, cat: Tensor, time: Tensor) -> dict[str, Tensor]:
         """Decoded predictions of raw rows; see :class:`~colonnade.training.predictor.Predictor`."""
-        return self.combiner([member(num, cat, time) for member in self.members])
+        prediction = self.combiner([member(num, cat, time) for member in self.members])
+        return prediction if self.calibrator is None else self.calibrator(prediction, cat)

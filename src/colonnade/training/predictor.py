@@ -17,13 +17,17 @@ class Predictor(nn.Module):
             ``(num (B, F') float32, cat (B, K') int64)``.
         network: :class:`~colonnade.nn.network.Network`.
         decoder: decoder of the task; raw outputs to a dictionary of predictions.
+        calibrator: what follows the decoder, a :class:`~colonnade.tasks.calibrator.Calibrator`; None: nothing.
     """
 
-    def __init__(self, *, pipeline: nn.Module, network: nn.Module, decoder: nn.Module) -> None:
+    def __init__(
+        self, *, pipeline: nn.Module, network: nn.Module, decoder: nn.Module, calibrator: nn.Module | None = None
+    ) -> None:
         super().__init__()
         self.pipeline = pipeline
         self.network = network
         self.decoder = decoder
+        self.calibrator = calibrator
         self.eval()
 
     def forward(self, num: Tensor, cat: Tensor, time: Tensor) -> dict[str, Tensor]:
@@ -35,4 +39,9 @@ class Predictor(nn.Module):
             time: ``(B, D)`` int64 microseconds since 1970.
         """
         encoded_num, encoded_cat = self.pipeline(num, cat, time)
-        return self.decoder(self.network(Batch(num=encoded_num, cat=encoded_cat)).raw)
+        return self.decode(self.network(Batch(num=encoded_num, cat=encoded_cat)).raw, cat)
+
+    def decode(self, raw: Tensor, cat: Tensor) -> dict[str, Tensor]:
+        """Predictions of raw outputs ``(B, members, *out)`` of rows with the codes ``cat``."""
+        prediction: dict[str, Tensor] = self.decoder(raw)
+        return prediction if self.calibrator is None else self.calibrator(prediction, cat)

@@ -15,6 +15,7 @@ from omegaconf import DictConfig, OmegaConf, open_dict
 from colonnade.config.baseline import fits_at_once
 from colonnade.config.nodes import typed
 from colonnade.config.record import load_config
+from colonnade.config.rehearse import AFTER
 from colonnade.config.reuse import reusable
 from colonnade.core.errors import ConfigError, DataError, RunFolderError
 from colonnade.core.files import sha256, write_json
@@ -148,6 +149,13 @@ def configuration(run: Path, words: Sequence[str] = ()) -> DictConfig:
         }
         for key in LIMITS:
             cfg.trainer.pop(key, None)
+        for key in (key for key in AFTER if cfg.get(key) is not None):
+            cfg[key] = None
+            log.warning(
+                "%s=none: a refit has no validation rows; afterwards, "
+                "`colonnade calibrate run=<folder> out=<folder> data.path=<rows that it did not learn from>`",
+                key,
+            )
         # Lightning would look for rows to validate on, and warn.
         cfg.trainer.limit_val_batches = 0
         cfg[RECORD] = {"epochs": n_epochs, "rows": {part: split["counts"][part] for part in ("train", "val", "test")}}

@@ -1,0 +1,114 @@
+"""Options: what ``calibration:`` and ``uncertainty:`` of a configuration build."""
+
+from __future__ import annotations
+
+from colonnade.core.errors import ConfigError, closest
+from colonnade.core.schema import TargetKind
+from colonnade.tasks.base import Task
+
+METHODS = ("temperature", "vector", "isotonic")
+AUTO, NONE = "auto", "none"
+ABSOLUTE, CQR = "absolute", "cqr"
+SETS = ("lac", "aps", "raps")
+CONFORMAL = (AUTO, NONE, ABSOLUTE, CQR, *SETS)
+
+
+class Calibration:
+    """How the probabilities of a model are calibrated on its validation rows.
+
+    Args:
+        method: ``temperature`` (one number, of labels one each; keeps the order of the rows and the likeliest class),
+            ``vector`` (weight and bias for each class; of two classes Platt's), or ``isotonic`` (a rising curve for
+            each class, which wants a thousand rows or more).
+
+    Raises:
+        ValueError: an unknown method.
+    """
+
+    def __init__(self, *, method: str = "temperature") -> None:
+        if method not in METHODS:
+            raise ValueError(f"method={method} must be one of {', '.join(METHODS)}{closest(method, METHODS)}")
+        self.method = method
+
+    def check(self, task: Task) -> None:
+        """Refuse a task without probabilities.
+
+        Raises:
+            ConfigError: naming it.
+        """
+        if task.target_kind == TargetKind.REAL:
+            raise ConfigError(f"task={task.name} predicts no probabilities to calibrate: calibration=none")
+
+
+class Uncertainty:
+    """What is said of each prediction beside it: an interval or a set of classes, and how far members disagree.
+
+    Args:
+        conformal: ``absolute`` (as wide everywhere) or ``cqr`` (around predicted quantiles) for values; ``lac`` (the
+            smallest sets), ``aps`` or ``raps`` (never empty, wider for harder rows) for classes; ``none``; or ``auto``:
+            ``cqr`` where quantiles are predicted, ``absolute`` for other values, ``lac`` for classes, none for labels.
+        level: share of the rows whose interval or set holds what is true, in ``(0, 1)``.
+        group: a column of categories, each with thresholds of its own, so that every group is covered (Mondrian).
+        disagreement: whether the members of an ensemble, or those within the network, tell how far they are apart.
+        penalty: of ``raps``: added for each class beyond the first ``free`` of a set.
+        free: of ``raps``.
+
+    Raises:
+        ValueError: an unknown method, or a number out of range.
+    """
+
+    def __init__(
+        self,
+        *,
+        conformal: str = AUTO,
+        level: float = 0.9,
+        group: str | None = None,
+        disagreement: bool = True,
+        penalty: float = 0.01,
+        free: int = 1,
+    ) -> None:
+        if conformal not in CONFORMAL:
+            named = f"{', '.join(CONFORMAL)}{closest(conformal, CONFORMAL)}"
+            raise ValueError(f"conformal={conformal} must be one of {named}")
+        if not 0 < level < 1:
+            raise ValueError(f"level={level} must lie in (0, 1)")
+        if not penalty >= 0:
+            raise ValueError(f"penalty={penalty} must be at least 0")
+        if free < 0:
+            raise ValueError(f"free={free} must be at least 0")
+        self.conformal = conformal
+        self.level = level
+        self.group = group
+        self.disagreement = disagreement
+        self.penalty = penalty
+        self.free = free
+
+    def method(self, task: Task) -> str:
+        """The method for a task; ``none`` where there is none.
+
+        Raises:
+            ConfigError: the one that is asked for does not fit the task.
+        """
+        fits = _fitting(task)
+        if self.conformal == AUTO:
+            return fits[0]
+        if self.conformal not in (*fits, NONE):
+            raise ConfigError(f"conformal={self.conformal} does not fit task={task.name}; use {' or '.join(fits)}")
+        return self.conformal
+
+    def check(self, task: Task) -> None:
+        """Refuse a method that does not fit the task.
+
+        Raises:
+            ConfigError: naming both.
+        """
+        self.method(task)
+
+
+def _fitting(task: Task) -> tuple[str, ...]:
+    """Methods for a task, the usual one first."""
+    if task.target_kind == TargetKind.CLASS:
+        return SETS
+    if task.target_kind == TargetKind.REAL:
+        return (CQR, ABSOLUTE) if len(task.quantiles) > 1 else (ABSOLUTE,)
+    return (NONE,)

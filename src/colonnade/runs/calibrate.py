@@ -1,0 +1,220 @@
+"""Calibrate: a finished run as a new one with what follows a decoder, fitted on rows that no model learned from."""
+
+from __future__ import annotations
+
+import logging
+import os
+import shutil
+import time
+from collections.abc import Mapping
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import polars as pl
+from omegaconf import DictConfig, OmegaConf, open_dict
+from torch import Tensor, nn
+
+from colonnade.config.record import config_hash, redact
+from colonnade.core.errors import ConfigError
+from colonnade.core.files import sha256
+from colonnade.data.store import sample_weight
+from colonnade.data.table import Table
+from colonnade.evaluation.options import Calibration, Uncertainty
+from colonnade.nn.network import Network
+from colonnade.runs.calibrated import FITTED_ON, Calibrated, Scored, wanted
+from colonnade.runs.ensemble import copy_files
+from colonnade.runs.fitted import KEYS, calibrates
+from colonnade.runs.folder import MANIFEST, RunFolder
+from colonnade.runs.illustrate import write_figures
+from colonnade.runs.load import Loaded, load
+from colonnade.runs.own import own_table, rows_with
+from colonnade.runs.paired import PREDICTIONS
+from colonnade.runs.predict import report_unknown, row_ids
+from colonnade.runs.predictions import to_frame
+from colonnade.runs.stored import prediction_of, read_rows, truth_of, weight_of
+from colonnade.tasks.combine import labelled
+from colonnade.tasks.disagreement import DISAGREEMENT, MemberCombiner, MemberDecoder
+from colonnade.training.ensemble import EnsemblePredictor
+from colonnade.training.predictor import Predictor
+
+log = logging.getLogger(__name__)
+
+RECORD = "_calibrate"
+PARTS = ("val", "test")
+SPLIT = "split.json"
+
+
+def calibrate(
+    run: Path | str,
+    out: Path | str,
+    *,
+    calibration: Calibration | None = None,
+    uncertainty: Uncertainty | None = None,
+    data: Any = None,
+    overwrite: bool = False,
+) -> dict[str, Any]:
+    """Make a calibrated run of a finished one, which stays as it is.
+
+    What the run predicted is stored, and what prediction takes is copied: as a rule not even the data are needed, and
+    the new folder stands for itself. The data are read again for thresholds by group and for the disagreement of
+    members.
+
+    Args:
+        run: folder of a finished run: a network, a baseline, a cross-validation (calibrated on its rows out of fold),
+            an ensemble.
+        out: the new run folder.
+        calibration: how probabilities are calibrated; None: not, or, without ``uncertainty``, as
+            :class:`~colonnade.evaluation.options.Calibration` has it.
+        uncertainty: what is said beside a prediction; None: nothing.
+        data: labelled rows to calibrate on instead of the validation rows: path of a file, or a polars or pandas frame.
+        overwrite: replace what ``out`` holds.
+
+    Returns:
+        The content of ``result.json``. Unless ``data`` is given, the metrics of its validation rows are those that the
+        calibration was fitted to.
+
+    Raises:
+        ConfigError: the task has no probabilities or intervals of the kind, the run is calibrated already, or has no
+            validation rows.
+        RunFolderError: the folder holds no finished run, or ``out`` holds another one.
+        SchemaError: see :func:`~colonnade.runs.evaluate.evaluate`, of ``data``.
+        DataError: the same; there are too few rows; or the data are needed and cannot be read, or have changed.
+    """
+    start = time.monotonic()
+    source, folder, loaded = RunFolder(run), RunFolder(out), load(run)
+    if calibrates(loaded.cfg):
+        raise ConfigError(f"run='{run}' is calibrated already: calibrate the run that it was made of")
+    if source.path.resolve().is_relative_to(folder.path.resolve()):
+        raise ConfigError(f"out='{out}' holds the run itself; give another folder")
+    calibration = Calibration() if calibration is None and uncertainty is None else calibration
+    cfg = _configuration(loaded.cfg, calibration, uncertainty)
+    frames = {part: read_rows(source.path, part) for part in PARTS}
+    new = None if data is None else loaded.dataset.read_new(data, loaded.schema, need_target=True)
+    rows = frames[FITTED_ON].height if new is None else len(new)
+    if not rows:
+        raise ConfigError(f"run='{run}' has no validation rows to calibrate on: data.path=<labelled rows>")
+    calibrated = wanted(cfg, loaded.task, loaded.lookup, rows=rows, members=n_members(loaded.predictor))
+    assert calibrated is not None
+    digests = {"run": sha256(source / MANIFEST), "data": "" if new is None else str(new.origin[0]["sha256"])}
+    with open_dict(cfg):
+        cfg[RECORD] = digests
+    with folder.locked():
+        folder.claim(config_hash(cfg), overwrite=overwrite)
+        if folder.finished:
+            log.warning("'%s' is finished: nothing to do (overwrite=true makes it again)", folder.path)
+            return folder.result or {}
+        stored = _stored(source, loaded, calibrated, frames)
+        calibrated.fit(stored[FITTED_ON] if new is None else _scored(loaded, calibrated, new))
+        folder.checkpoints.rmdir()
+        copy_files(source, folder)
+        if (source / SPLIT).exists():
+            shutil.copyfile(source / SPLIT, folder / SPLIT)
+        state = {key: value for key, value in (source.state or {}).items() if key != "config_hash"}
+        folder.record(config_hash(cfg), OmegaConf.to_yaml(redact(cfg)), state)
+        metrics = _measured(folder, loaded, calibrated, frames, stored)
+        calibrated.write(folder.path, FITTED_ON if new is None else "data")
+        _draw(calibrated, folder.path)
+        result = _result(source.result or {}, metrics, round(time.monotonic() - start, 3), os.path.relpath(run, out))
+        folder.finish(result)
+    return result
+
+
+def n_members(predictor: nn.Module) -> int:
+    """Members of an ensemble, or within a network."""
+    if isinstance(predictor, EnsemblePredictor):
+        return len(predictor.members)
+    assert isinstance(predictor, Predictor)
+    return predictor.network.backbone.n_members if isinstance(predictor.network, Network) else 1
+
+
+def _scored(loaded: Loaded, calibrated: Calibrated, table: Table) -> Scored:
+    """Predictions of labelled rows."""
+    report_unknown(loaded, table)
+    ids, name = row_ids(table), loaded.schema.weight
+    where = f"rows of {table.origin[0]['file']}"
+    target = loaded.coder.encode(table.frame, row_ids=ids, where=where, new=True)
+    weight = None if name is None else sample_weight(table.frame, name, row_ids=ids)
+    return Scored(loaded.predict(table), loaded.task.truth(target), weight, _codes(loaded, calibrated, table))
+
+
+def _codes(loaded: Loaded, calibrated: Calibrated, table: Table) -> Tensor | None:
+    """The group of each row."""
+    return None if calibrated.groups is None else loaded.lookup(table.frame).cat[:, calibrated.groups.position]
+
+
+def _stored(
+    source: RunFolder, loaded: Loaded, calibrated: Calibrated, frames: Mapping[str, pl.DataFrame]
+) -> dict[str, Scored]:
+    """Predictions that the run has stored, and what only its data tell."""
+    found = {}
+    table = None
+    if calibrated.groups is not None or calibrated.disagreement:
+        table = own_table(source, loaded, "leave group= out, and say disagreement=false")
+    for part, frame in frames.items():
+        if frame.is_empty():
+            continue
+        prediction = labelled(prediction_of(frame, loaded.spec), loaded.spec.target_kind)
+        scored = Scored(prediction, truth_of(frame, loaded.spec), weight_of(frame))
+        if table is not None:
+            rows = rows_with(table, frame["row_id"].to_numpy())
+            if calibrated.disagreement:
+                scored.prediction[DISAGREEMENT] = telling(loaded).predict(rows)[DISAGREEMENT]
+            scored = replace(scored, codes=_codes(loaded, calibrated, rows))
+        found[part] = scored
+    return found
+
+
+def telling(loaded: Loaded) -> Loaded:
+    """The run, which also tells how far its members are apart."""
+    predictor = loaded.predictor
+    if isinstance(predictor, EnsemblePredictor):
+        members, combiner = [*predictor.members], MemberCombiner(predictor.combiner)
+        return replace(loaded, predictor=EnsemblePredictor(members=members, combiner=combiner))
+    assert isinstance(predictor, Predictor)
+    decoder = MemberDecoder(predictor.decoder, loaded.task.target_kind)
+    return replace(loaded, predictor=Predictor(pipeline=predictor.pipeline, network=predictor.network, decoder=decoder))
+
+
+def _configuration(stored: DictConfig, calibration: Calibration | None, uncertainty: Uncertainty | None) -> DictConfig:
+    """That of the run, calibrated."""
+    cfg = stored.copy()
+    with open_dict(cfg):
+        for key, options in zip(KEYS, (calibration, uncertainty)):
+            if options is not None:
+                kind = type(options)
+                cfg[key] = {"_target_": f"{kind.__module__}.{kind.__qualname__}", **vars(options)}
+    return cfg
+
+
+def _measured(
+    folder: RunFolder,
+    loaded: Loaded,
+    calibrated: Calibrated,
+    frames: Mapping[str, pl.DataFrame],
+    stored: Mapping[str, Scored],
+) -> dict[str, dict[str, float]]:
+    """Write the calibrated predictions; their metrics."""
+    metrics: dict[str, dict[str, float]] = {part: {} for part in PARTS}
+    written = []
+    for part, scored in stored.items():
+        prediction, further = calibrated.apply(part, scored, drawn=True)
+        metrics[part] = loaded.task.measured(prediction, scored.truth, scored.weight) | further
+        frame = frames[part]
+        new = to_frame(prediction, loaded.spec, frame["row_id"].to_numpy())
+        written.append(frame.with_columns(new[name] for name in new.columns))
+    pl.concat(written, how="diagonal").write_parquet(folder / PREDICTIONS)
+    return metrics
+
+
+def _draw(calibrated: Calibrated, folder: Path) -> None:
+    from torch.utils.tensorboard import SummaryWriter
+
+    with SummaryWriter(str(folder / "tensorboard")) as board:
+        write_figures(calibrated.figures, folder, [board], 0)
+
+
+def _result(before: Mapping[str, Any], metrics: Mapping[str, Any], seconds: float, run: str) -> dict[str, Any]:
+    """The result of the run with the metrics of the calibrated predictions; what it told of its members is its own."""
+    kept = {key: value for key, value in before.items() if key not in ("cv", "ensemble")}
+    return {**kept, "metrics": metrics, "seconds": seconds, "checkpoint": None, "calibrated": {"run": run}}

@@ -1,0 +1,222 @@
+"""Calibrated: what follows the decoder of a run, from its fit on validation rows to its files."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import torch
+from omegaconf import DictConfig
+from torch import Tensor
+
+from colonnade.config.build import build
+from colonnade.core.errors import ConfigError
+from colonnade.core.files import write_json
+from colonnade.core.schema import TargetKind
+from colonnade.data.lookup import Lookup
+from colonnade.evaluation.conformal import coverage, fit_conformal
+from colonnade.evaluation.options import NONE, Calibration, Uncertainty
+from colonnade.evaluation.reliability import belief, reliability
+from colonnade.evaluation.scaling import fit_scaling
+from colonnade.runs.fitted import CALIBRATION, KEYS, OPTIONS, STATE, Groups, calibrates
+from colonnade.tasks.base import Task
+from colonnade.tasks.calibrator import Calibrator
+from colonnade.tasks.disagreement import by_member, disagreement
+from colonnade.tasks.measures.rows import rows_that_count
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
+FITTED_ON = "val"
+
+
+@dataclass(frozen=True)
+class Scored:
+    """Predictions of a part beside what is true, on the processor.
+
+    Args:
+        prediction: what a decoder gives.
+        truth: as ``Task.truth`` gives it.
+        weight: ``(N,)``; None means one.
+        codes: ``(N,)`` the group of each row, where groups have thresholds of their own.
+    """
+
+    prediction: dict[str, Tensor]
+    truth: Tensor
+    weight: Tensor | None
+    codes: Tensor | None = None
+
+
+@dataclass
+class Calibrated:
+    """A calibrator on its way: fitted on one part, applied to all, each measured.
+
+    Args:
+        calibration: how probabilities are calibrated; None: not.
+        uncertainty: what is said beside a prediction; None: nothing.
+        task: set up.
+        groups: see :class:`Groups`; None: there is one.
+        disagreement: whether predictions say how far members are apart.
+    """
+
+    calibration: Calibration | None
+    uncertainty: Uncertainty | None
+    task: Task
+    groups: Groups | None = None
+    disagreement: bool = False
+    calibrator: Calibrator = field(init=False)
+    rows: int = field(init=False)
+    reliability: dict[str, Any] = field(init=False, default_factory=dict)
+    coverage: dict[str, Any] = field(init=False, default_factory=dict)
+    figures: dict[str, Figure] = field(init=False, default_factory=dict)
+
+    def fit(self, scored: Scored) -> None:
+        """Fit on rows that the model did not learn from.
+
+        Raises:
+            DataError: they are too few.
+        """
+        spec, kind = self.task.spec, str(self.task.spec.target_kind)
+        self.rows = len(scored.truth)
+        self.calibrator = Calibrator(kind, group=None if self.groups is None else self.groups.position)
+        if self.calibration is not None:
+            names = spec.classes if kind == TargetKind.CLASS else spec.target_names
+            probability = scored.prediction["probability"]
+            method = self.calibration.method
+            self.calibrator.scaling = fit_scaling(method, probability, scored.truth, scored.weight, kind, names)
+        if self.method != NONE:
+            assert self.uncertainty is not None
+            self.calibrator.conformal = fit_conformal(
+                self.method,
+                self.uncertainty,
+                self.calibrator.apply_to(scored.prediction),
+                scored.truth,
+                scored.weight,
+                codes=scored.codes,
+                n_codes=1 if self.groups is None else len(self.groups.names),
+                quantiles=self.task.quantiles,
+            )
+
+    @property
+    def method(self) -> str:
+        """Of conformal prediction."""
+        return NONE if self.uncertainty is None else self.uncertainty.method(self.task)
+
+    def apply(self, part: str, scored: Scored, *, drawn: bool) -> tuple[dict[str, Tensor], dict[str, float]]:
+        """The prediction of a part with all that follows; what is measured is kept.
+
+        Args:
+            part: its name.
+            scored: what was predicted.
+            drawn: whether a figure is made.
+
+        Returns:
+            The prediction, and metrics beside those of the task.
+        """
+        after = self.calibrator.apply_to(scored.prediction, scored.codes)
+        if self.calibration is not None:
+            self._measure(part, scored, after, drawn=drawn)
+        if self.calibrator.conformal is None:
+            return after, {}
+        found = coverage(
+            after,
+            scored.truth,
+            scored.weight,
+            classes=self.task.spec.classes,
+            codes=scored.codes,
+            groups=() if self.groups is None else self.groups.names,
+        )
+        self.coverage[part] = found
+        if "size" in found:
+            return after, {"conformal_coverage": found["coverage"], "conformal_size": found["size"]}
+        return after, _of_targets("conformal_coverage", found["coverage"], self.task) | _of_targets(
+            "conformal_width", found["width"], self.task
+        )
+
+    def _measure(self, part: str, scored: Scored, after: Mapping[str, Tensor], *, drawn: bool) -> None:
+        """How far probabilities are off, before and after."""
+        kind = self.calibrator.kind
+        both = [prediction["probability"] for prediction in (scored.prediction, after)]
+        measured = [reliability(each, scored.truth, scored.weight, kind) for each in both]
+        self.reliability[part] = dict(zip(("before", "after"), (found and asdict(found) for found in measured)))
+        if not drawn or measured[0] is None or measured[1] is None:
+            return
+        from colonnade.report.calibration import before_and_after
+
+        rows = [rows_that_count({"probability": each}, scored.truth, scored.weight) for each in both]
+        believed, came_true = ([of.flatten().numpy() for of in each] for each in zip(*(belief(r, kind) for r in rows)))
+        errors = (measured[0].calibration_error, measured[1].calibration_error)
+        self.figures["calibration"] = before_and_after(
+            (believed[0], believed[1]), (came_true[0], came_true[1]), errors=errors, rows=f"{part} rows"
+        )
+
+    def write(self, folder: Path, part: str = FITTED_ON) -> None:
+        """Write ``calibration.json`` and ``calibration.safetensors``.
+
+        Args:
+            folder: of the run.
+            part: what it was fitted on.
+        """
+        from safetensors.torch import save_file
+
+        told: dict[str, Any] = {"fitted_on": part, "rows": self.rows, "disagreement": self.disagreement}
+        if self.calibration is not None:
+            told["calibration"] = {"method": self.calibration.method, "reliability": self.reliability}
+        if self.uncertainty is not None and self.calibrator.conformal is not None:
+            options = {key: value for key, value in vars(self.uncertainty).items() if key in OPTIONS}
+            told["conformal"] = {"method": self.method, **options, "measured": self.coverage}
+        write_json(folder / CALIBRATION, told)
+        save_file({name: t.contiguous() for name, t in self.calibrator.state_dict().items()}, folder / STATE)
+
+
+def _of_targets(name: str, values: Sequence[float], task: Task) -> dict[str, float]:
+    """A metric as the task would give it: the mean of several targets, then each."""
+    found = {name: sum(values) / len(values)}
+    if len(values) > 1:
+        found |= {f"{name}/{target}": value for target, value in zip(task.spec.target_names, values)}
+    return found
+
+
+def wanted(cfg: DictConfig, task: Task, lookup: Lookup, *, rows: int, members: int = 1) -> Calibrated | None:
+    """What a configuration asks for; None: nothing.
+
+    Args:
+        cfg: the configuration.
+        task: set up.
+        lookup: of the raw columns.
+        rows: for validation.
+        members: of the model.
+
+    Raises:
+        ConfigError: the task has no probabilities or intervals of the kind, there are no validation rows, or the model
+            sees no such column of groups.
+    """
+    if not calibrates(cfg):
+        return None
+    calibration, uncertainty = (None if cfg.get(key) is None else build(cfg[key]) for key in KEYS)
+    for options in (calibration, uncertainty):
+        if options is not None:
+            options.check(task)
+    if not rows:
+        asked = " ".join(f"{key}=none" for key in KEYS if cfg.get(key) is not None)
+        raise ConfigError(f"{KEYS[0]}: there are no validation rows to fit it on: {asked}, or another split=")
+    groups, disagrees = None, False
+    if uncertainty is not None:
+        disagrees = members > 1 and uncertainty.disagreement
+        if uncertainty.group is not None and uncertainty.method(task) != NONE:
+            groups = Groups.find(lookup, uncertainty.group)
+    return Calibrated(calibration, uncertainty, task, groups=groups, disagreement=disagrees)
+
+
+def member_disagreement(task: Task, raw: Tensor, *, rows: int = 4096) -> Tensor:
+    """How far the members of a network are apart, ``rows`` rows at a time.
+
+    Args:
+        task: set up.
+        raw: ``(N, M, *out)``.
+        rows: at a time: each member is decoded by itself.
+    """
+    kind = str(task.target_kind)
+    return torch.cat([disagreement(by_member(task.decode, part), kind) for part in raw.split(rows)])

@@ -1,0 +1,70 @@
+"""Calibrator: what follows a decoder, or the mean of several models: scaled probabilities, then intervals or sets."""
+
+import torch
+from jaxtyping import Int
+from torch import Tensor, nn
+
+from colonnade.tasks.combine import labelled
+from colonnade.tasks.conformal import Conformal
+from colonnade.tasks.scaling import Scaling
+
+
+class Calibrator(nn.Module):
+    """A prediction to one that can be trusted further.
+
+    Args:
+        kind: of the target.
+        scaling: of probabilities; None: they stay as they are.
+        conformal: intervals of values, or sets of classes; None: none.
+        group: position, among the raw categories, of the column whose groups have thresholds of their own; None: all
+            rows have the same.
+    """
+
+    def __init__(
+        self,
+        kind: str,
+        *,
+        scaling: Scaling | None = None,
+        conformal: Conformal | None = None,
+        group: int | None = None,
+    ) -> None:
+        super().__init__()
+        self.kind = kind
+        self.scaling = scaling
+        self.conformal = conformal
+        self.group = group
+        self.eval()
+
+    def forward(self, prediction: dict[str, Tensor], cat: Int[Tensor, "n k"]) -> dict[str, Tensor]:
+        """The prediction with everything that is asked for; labels are those of the new probabilities.
+
+        Args:
+            prediction: what a decoder gives.
+            cat: raw categories.
+        """
+        return self.enclosed(self.scaled(prediction), None if self.group is None else cat[:, self.group])
+
+    def scaled(self, prediction: dict[str, Tensor]) -> dict[str, Tensor]:
+        """The prediction with scaled probabilities, and without intervals and sets."""
+        if self.scaling is None:
+            return prediction
+        return labelled({**prediction, "probability": self.scaling(prediction["probability"])}, self.kind)
+
+    def enclosed(self, prediction: dict[str, Tensor], codes: Int[Tensor, "n"] | None) -> dict[str, Tensor]:
+        """A scaled prediction with its intervals or sets.
+
+        Args:
+            prediction: with scaled probabilities.
+            codes: the group of each row; None: there is one.
+        """
+        return prediction if self.conformal is None else {**prediction, **self.conformal(prediction, codes)}
+
+    def apply_to(
+        self, prediction: dict[str, Tensor], codes: Int[Tensor, "n"] | None = None, *, rows: int = 4096
+    ) -> dict[str, Tensor]:
+        """Like a call, of rows whose groups are known, without gradients, and ``rows`` rows at a time."""
+        parts = [dict(zip(prediction, part)) for part in zip(*(v.split(rows) for v in prediction.values()))]
+        groups = [None] * len(parts) if codes is None else codes.split(rows)
+        with torch.no_grad():
+            found = [self.enclosed(self.scaled(part), group) for part, group in zip(parts, groups)]
+        return {name: torch.cat([each[name] for each in found]) for name in found[0]}
