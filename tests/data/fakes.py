@@ -76,6 +76,9 @@ class Fitted:
     def save(self, folder: Path) -> None:
         (folder / "pipeline.json").write_text(json.dumps(self.mean))
 
+    def document(self, folder: Path) -> None:
+        (folder / "features.md").write_text("# Features")
+
 
 class Pipeline:
     """Remembers what it was fitted on."""

@@ -144,6 +144,7 @@ def test_saved_files_restore(tmp_path):
         "schema.json",
         "split.json",
         "pipeline.json",
+        "features.md",
         "spec.json",
         "target.json",
     }

@@ -98,7 +98,8 @@ def test_pipelines_of_earlier_versions_know_their_flags() -> None:
     assert old.features()[0].inputs == ("k",)
 
 
-def test_the_run_folder_holds_it(pipeline: FittedPipeline, tmp_path: Path) -> None:
-    loaded_before = features_page(pipeline)
+def test_the_page_follows_from_what_is_stored(pipeline: FittedPipeline, tmp_path: Path) -> None:
     pipeline.save(tmp_path)
-    assert features_page(FittedPipeline.load(tmp_path)) == loaded_before
+    pipeline.document(tmp_path)
+    page = (tmp_path / "features.md").read_text(encoding="utf-8")
+    assert page == features_page(pipeline) == features_page(FittedPipeline.load(tmp_path))

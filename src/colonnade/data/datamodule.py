@@ -21,7 +21,6 @@ from colonnade.core.errors import ConfigError, DataError
 from colonnade.core.schema import Kind, Schema, TargetKind
 from colonnade.core.spec import BatchSpec
 from colonnade.data.catalog import cache_folder
-from colonnade.data.features import PAGE, features_page
 from colonnade.data.leakage import check_leaks, duplicates
 from colonnade.data.loader import ChunkLoader, EvalLoader, LoaderOptions
 from colonnade.data.mapped import Part, fingerprint, mapped_parts
@@ -188,7 +187,7 @@ class TableDataModule(LightningDataModule):
         self.table.schema.save(folder / "schema.json")
         self.split.save(folder / "split.json")
         self.pipeline.save(folder)
-        (folder / PAGE).write_text(features_page(self.pipeline), encoding="utf-8")
+        self.pipeline.document(folder)
         for name, data in (("spec", self.spec), ("target", self.target)):
             (folder / f"{name}.json").write_text(
                 json.dumps(data.to_dict(), indent=1, ensure_ascii=False), encoding="utf-8"

@@ -18,6 +18,7 @@ from colonnade.core.schema import Schema
 from colonnade.data.blocks import each_block, one_thread, take
 from colonnade.data.columns import Columns, TrainRows
 from colonnade.data.encoder import Encoder
+from colonnade.data.features import PAGE, features_page
 from colonnade.data.lookup import CodedRows, Lookup
 from colonnade.data.steps.base import FittedStep, Step, Verdict
 from colonnade.data.steps.expressions import Expressions
@@ -308,6 +309,10 @@ class FittedPipeline:
         (folder / "pipeline.json").write_text(text, encoding="utf-8")
         tensors = {name: tensor.contiguous() for name, tensor in self.module.state_dict().items()}
         save_file(tensors, folder / "pipeline.safetensors")
+
+    def document(self, folder: Path) -> None:
+        """Write ``features.md``: how each encoded column came about, to be read by people."""
+        (folder / PAGE).write_text(features_page(self), encoding="utf-8")
 
     @classmethod
     def load(cls, folder: Path) -> FittedPipeline:
