@@ -13,6 +13,7 @@ from colonnade.core.errors import ConfigError, DataError
 from colonnade.evaluation.options import Calibration, Uncertainty
 from colonnade.runs.calibrate import calibrate
 from colonnade.runs.ensemble import ensemble
+from colonnade.runs.evaluate import evaluate
 from colonnade.runs.export import export
 from colonnade.runs.fit import fit
 from colonnade.runs.folder import RunFolder
@@ -123,6 +124,17 @@ def test_all_who_predict_agree(runs, run, tmp_path):
         if found[name].dtype.is_numeric():
             np.testing.assert_allclose(again[name], stored[name], rtol=1e-4, atol=1e-5)
             np.testing.assert_allclose(served[name], found[name], rtol=1e-4, atol=1e-5)
+
+
+def test_new_labelled_rows_are_measured(runs):
+    frame = table(seed=3)
+    found = predict(runs / "intervals", frame)
+    inside = (frame["amount"] >= found["lower"]) & (frame["amount"] <= found["upper"])
+    metrics = evaluate(runs / "intervals", frame)
+    assert metrics["conformal_coverage"] == pytest.approx(inside.mean())
+    assert metrics["conformal_width"] == pytest.approx((found["upper"] - found["lower"]).mean())
+    assert evaluate(runs / "sets", frame)["conformal_size"] > 0
+    assert "conformal_coverage" not in evaluate(runs / "plain", frame)
 
 
 def test_the_verb_gives_what_the_training_gives(runs, tmp_path):
