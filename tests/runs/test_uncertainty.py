@@ -172,7 +172,8 @@ def test_quantiles_are_moved(runs, tmp_path):
     assert moved.max() == pytest.approx(moved.min(), abs=1e-6)
     assert told(tmp_path / "out")["conformal"]["method"] == "cqr"
     assert "disagreement" not in frame.columns
-    assert (runs / "quantiles" / "calibration.json").exists() is False
+    assert not (tmp_path / "out" / "figures").exists()
+    assert not (runs / "quantiles" / "calibration.json").exists()
 
 
 def test_refusals(runs, tmp_path, capsys):
