@@ -13,6 +13,7 @@ from colonnade.core.errors import ConfigError, DataError
 from colonnade.evaluation.options import Calibration, Uncertainty
 from colonnade.runs.calibrate import calibrate
 from colonnade.runs.ensemble import ensemble
+from colonnade.runs.evaluate import evaluate
 from colonnade.runs.export import export
 from colonnade.runs.fit import fit
 from colonnade.runs.folder import RunFolder
@@ -125,6 +126,17 @@ def test_all_who_predict_agree(runs, run, tmp_path):
             np.testing.assert_allclose(served[name], found[name], rtol=1e-4, atol=1e-5)
 
 
+def test_new_labelled_rows_are_measured(runs):
+    frame = table(seed=3)
+    found = predict(runs / "intervals", frame)
+    inside = (frame["amount"] >= found["lower"]) & (frame["amount"] <= found["upper"])
+    metrics = evaluate(runs / "intervals", frame)
+    assert metrics["conformal_coverage"] == pytest.approx(inside.mean())
+    assert metrics["conformal_width"] == pytest.approx((found["upper"] - found["lower"]).mean())
+    assert evaluate(runs / "sets", frame)["conformal_size"] > 0
+    assert "conformal_coverage" not in evaluate(runs / "plain", frame)
+
+
 def test_the_verb_gives_what_the_training_gives(runs, tmp_path):
     """Groups and disagreement are read from the data, all else from what is stored."""
     same = configuration(runs, "amount", *TABM)
@@ -160,7 +172,8 @@ def test_quantiles_are_moved(runs, tmp_path):
     assert moved.max() == pytest.approx(moved.min(), abs=1e-6)
     assert told(tmp_path / "out")["conformal"]["method"] == "cqr"
     assert "disagreement" not in frame.columns
-    assert (runs / "quantiles" / "calibration.json").exists() is False
+    assert not (tmp_path / "out" / "figures").exists()
+    assert not (runs / "quantiles" / "calibration.json").exists()
 
 
 def test_refusals(runs, tmp_path, capsys):

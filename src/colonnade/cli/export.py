@@ -10,6 +10,7 @@ from colonnade.cli.words import parse, show_messages, usage
 REQUIRED = {"run": "folder of a finished run"}
 OPTIONAL = {
     "out": "the file to write, .onnx; without it, model.onnx in the run folder",
+    "quantize": "int8: matrices as whole numbers of eight bits, if predictions stay near to the run's",
     "data.path": "file of rows to compare graph and model on; without it, the run's own data",
 }
 
@@ -23,10 +24,14 @@ def export(words: Sequence[str]) -> None:
     show_messages()
     from colonnade.runs.export import export as apply
 
-    done = apply(given["run"], given.get("out"), given.get("data.path"))
+    done = apply(given["run"], given.get("out"), given.get("data.path"), quantize=given.get("quantize"))
     sys.stdout.write(
         f"{done.path}: {done.size:,} bytes, compared with the run on {done.parity.rows:,} rows; largest difference\n"
     )
     width = max(map(len, done.parity.errors))
     for name, error in done.parity.errors.items():
         sys.stdout.write(f"  {name:<{width}}  {error:.1e}\n")
+    if done.parity.quantized is not None:
+        sys.stdout.write("in int8, mean difference\n")
+        for name, mean in done.parity.quantized.items():
+            sys.stdout.write(f"  {name:<{width}}  {mean:.1e}\n")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from colonnade.deploy.parity import Parity
     from colonnade.tasks.base import Task
 
+INT8 = "int8"
 PACKAGES = ("onnx", "onnxscript", "onnxruntime")
 
 
@@ -64,6 +65,10 @@ class OnnxExport:
         rows: real rows that both are fed with, spread over the table, from 1.
         matrix_above: number of columns above which the graph takes a matrix of numbers, one of texts and one of times
             instead of an input for each column: hundreds of inputs cost more than the model.
+        quantize: ``int8``: matrices of weights as whole numbers, and what they are multiplied with rounded as it comes
+            (dynamic quantization), once the graph as it was exported has been compared; None: not.
+        quantize_tolerance: largest mean difference of an output that this may make, above 0, counted as ``tolerance``
+            is, and of labels and sets in shares of the rows.
 
     Raises:
         ValueError: an argument is out of range.
@@ -72,13 +77,27 @@ class OnnxExport:
 
     file = "model.onnx"
 
-    def __init__(self, *, tolerance: float = 1e-5, rows: int = 1000, matrix_above: int = 100) -> None:
+    def __init__(
+        self,
+        *,
+        tolerance: float = 1e-5,
+        rows: int = 1000,
+        matrix_above: int = 100,
+        quantize: str | None = None,
+        quantize_tolerance: float = 0.01,
+    ) -> None:
         if not tolerance > 0:
             raise ValueError(f"tolerance must be above 0, got {tolerance}")
         if rows < 1:
             raise ValueError(f"rows must be 1 or more, got {rows}")
         if matrix_above < 0:
             raise ValueError(f"matrix_above must be 0 or more, got {matrix_above}")
+        if quantize not in (None, INT8):
+            raise ValueError(f"quantize must be {INT8} or null, got {quantize}")
+        if not quantize_tolerance > 0:
+            raise ValueError(f"quantize_tolerance must be above 0, got {quantize_tolerance}")
+        self.quantize = quantize
+        self.quantize_tolerance = quantize_tolerance
         self.tolerance = tolerance
         self.rows = rows
         self.matrix_above = matrix_above
@@ -120,7 +139,7 @@ class OnnxExport:
         Raises:
             ConfigError: see :meth:`check`.
             ExportError: see :func:`~colonnade.deploy.graph.build_graph` and
-                :func:`~colonnade.deploy.parity.check_parity`; nothing is written.
+                :func:`~colonnade.deploy.parity.check_parity`; or what is quantized is too far off. Nothing is written.
         """
         import numpy as np
 
@@ -137,8 +156,17 @@ class OnnxExport:
         parity = check_parity(
             graph, trained.predictor, lookup, spec, frame[chosen], tolerance=self.tolerance, row_ids=chosen
         )
+        shipped = graph.shipped
+        if self.quantize is not None:
+            from colonnade.deploy.quantized import check_quantized, quantize
+
+            shipped = quantize(shipped)
+            means = check_quantized(
+                shipped, trained.predictor, lookup, spec, frame[chosen], tolerance=self.quantize_tolerance
+            )
+            parity = replace(parity, quantized=means)
         out.parent.mkdir(parents=True, exist_ok=True)
-        write_atomic(out, graph.shipped)
+        write_atomic(out, shipped)
         return parity
 
 

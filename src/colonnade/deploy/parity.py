@@ -13,6 +13,7 @@ from torch import nn
 from colonnade.core.errors import DataError, ExportError
 from colonnade.core.schema import TargetKind
 from colonnade.core.spec import BatchSpec
+from colonnade.data.columns import RawColumns
 from colonnade.data.lookup import Lookup
 from colonnade.deploy.graph import ENCODED, Graph, outputs_of
 from colonnade.deploy.runtime import OnnxModel
@@ -34,11 +35,13 @@ class Parity:
         tolerance: largest difference that is allowed.
         errors: of each output, the largest difference: of probabilities as it is, of values in standard deviations of
             their target, of encoded numbers relative to those beyond 1; of labels and codes 1 where a row differs.
+        quantized: of the same graph in int8, the mean difference of each output; None: it was not asked for.
     """
 
     rows: int
     tolerance: float
     errors: dict[str, float] = field(default_factory=dict)
+    quantized: dict[str, float] | None = None
 
     @property
     def worst(self) -> float:
@@ -75,9 +78,7 @@ def check_parity(
         raise DataError("export: no rows to compare the graph with the model on: give some, data.path=...")
     rows = with_strange(frame.select(lookup.names), lookup)
     names = [*STRANGE, *(f"row {i}" for i in (range(frame.height) if row_ids is None else row_ids))]
-    raw = lookup(rows)
-    with torch.inference_mode():
-        expected = {k: v.numpy() for k, v in outputs_of(predictor, raw.num, raw.cat, raw.time).items()}
+    expected = predictions(predictor, lookup(rows))
     columns = {name: rows[name].to_numpy() for name in rows.columns}
     errors: dict[str, float] = {}
     # First what comes first: an output is off where its rows are.
@@ -98,6 +99,12 @@ def check_parity(
                     )
                 errors[name] = max(errors.get(name, 0.0), float(error[worst]))
     return Parity(rows=rows.height, tolerance=tolerance, errors=errors)
+
+
+def predictions(predictor: nn.Module, raw: RawColumns) -> dict[str, np.ndarray]:
+    """What a model says of raw rows, and the encoded rows where there is one pipeline."""
+    with torch.inference_mode():
+        return {k: v.numpy() for k, v in outputs_of(predictor, raw.num, raw.cat, raw.time).items()}
 
 
 def with_strange(frame: pl.DataFrame, lookup: Lookup) -> pl.DataFrame:

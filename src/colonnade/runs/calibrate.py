@@ -208,6 +208,8 @@ def _measured(
 
 
 def _draw(calibrated: Calibrated, folder: Path) -> None:
+    if not calibrated.figures:
+        return
     from torch.utils.tensorboard import SummaryWriter
 
     with SummaryWriter(str(folder / "tensorboard")) as board:

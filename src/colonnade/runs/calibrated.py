@@ -129,11 +129,7 @@ class Calibrated:
             groups=() if self.groups is None else self.groups.names,
         )
         self.coverage[part] = found
-        if "size" in found:
-            return after, {"conformal_coverage": found["coverage"], "conformal_size": found["size"]}
-        return after, _of_targets("conformal_coverage", found["coverage"], self.task) | _of_targets(
-            "conformal_width", found["width"], self.task
-        )
+        return after, conformal_metrics(found, self.task)
 
     def _measure(self, part: str, scored: Scored, after: Mapping[str, Tensor], *, drawn: bool) -> None:
         """How far probabilities are off, before and after."""
@@ -171,12 +167,22 @@ class Calibrated:
         save_file({name: t.contiguous() for name, t in self.calibrator.state_dict().items()}, folder / STATE)
 
 
-def _of_targets(name: str, values: Sequence[float], task: Task) -> dict[str, float]:
-    """A metric as the task would give it: the mean of several targets, then each."""
-    found = {name: sum(values) / len(values)}
-    if len(values) > 1:
-        found |= {f"{name}/{target}": value for target, value in zip(task.spec.target_names, values)}
-    return found
+def conformal_metrics(found: Mapping[str, Any], task: Task) -> dict[str, float]:
+    """Coverage and size as metrics: of several targets the mean, then each.
+
+    Args:
+        found: see :func:`~colonnade.evaluation.conformal.coverage`.
+        task: set up.
+    """
+    if "size" in found:
+        return {"conformal_coverage": found["coverage"], "conformal_size": found["size"]}
+    metrics: dict[str, float] = {}
+    for what in ("coverage", "width"):
+        values: Sequence[float] = found[what]
+        metrics[f"conformal_{what}"] = sum(values) / len(values)
+        if len(values) > 1:
+            metrics |= {f"conformal_{what}/{name}": value for name, value in zip(task.spec.target_names, values)}
+    return metrics
 
 
 def wanted(cfg: DictConfig, task: Task, lookup: Lookup, *, rows: int, members: int = 1) -> Calibrated | None:

@@ -7,6 +7,8 @@ from typing import Any
 
 from colonnade.core.files import write_json
 from colonnade.data.store import sample_weight
+from colonnade.evaluation.conformal import coverage
+from colonnade.runs.calibrated import conformal_metrics
 from colonnade.runs.load import load
 from colonnade.runs.predict import report_unknown, row_ids
 from colonnade.runs.predictions import check_out
@@ -22,7 +24,8 @@ def evaluate(run: Path | str, data: Any, out: Path | str | None = None) -> dict[
         out: a JSON file to write the metrics to; None: nowhere.
 
     Returns:
-        The metrics of the task by name; NaN where one is undefined on these rows.
+        The metrics of the task by name; NaN where one is undefined on these rows. Of a run with intervals or sets,
+        their coverage and size too.
 
     Raises:
         ConfigError: ``out`` is no JSON file, or cannot be written.
@@ -38,7 +41,10 @@ def evaluate(run: Path | str, data: Any, out: Path | str | None = None) -> dict[
     target = loaded.coder.encode(table.frame, row_ids=row_ids(table), where=f"rows of {where}", new=True)
     name = loaded.schema.weight
     weight = None if name is None else sample_weight(table.frame, name, row_ids=row_ids(table))
-    metrics = loaded.task.metrics(loaded.predict(table), target, weight)
+    prediction = loaded.predict(table)
+    metrics = loaded.task.metrics(prediction, target, weight)
+    if loaded.fitted is not None and loaded.fitted.conformal is not None:
+        metrics |= conformal_metrics(coverage(prediction, loaded.task.truth(target), weight), loaded.task)
     if out is not None:
         Path(out).parent.mkdir(parents=True, exist_ok=True)
         write_json(Path(out), {"run": str(run), "data": where, "rows": table.frame.height, "metrics": metrics})

@@ -56,22 +56,31 @@ class Exported:
     parity: Parity
 
 
-def export(run: Path | str, out: Path | str | None = None, data: Any = None) -> Exported:
+def export(
+    run: Path | str, out: Path | str | None = None, data: Any = None, *, quantize: str | None = None
+) -> Exported:
     """Export a finished run as one ONNX file, once it gives what the run gives.
 
     Args:
         run: folder of a finished run.
         out: the file, ending in ``.onnx``; None: ``model.onnx`` in the run folder, listed in its manifest.
         data: path of a file, or a frame, of rows to compare on; None: those of the run's own data.
+        quantize: ``int8``; None: as the run's configuration has it.
 
     Raises:
-        ConfigError: ``out`` cannot be written, the model cannot be exported, or its data cannot be read any more.
+        ConfigError: ``out`` cannot be written, ``quantize`` is something else, the model cannot be exported, or its
+            data cannot be read any more.
         ExportError: graph and model differ.
         RunFolderError: see :func:`~colonnade.runs.load.load`.
     """
     folder = RunFolder(run)
     loaded = load(folder.path)
     exporter = next(iter(exports(loaded.cfg)), None) or OnnxExport()
+    if quantize is not None:
+        try:
+            exporter = OnnxExport(**{**vars(exporter), "quantize": quantize})
+        except ValueError as error:
+            raise ConfigError(f"export: {error}") from error
     path = folder / exporter.file if out is None else Path(out)
     check_out(path, (".onnx",))
     if out is not None:
