@@ -29,7 +29,7 @@ COUNTS = {
     "callbacks": 6,
     "cluster": 1,
     "cv": 7,
-    "data": 23,
+    "data": 30,
     "experiment": 2,
     "explain": 2,
     "export": 2,
@@ -38,10 +38,10 @@ COUNTS = {
     "launcher": 3,
     "loader": 2,
     "logger": 5,
-    "model": 27,
+    "model": 32,
     "optim": 3,
-    "pipeline": 6,
-    "search": 26,
+    "pipeline": 7,
+    "search": 31,
     "split": 8,
     "task": 7,
     "trainer": 4,
@@ -72,6 +72,18 @@ UNBUILT = {"trainer=gpu", "trainer=ddp"}
 # Models whose rounds are counted, and what a model says that it does not learn.
 TREES = ("random_forest", "xgboost", "lightgbm", "catboost")
 REFUSED = {("random_forest", "quantile"), ("modernnca", "quantile")}
+# Models of sequences, and data that are such.
+OF_SEQUENCES = ("gru", "inception_time", "lstm", "resnet1d", "transformer")
+SEQUENCES = (
+    "arrowhead",
+    "basic_motions",
+    "digits_rows",
+    "gunpoint",
+    "italy_power_demand",
+    "japanese_vowels",
+    "sequences",
+)
+OWN = ("data=table", "data=sequences")
 
 
 @cache
@@ -105,6 +117,18 @@ def words(tmp_path: Path, *more: str, target: str = "yes") -> list[str]:
     unused = [name for name in ("yes", "letter", "one", "two", "number", "other") if name not in names]
     exclude = [f"data.exclude.{name}='another target'" for name in unused]
     return [f"data.path='{path}'", f"data.target={target}", "loader.batch_size=16", *exclude, *more]
+
+
+def model_words(tmp_path: Path, model: str, *more: str, target: str) -> list[str]:
+    """Words that choose a model, and the small table, or sequences: four of its rows are one."""
+    found = words(tmp_path, f"model={model}", *more, target=target)
+    if model not in OF_SEQUENCES:
+        return found
+    columns = target.strip("[]").split(",")
+    rows = pl.read_csv(table().encode()).with_columns(team=pl.int_range(pl.len()) // 4)
+    first = pl.col(columns).first().over("team")
+    rows.with_columns(first).write_csv(tmp_path / "table.csv")
+    return [*found, "data=sequences", "data.id=team", "data.exclude.part='the split'"]
 
 
 def choices(*groups: str) -> list[str]:
@@ -142,20 +166,23 @@ def test_how_many_there_are():
 
 @pytest.mark.parametrize("choice", choices("data"))
 def test_data_sets_are_sound(choice, tmp_path):
-    cfg = compose([choice, *(words(tmp_path) if choice == "data=table" else [])])
+    name = choice.partition("=")[2]
+    model = ["model=gru"] if name in SEQUENCES else []
+    cfg = compose([choice, *model, *(words(tmp_path) if choice in OWN else [])])
     check(cfg)
     dataset = build(cfg.data)
     assert dataset.target
-    if choice != "data=table":
-        assert cfg.data.name == choice.partition("=")[2]
+    if choice not in OWN:
+        assert cfg.data.name == name
         assert cfg.data.get("licence"), "a data set says under which licence it may be used"
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("name", [name for name in FOUND["data"] if name != "table"])
+@pytest.mark.parametrize("name", [name for name in FOUND["data"] if f"data={name}" not in OWN])
 def test_every_data_set_trains(name, tmp_path, real_data):
     quick = ["trainer=cpu", "trainer.max_epochs=1", "logger=none", "loader.batch_size=1024"]
-    result = fit(compose(["model=linear", f"data={name}", *quick]), tmp_path / "run")
+    model = "gru" if name in SEQUENCES else "linear"
+    result = fit(compose([f"model={model}", f"data={name}", *quick]), tmp_path / "run")
     assert result["status"] == "finished"
     assert all(value is not None for value in result["metrics"]["test"].values())
 
@@ -197,7 +224,7 @@ def test_every_kind_of_folds_cuts_the_table(choice, tmp_path):
 @pytest.mark.parametrize("model", FOUND["model"])
 def test_every_model_runs_forward_on_every_task(model, task, tmp_path):
     short = ["model.n_estimators=5"] if model in TREES else []
-    cfg = compose(words(tmp_path, f"model={model}", f"task={task}", *short, target=TARGETS[task]))
+    cfg = compose(model_words(tmp_path, model, f"task={task}", *short, target=TARGETS[task]))
     if (model, task) in REFUSED:
         with pytest.raises(ConfigError, match="does not learn the loss"):
             check(cfg)

@@ -30,6 +30,7 @@ from colonnade.tuning.defaults import default_of
 from colonnade.tuning.space import Dimension, parse_space
 
 NAMES = sorted(path.stem for path in (shipped() / "search").glob("*.yaml"))
+OF_SEQUENCES = ("gru", "inception_time", "lstm", "resnet1d", "transformer")
 BETWEEN = 2
 # Rounds are not searched: early stopping finds their number.
 SHORT = dict.fromkeys(("xgboost", "lightgbm", "catboost", "random_forest"), ("model.n_estimators=5",))
@@ -37,8 +38,9 @@ SHORT = dict.fromkeys(("xgboost", "lightgbm", "catboost", "random_forest"), ("mo
 
 def composed(*words: str) -> tuple[DictConfig, Any]:
     """The configuration of a training, and the search space that its model brings along."""
+    data = "digits_rows" if set(words) & {f"model={name}" for name in OF_SEQUENCES} else "breast_cancer"
     with session():
-        whole = hydra_compose(PRIMARY, ["data=breast_cancer", *words], return_hydra_config=True)
+        whole = hydra_compose(PRIMARY, [f"data={data}", "task=binary", *words], return_hydra_config=True)
     return with_record(whole, whole.hydra), whole.get("search")
 
 
@@ -83,7 +85,8 @@ def points(space: Mapping[str, Dimension]) -> Iterator[list[str]]:
 def forward(cfg: DictConfig) -> None:
     """The network on a made-up table, in training and in evaluation."""
     cfg = settled(cfg)
-    task, spec = build(cfg.task), made_up("binary", "class")
+    steps = 9 if cfg.choices.model in OF_SEQUENCES else None
+    task, spec = build(cfg.task), made_up("binary", "class", n_steps=steps)
     task.setup(spec)
     network = build(cfg.model, spec=replace(spec, out_shape=task.out_shape(spec)))
     if isinstance(network, Baseline):
@@ -92,6 +95,8 @@ def forward(cfg: DictConfig) -> None:
         rows = Rows(rng.normal(size=(60, 2)).astype(np.float32), cat.astype(np.int32), rng.integers(0, 2, 60))
         network.fit(problems_of(task, spec), rows, None, Job())
     batch = Batch(num=torch.randn(8, spec.n_num), cat=torch.arange(8).remainder(spec.cardinalities[0])[:, None])
+    if steps:
+        batch = Batch(num=torch.randn(8, steps, spec.n_num), cat=batch.cat[:, None].expand(-1, steps, -1))
     for training in (True, False):
         network.train(training)
         raw = network(batch).raw
@@ -102,7 +107,7 @@ def forward(cfg: DictConfig) -> None:
 def test_every_model_has_one():
     """But the one that has nothing to choose."""
     assert sorted({path.stem for path in (shipped() / "model").glob("*.yaml")} - {"dummy"}) == NAMES
-    assert len(NAMES) == 26
+    assert len(NAMES) == 31
 
 
 @pytest.mark.parametrize("model", NAMES)

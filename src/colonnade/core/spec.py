@@ -25,7 +25,7 @@ class BatchSpec:
         target_mean, target_scale: of each ``real`` target; the decoder gives ``value * scale + mean``.
         n_train: number of train rows.
         out_shape: shape of the output of one member for one row; set from the task before a network is built.
-        n_steps: length of a sequence; None for tables.
+        n_steps: steps of the longest train sequence; None for tables.
         num_sample: encoded numeric train rows ``(S, F)``, from which embeddings take their bins; not stored: the bins
             are buffers of the network.
         train_rows: all encoded train rows with targets and ids, as views of the store: what networks that look rows up
