@@ -28,6 +28,8 @@ SHA = hashlib.sha256(BYTES).hexdigest()
 
 # For a user's own data.
 OWN = ("table", "sequences")
+# To be forecast: series, steps, channels, look-back and horizon.
+SERIES = {"airline_passengers": (1, 144, 1, 24, 12), "etth1": (1, 17420, 7, 336, 96)}
 # Name: series in train and test, shortest and longest, channels, task, classes.
 SEQUENCES = {
     "arrowhead": (36, 175, 251, 251, 1, "multiclass", 3),
@@ -195,8 +197,8 @@ def read(tmp_path, request, monkeypatch):
 
 
 def test_all_sets_are_known():
-    assert sorted([*SETS, *SEQUENCES, *OWN]) == NAMES
-    assert len(NAMES) == 30
+    assert sorted([*SETS, *SEQUENCES, *SERIES, *OWN]) == NAMES
+    assert len(NAMES) == 32
 
 
 @pytest.mark.parametrize("name", SETS)
@@ -228,6 +230,16 @@ def test_set_of_sequences(name, read):
     assert (lengths.min(), lengths.max()) == (shortest, longest)
     assert chosen == target_kind(table.frame, table.schema)[1] == task
     assert table.frame[table.schema.targets[0]].n_unique() == classes
+
+
+@pytest.mark.parametrize("name", SERIES)
+def test_set_of_series(name, read, tmp_path):
+    n, steps, channels, context, horizon = SERIES[name]
+    table, chosen = read(name)
+    assert (len(table), len(table.schema.features), chosen) == (n, channels, "forecast")
+    assert table.frame[table.schema.features[0]].list.len().to_list() == [steps]
+    cfg = composed(tmp_path, f"data={name}")
+    assert (cfg.data.context, cfg.data.horizon) == (context, horizon)
 
 
 @pytest.mark.parametrize("name", NAMES)

@@ -79,11 +79,15 @@ def rehearse(tree: Mapping[str, Any], faults: Faults, *, auto: bool) -> None:
                 faults.add(f"{key}: {OF_FOLDS}")
         if well["task"]:
             task = construct(tree["task"])
+            if well["data"]:
+                _forecasts(tree, task, faults)
             if not auto:
                 _targets(task, _mapping(tree.get("data")).get("target"), faults)
                 for key in after:
                     if well[key]:
                         _after(key, tree[key], task, faults)
+            if "uncertainty" in after and _sequential(tree) and _mapping(tree["uncertainty"]).get("group") is not None:
+                faults.add("uncertainty.group: the steps of a series are of no one group: leave it out")
             if well["model"]:
                 _network(tree, task, faults, with_module=well["optim"] and well["module"])
 
@@ -151,6 +155,43 @@ def _sequential(tree: Mapping[str, Any]) -> bool:
     return _of_class(tree.get("data"), SequenceDataset)
 
 
+def _made_up_for(tree: Mapping[str, Any], task: Task) -> BatchSpec:
+    """The specification of made-up data of the kind that ``data`` gives."""
+    from dataclasses import replace
+
+    node = _mapping(tree.get("data"))
+    if not _sequential(tree):
+        return made_up(task.name, str(task.target_kind))
+    horizon, context = node.get("horizon"), node.get("context")
+    if not isinstance(horizon, int) or not isinstance(context, int):
+        return made_up(task.name, str(task.target_kind), n_steps=STEPS)
+    names = tuple(f"a+{i + 1}" for i in range(horizon))
+    spec = made_up(task.name, "real", n_steps=context)
+    return replace(
+        spec,
+        horizon=horizon,
+        channels=(0,),
+        target_names=names,
+        target_mean=(0.0,) * horizon,
+        target_scale=(1.0,) * horizon,
+    )
+
+
+def _forecasts(tree: Mapping[str, Any], task: Task, faults: Faults) -> None:
+    """What goes with a forecast."""
+    from colonnade.data.sequences.horizon import Horizon
+    from colonnade.tasks.forecast import Forecast
+
+    if _mapping(tree["data"]).get("horizon") is None or not _sequential(tree):
+        return
+    if not isinstance(task, Forecast):
+        faults.add("task: data.horizon is set, so that the target is forecast: task=forecast")
+    if not _of_class(tree.get("split"), Horizon):
+        faults.add("split: series are divided by time within each of them to be forecast: split=horizon")
+    if tree.get("cv"):
+        faults.add("cv: forecasts are not cross-validated yet: cv=none")
+
+
 def _targets(task: Task, names: Any, faults: Faults) -> None:
     """One class can be told of one target column only."""
     from colonnade.core.schema import TargetKind
@@ -183,8 +224,12 @@ def _network(tree: Mapping[str, Any], task: Task, faults: Faults, *, with_module
     """Build network and module for a made-up table."""
     from dataclasses import replace
 
-    spec = made_up(task.name, str(task.target_kind), n_steps=STEPS if _sequential(tree) else None)
-    task.setup(spec)
+    spec = _made_up_for(tree, task)
+    try:
+        task.setup(spec)
+    except ConfigError as error:
+        faults.add(str(error))
+        return
     spec = replace(spec, out_shape=task.out_shape(spec))
     with _unheard("colonnade.nn"):
         network = _made(tree["model"], "model", faults, spec=spec)

@@ -119,7 +119,7 @@ class TableDataModule(LightningDataModule):
     def _divide(self) -> tuple[dict[str, np.ndarray], dict[str, Tensor]]:
         """Check the rows, split them, and fit on the train rows; the rows of each part, and their coded targets."""
         table, schema = self.table, self.table.schema
-        _check_features(schema)
+        check_features(schema)
         check_target(table.frame, schema, self._kind, row_ids=table.row_ids)
         # What looks at the rows and changes nothing runs beside the work that goes on.
         with ThreadPoolExecutor(1) as beside:
@@ -353,7 +353,7 @@ class TableDataModule(LightningDataModule):
         return self.trainer.current_epoch, self.trainer.fit_loop.epoch_loop.batch_progress.current.ready
 
 
-def _check_features(schema: Schema) -> None:
+def check_features(schema: Schema) -> None:
     """Refuse a table in which a model has nothing to look at."""
     if schema.features:
         return

@@ -26,6 +26,14 @@ class Rows(Protocol):
     def __len__(self) -> int: ...
 
     @property
+    def num(self) -> Tensor:
+        """Encoded numbers ``(N, F)`` float32, of rows or of all their steps."""
+
+    @property
+    def cat(self) -> Tensor:
+        """Codes ``(N, K)`` int32, of rows or of all their steps."""
+
+    @property
     def target(self) -> Tensor | None:
         """As :class:`~colonnade.core.batch.Batch` holds it; None when there is none."""
 

@@ -14,7 +14,6 @@ from omegaconf import DictConfig
 from colonnade.baselines.base import Job
 from colonnade.baselines.module import BaselineModule
 from colonnade.core.errors import ConfigError
-from colonnade.data.store import Store
 from colonnade.runs.assemble import Parts, build_loggers
 from colonnade.runs.folder import METRICS, PRUNE, RunFolder
 from colonnade.runs.launch import is_worker
@@ -55,9 +54,6 @@ def train_baseline(parts: Parts, folder: RunFolder) -> Trained:
     with Rounds(folder, loggers, parts.task.monitor) as rounds:
         job = Job(threads=torch.get_num_threads(), device=device(parts.cfg), report=rounds)
         train, val = (data.loader_for(part).store for part in ("train", "val"))
-        # A baseline of other data was refused when it was built.
-        assert isinstance(train, Store)
-        assert isinstance(val, Store)
         fitted = module.fit(train, val, job, balanced=bool(parts.cfg.loader.get("balanced")))
         if not rounds.pruned and not rounds.measured and len(val):
             rounds.close_with(_measured(module, parts), fitted.rounds)

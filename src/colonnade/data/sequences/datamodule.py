@@ -32,19 +32,14 @@ class SequenceDataModule(TableDataModule):
 
     def _fit_pipeline(self, target: Tensor, train: np.ndarray) -> None:
         steps, offsets = steps_of(self.table.frame, self.table.schema.features)
-        rows = _positions(offsets, train)
+        rows = positions(_ranges(offsets, train))
         of_steps = target.repeat_interleave(torch.from_numpy(np.diff(offsets)[train]), 0)
         self.pipeline = self._unfitted.fit(steps, self.table.schema, of_steps, rows, self._seed)
 
     def _encode(self, rows: dict[str, np.ndarray], targets: dict[str, Tensor]) -> dict[str, Rows]:
         weight = self._weights(rows["train"])
         steps, offsets = steps_of(self.table.frame, self.table.schema.features)
-        need = encoded_bytes(len(steps), len(self.pipeline.num_names), len(self.pipeline.cat_names))
-        if need > self._options.memory_limit:
-            raise DataError(
-                f"{len(steps):,} encoded steps need {need / 2**30:.2f} GiB of memory: raise loader.memory_limit= (they "
-                "are not mapped to disk, as tables are)"
-            )
+        self._check_memory(len(steps))
         coded = self.pipeline.code(steps)
         # A column of steps parts no series into groups.
         self.kept = {}
@@ -53,7 +48,7 @@ class SequenceDataModule(TableDataModule):
         for part, index in rows.items():
             encode = self.pipeline.encode_train if part == "train" else self.pipeline.encode
             lengths = torch.from_numpy(np.diff(offsets)[index])
-            num, cat = encode(coded, rows=_positions(offsets, index))
+            num, cat = encode(coded, rows=positions(_ranges(offsets, index)))
             stores[part] = SequenceStore(
                 num=num,
                 cat=cat.int(),
@@ -64,6 +59,14 @@ class SequenceDataModule(TableDataModule):
                 lengths=None if len(lengths.unique()) < 2 else lengths,
             )
         return stores
+
+    def _check_memory(self, n_steps: int) -> None:
+        need = encoded_bytes(n_steps, len(self.pipeline.num_names), len(self.pipeline.cat_names))
+        if need > self._options.memory_limit:
+            raise DataError(
+                f"{n_steps:,} encoded steps need {need / 2**30:.2f} GiB of memory: raise loader.memory_limit= (they "
+                "are not mapped to disk, as tables are)"
+            )
 
     def _spec(self, train: Rows) -> BatchSpec:
         assert isinstance(train, SequenceStore)
@@ -78,8 +81,13 @@ class SequenceDataModule(TableDataModule):
         return Bucketed(store.lengths, batch_size=min(self._options.batch_size, len(store)), seed=self._seed)
 
 
-def _positions(offsets: np.ndarray, index: np.ndarray) -> np.ndarray:
-    """Positions of the steps of some series."""
-    lengths = np.diff(offsets)[index]
+def _ranges(offsets: np.ndarray, index: np.ndarray) -> np.ndarray:
+    """First step of some series, and the one behind the last, ``(S, 2)``."""
+    return np.stack([offsets[:-1][index], offsets[1:][index]], axis=1)
+
+
+def positions(ranges: np.ndarray) -> np.ndarray:
+    """All integers of some ranges ``(S, 2)``, one range after the other."""
+    lengths = ranges[:, 1] - ranges[:, 0]
     before = np.cumsum(lengths) - lengths
-    return np.repeat(offsets[:-1][index] - before, lengths) + np.arange(lengths.sum())
+    return np.repeat(ranges[:, 0] - before, lengths) + np.arange(lengths.sum())

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace as dc_replace
 from typing import TYPE_CHECKING, Any
 
 import polars as pl
@@ -17,6 +18,7 @@ from colonnade.data.lookup import Lookup
 from colonnade.data.sequences.fold import fold, in_order, steps_of
 from colonnade.data.sequences.store import padded
 from colonnade.data.sequences.wide import from_wide
+from colonnade.data.sequences.windowed import tails, windowed
 from colonnade.data.sources.ts import SERIES
 from colonnade.data.sources.written import Written
 from colonnade.data.table import Table
@@ -42,9 +44,12 @@ class SequenceDataset(TableDataset):
     Args:
         name, path, target, files, sql, source: see :class:`~colonnade.data.dataset.TableDataset`.
         id: column that names the series of a row; series do not mix. They are numbered, 0, 1, ..., where a wide table
-            has no such column.
+            has no such column. None: all rows of a long table are one series.
         time: of a long table, the column by which the steps of a series are ordered: numbers or times. None: they are
             in order.
+        horizon: steps of ``target`` that are forecast, from every step of a series; None: the target is one value of a
+            whole series.
+        context: steps that a forecast looks back at.
         channels: names of the channels of a wide table, whose columns hold all channels of the first step, then of the
             second, ...; None: the table is long.
         delimiter, decimal, encoding, header, missing, replace, select, filter, columns, levels, exclude, weight, group:
@@ -53,7 +58,8 @@ class SequenceDataset(TableDataset):
         drop_missing_target, timezone, infinite, homepage, licence, citation: see there.
 
     Raises:
-        ValueError: see there; or ``channels`` together with ``time``, or a channel named twice.
+        ValueError: see there; or ``channels`` together with ``time``, a channel named twice, ``horizon`` without
+            ``context``, or weights of forecasts.
     """
 
     def __init__(
@@ -65,8 +71,10 @@ class SequenceDataset(TableDataset):
         files: Sequence[Mapping[str, Any]] | None = None,
         sql: Mapping[str, Any] | None = None,
         source: Source | None = None,
-        id: str = SERIES,
+        id: str | None = SERIES,
         time: str | None = None,
+        horizon: int | None = None,
+        context: int | None = None,
         channels: Sequence[str] | None = None,
         delimiter: str | None = None,
         decimal: str = ".",
@@ -108,7 +116,7 @@ class SequenceDataset(TableDataset):
             exclude=exclude,
             weight=weight,
             group=group,
-            row_id=id,
+            row_id=SERIES if id is None else id,
             drop_missing_target=drop_missing_target,
             timezone=timezone,
             infinite=infinite,
@@ -116,11 +124,23 @@ class SequenceDataset(TableDataset):
             licence=licence,
             citation=citation,
         )
+        if channels is not None and id is None:
+            raise ValueError(f"channels={list(channels)} says that each row is a series, and id=null that all are one")
         if channels is not None and time is not None:
             raise ValueError(f"channels={list(channels)} says that the table is wide, and time={time} that it is long")
         if channels is not None and (not channels or len(set(channels)) < len(channels)):
             raise ValueError(f"channels={list(channels)}: one name or more, each once")
-        self.id = id
+        if (horizon is None) != (context is None):
+            raise ValueError(f"horizon={horizon} and context={context}: a forecast needs both")
+        for key, value in (("horizon", horizon), ("context", context)):
+            if value is not None and value < 1:
+                raise ValueError(f"{key}={value} must be at least 1")
+        if horizon is not None and weight is not None:
+            raise ValueError(f"weight={weight}: all windows of a forecast weigh the same")
+        self.id = SERIES if id is None else id
+        self.one = id is None
+        self.horizon = horizon
+        self.context = context
         self.order_by = time
         self.channels = None if channels is None else tuple(channels)
         if time is not None:
@@ -128,24 +148,33 @@ class SequenceDataset(TableDataset):
 
     def datamodule(self) -> type[SequenceDataModule]:
         """What prepares the series for a training."""
+        if self.horizon is not None:
+            from colonnade.data.sequences.forecast import ForecastDataModule
+
+            return ForecastDataModule
         from colonnade.data.sequences.datamodule import SequenceDataModule
 
         return SequenceDataModule
 
     def read(self) -> Table:
         """See the base class; a row for each series."""
-        return fold(super().read(), id=self.id)
+        return fold(self._looked_back_at(super().read()), id=self.id)
 
     def read_new(self, data: Any, schema: Schema, *, need_target: bool) -> Table:
-        """See the base class; a row for each series."""
-        return fold(super().read_new(data, schema, need_target=need_target), id=self.id)
+        """See the base class; a row for each series, or, if forecasts are to be measured, for each of their windows."""
+        table = fold(super().read_new(data, schema, need_target=need_target), id=self.id)
+        if self.horizon is None or self.context is None or not need_target:
+            return table
+        return windowed(table, self.target, context=self.context, horizon=self.horizon)
 
     def steps(self, frame: pl.DataFrame) -> pl.DataFrame:
         """The steps of series, one after the other."""
         return steps_of(frame, _lists(frame))[0]
 
     def raw(self, lookup: Lookup, frame: pl.DataFrame) -> RawColumns:
-        """Series as a predictor takes them, padded to the longest."""
+        """Series as a predictor takes them, padded to the longest; of those that are forecast, the last steps."""
+        if self.context is not None:
+            frame = tails(frame, _lists(frame), self.context)
         steps, offsets = steps_of(frame, _lists(frame))
         rows, offset = lookup(steps), torch.from_numpy(offsets)
         index, mask = padded(offset[:-1], offset.diff())
@@ -155,6 +184,10 @@ class SequenceDataset(TableDataset):
             return values.index_select(0, index.flatten()).unflatten(0, index.shape)
 
         return RawColumns(num=series(rows.num), cat=series(rows.cat), time=series(rows.time), mask=mask)
+
+    def _looked_back_at(self, table: Table) -> Table:
+        """What is forecast is a channel like the others."""
+        return table if self.horizon is None else dc_replace(table, schema=dc_replace(table.schema, targets=()))
 
     def _gather(self) -> tuple[pl.DataFrame, dict[str, tuple[int, int]], list[dict[str, str]], Written | None]:
         frame, parts, origin, first_line = super()._gather()
@@ -171,7 +204,7 @@ class SequenceDataset(TableDataset):
 
     def _long(self, frame: pl.DataFrame) -> pl.DataFrame:
         if self.channels is None:
-            return frame
+            return frame.with_columns(pl.lit("0").alias(self.id)) if self.one else frame
         others = {name for name in (*self.target, self.weight, self.group, *self.exclude) if name is not None}
         return from_wide(frame, channels=self.channels, others=others, id=self.id)
 
