@@ -21,7 +21,9 @@ from colonnade.runs.cross import divide
 from colonnade.runs.fit import fit
 
 FOUND = {
-    group: sorted(path.stem for path in (shipped() / group).rglob("*.yaml"))
+    group: sorted(
+        path.relative_to(shipped() / group).with_suffix("").as_posix() for path in (shipped() / group).rglob("*.yaml")
+    )
     for group in sorted(path.name for path in shipped().iterdir() if path.is_dir())
 }
 COUNTS = {
@@ -29,8 +31,8 @@ COUNTS = {
     "callbacks": 6,
     "cluster": 1,
     "cv": 7,
-    "data": 23,
-    "experiment": 2,
+    "data": 32,
+    "experiment": 8,
     "explain": 2,
     "export": 2,
     "features": 9,
@@ -38,12 +40,12 @@ COUNTS = {
     "launcher": 3,
     "loader": 2,
     "logger": 5,
-    "model": 27,
+    "model": 37,
     "optim": 3,
-    "pipeline": 6,
-    "search": 26,
-    "split": 8,
-    "task": 7,
+    "pipeline": 7,
+    "search": 34,
+    "split": 10,
+    "task": 8,
     "trainer": 4,
     "tune": 7,
     "uncertainty": 2,
@@ -72,6 +74,21 @@ UNBUILT = {"trainer=gpu", "trainer=ddp"}
 # Models whose rounds are counted, and what a model says that it does not learn.
 TREES = ("random_forest", "xgboost", "lightgbm", "catboost")
 REFUSED = {("random_forest", "quantile"), ("modernnca", "quantile")}
+# Models of whole series, and those that forecast; splits and data that go with one or the other.
+OF_SEQUENCES = ("gru", "inception_time", "lstm", "resnet1d", "transformer")
+OF_FORECASTS = ("dlinear", "naive", "nlinear", "patchtst", "seasonal_naive")
+STEPWISE = ("split=ett_hours", "split=horizon")
+SEQUENCES = (
+    "arrowhead",
+    "basic_motions",
+    "digits_rows",
+    "gunpoint",
+    "italy_power_demand",
+    "japanese_vowels",
+    "sequences",
+)
+SERIES = ("airline_passengers", "etth1")
+OWN = ("data=table", "data=sequences")
 
 
 @cache
@@ -105,6 +122,33 @@ def words(tmp_path: Path, *more: str, target: str = "yes") -> list[str]:
     unused = [name for name in ("yes", "letter", "one", "two", "number", "other") if name not in names]
     exclude = [f"data.exclude.{name}='another target'" for name in unused]
     return [f"data.path='{path}'", f"data.target={target}", "loader.batch_size=16", *exclude, *more]
+
+
+def model_words(tmp_path: Path, model: str, *more: str, target: str) -> list[str]:
+    """Words that choose a model, and the small table, or sequences: four of its rows are one."""
+    found = words(tmp_path, f"model={model}", *more, target=target)
+    if model not in OF_SEQUENCES:
+        return found
+    columns = target.strip("[]").split(",")
+    rows = pl.read_csv(table().encode()).with_columns(team=pl.int_range(pl.len()) // 4)
+    first = pl.col(columns).first().over("team")
+    rows.with_columns(first).write_csv(tmp_path / "table.csv")
+    return [*found, "data=sequences", "data.id=team", "data.exclude.part='the split'"]
+
+
+def forecast_words(tmp_path: Path, model: str, *more: str) -> list[str]:
+    """Words that choose a model, and the small table as one series of a hundred steps, to be forecast."""
+    found = [word for word in words(tmp_path, target="[number,other]") if "yes" not in word]
+    series = ["data=sequences", "data.id=null", "data.context=24", "data.horizon=3", "task=forecast", "split=horizon"]
+    used = [f"data.exclude.{name}='no channel'" for name in ("part", "team", "day", "yes")]
+    return [*found, *series, *used, f"model={model}", *more]
+
+
+def pairs() -> list[tuple[str, str]]:
+    """Every model, with the tasks that it may learn."""
+    tasks = [name for name in FOUND["task"] if name not in ("auto", "forecast")]
+    learned = [(model, task) for model in FOUND["model"] for task in tasks if model not in OF_FORECASTS]
+    return [*learned, *((model, "forecast") for model in (*OF_SEQUENCES, *OF_FORECASTS))]
 
 
 def choices(*groups: str) -> list[str]:
@@ -142,20 +186,23 @@ def test_how_many_there_are():
 
 @pytest.mark.parametrize("choice", choices("data"))
 def test_data_sets_are_sound(choice, tmp_path):
-    cfg = compose([choice, *(words(tmp_path) if choice == "data=table" else [])])
+    name = choice.partition("=")[2]
+    model = ["model=gru"] if name in (*SEQUENCES, *SERIES) else []
+    cfg = compose([choice, *model, *(words(tmp_path) if choice in OWN else [])])
     check(cfg)
     dataset = build(cfg.data)
     assert dataset.target
-    if choice != "data=table":
-        assert cfg.data.name == choice.partition("=")[2]
+    if choice not in OWN:
+        assert cfg.data.name == name
         assert cfg.data.get("licence"), "a data set says under which licence it may be used"
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("name", [name for name in FOUND["data"] if name != "table"])
+@pytest.mark.parametrize("name", [name for name in FOUND["data"] if f"data={name}" not in OWN])
 def test_every_data_set_trains(name, tmp_path, real_data):
     quick = ["trainer=cpu", "trainer.max_epochs=1", "logger=none", "loader.batch_size=1024"]
-    result = fit(compose(["model=linear", f"data={name}", *quick]), tmp_path / "run")
+    model = "gru" if name in SEQUENCES else "nlinear" if name in SERIES else "linear"
+    result = fit(compose([f"model={model}", f"data={name}", *quick]), tmp_path / "run")
     assert result["status"] == "finished"
     assert all(value is not None for value in result["metrics"]["test"].values())
 
@@ -168,14 +215,17 @@ def test_every_data_set_trains(name, tmp_path, real_data):
 )
 def test_what_surrounds_a_training_is_built(choice, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
-    cfg = compose(words(tmp_path, choice, "task=binary"))
+    cfg = compose([choice] if "/" in choice else words(tmp_path, choice, "task=binary"))
     check(cfg)
     if choice not in UNBUILT:
         trainer = build_trainer(cfg, tmp_path / "run")
         assert trainer.max_epochs == cfg.trainer.max_epochs
 
 
-@pytest.mark.parametrize("choice", choices("pipeline", "features", "split", "loader", "optim"))
+TABULAR = [c for c in choices("pipeline", "features", "split", "loader", "optim") if c not in STEPWISE]
+
+
+@pytest.mark.parametrize("choice", TABULAR)
 def test_the_other_groups_run_forward(choice, tmp_path):
     cfg = compose(words(tmp_path, choice, *NEEDS.get(choice, [])))
     check(cfg)
@@ -193,11 +243,21 @@ def test_every_kind_of_folds_cuts_the_table(choice, tmp_path):
     assert all(len(rows) for split in splits for rows in split.parts().values())
 
 
-@pytest.mark.parametrize("task", [name for name in FOUND["task"] if name != "auto"])
-@pytest.mark.parametrize("model", FOUND["model"])
+@pytest.mark.parametrize("choice", STEPWISE)
+def test_series_are_divided_by_time(choice, tmp_path):
+    fewer = ["split.steps=[60,20,20]"] if choice == "split=ett_hours" else []
+    cfg = compose([*forecast_words(tmp_path, "nlinear"), choice, *fewer])
+    check(cfg)
+    forward(assemble(cfg))
+
+
+@pytest.mark.parametrize(("model", "task"), pairs())
 def test_every_model_runs_forward_on_every_task(model, task, tmp_path):
     short = ["model.n_estimators=5"] if model in TREES else []
-    cfg = compose(words(tmp_path, f"model={model}", f"task={task}", *short, target=TARGETS[task]))
+    if task == "forecast":
+        cfg = compose(forecast_words(tmp_path, model))
+    else:
+        cfg = compose(model_words(tmp_path, model, f"task={task}", *short, target=TARGETS[task]))
     if (model, task) in REFUSED:
         with pytest.raises(ConfigError, match="does not learn the loss"):
             check(cfg)

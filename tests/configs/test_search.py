@@ -30,6 +30,8 @@ from colonnade.tuning.defaults import default_of
 from colonnade.tuning.space import Dimension, parse_space
 
 NAMES = sorted(path.stem for path in (shipped() / "search").glob("*.yaml"))
+OF_SEQUENCES = ("gru", "inception_time", "lstm", "resnet1d", "transformer")
+OF_FORECASTS = ("dlinear", "nlinear", "patchtst")
 BETWEEN = 2
 # Rounds are not searched: early stopping finds their number.
 SHORT = dict.fromkeys(("xgboost", "lightgbm", "catboost", "random_forest"), ("model.n_estimators=5",))
@@ -37,8 +39,14 @@ SHORT = dict.fromkeys(("xgboost", "lightgbm", "catboost", "random_forest"), ("mo
 
 def composed(*words: str) -> tuple[DictConfig, Any]:
     """The configuration of a training, and the search space that its model brings along."""
+    model = next(word.removeprefix("model=") for word in words if word.startswith("model="))
+    data = ["data=breast_cancer"]
+    if model in OF_SEQUENCES:
+        data = ["data=digits_rows", "task=binary"]
+    if model in OF_FORECASTS:
+        data = ["data=etth1", "data.horizon=8"]
     with session():
-        whole = hydra_compose(PRIMARY, ["data=breast_cancer", *words], return_hydra_config=True)
+        whole = hydra_compose(PRIMARY, [*data, *words], return_hydra_config=True)
     return with_record(whole, whole.hydra), whole.get("search")
 
 
@@ -83,7 +91,13 @@ def points(space: Mapping[str, Dimension]) -> Iterator[list[str]]:
 def forward(cfg: DictConfig) -> None:
     """The network on a made-up table, in training and in evaluation."""
     cfg = settled(cfg)
-    task, spec = build(cfg.task), made_up("binary", "class")
+    steps = 9 if cfg.choices.model in OF_SEQUENCES else None
+    task, spec = build(cfg.task), made_up("binary", "class", n_steps=steps)
+    if cfg.choices.model in OF_FORECASTS:
+        steps = cfg.data.context
+        names = tuple(f"a+{i + 1}" for i in range(8))
+        spec = replace(made_up("forecast", "real", n_steps=steps), horizon=8, channels=(0,), target_names=names)
+        spec = replace(spec, target_mean=(0.0,) * 8, target_scale=(1.0,) * 8)
     task.setup(spec)
     network = build(cfg.model, spec=replace(spec, out_shape=task.out_shape(spec)))
     if isinstance(network, Baseline):
@@ -92,6 +106,8 @@ def forward(cfg: DictConfig) -> None:
         rows = Rows(rng.normal(size=(60, 2)).astype(np.float32), cat.astype(np.int32), rng.integers(0, 2, 60))
         network.fit(problems_of(task, spec), rows, None, Job())
     batch = Batch(num=torch.randn(8, spec.n_num), cat=torch.arange(8).remainder(spec.cardinalities[0])[:, None])
+    if steps:
+        batch = Batch(num=torch.randn(8, steps, spec.n_num), cat=batch.cat[:, None].expand(-1, steps, -1))
     for training in (True, False):
         network.train(training)
         raw = network(batch).raw
@@ -100,9 +116,12 @@ def forward(cfg: DictConfig) -> None:
 
 
 def test_every_model_has_one():
-    """But the one that has nothing to choose."""
-    assert sorted({path.stem for path in (shipped() / "model").glob("*.yaml")} - {"dummy"}) == NAMES
-    assert len(NAMES) == 26
+    """But those that have nothing to choose."""
+    assert (
+        sorted({path.stem for path in (shipped() / "model").glob("*.yaml")} - {"dummy", "naive", "seasonal_naive"})
+        == NAMES
+    )
+    assert len(NAMES) == 34
 
 
 @pytest.mark.parametrize("model", NAMES)

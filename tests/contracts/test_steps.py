@@ -143,7 +143,7 @@ def test_every_step_can_be_exported() -> None:
 
 
 def test_finds_every_pipeline() -> None:
-    assert [path.stem for path in CONF] == ["default", "numeric", "quantile", "robust", "standard", "trees"]
+    assert [path.stem for path in CONF] == ["default", "numeric", "quantile", "robust", "sequence", "standard", "trees"]
 
 
 def fit(path: Path) -> FittedPipeline:

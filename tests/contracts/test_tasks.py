@@ -19,7 +19,15 @@ def build(name: str, **options: object) -> Task:
 
 
 def test_finds_every_task() -> None:
-    assert CONCRETE == ["binary", "multiclass", "multilabel", "multitarget_regression", "quantile", "regression"]
+    assert CONCRETE == [
+        "binary",
+        "forecast",
+        "multiclass",
+        "multilabel",
+        "multitarget_regression",
+        "quantile",
+        "regression",
+    ]
     assert len(CHECKS) == 11
 
 

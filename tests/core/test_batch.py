@@ -34,3 +34,18 @@ def test_to_moves_everything():
     assert moved.cat.is_meta
     assert moved.target.is_meta
     assert moved.mask is None
+
+
+def test_sequences_are_cut_to_their_first_steps():
+    whole = Batch(
+        num=torch.arange(24.0).reshape(2, 4, 3),
+        cat=torch.zeros(2, 4, 0, dtype=torch.int64),
+        mask=torch.tensor([[True, True, False, False], [True, False, False, False]]),
+        target=torch.arange(2),
+    )
+    cut = whole.until(2)
+    assert cut.num.equal(whole.num[:, :2])
+    assert cut.cat.shape == (2, 2, 0)
+    assert cut.mask.tolist() == [[True, True], [True, False]]
+    assert cut.target is whole.target
+    assert cut.num.data_ptr() == whole.num.data_ptr()

@@ -26,6 +26,19 @@ NAMES = sorted(path.stem for path in (CONF / "data").glob("*.yaml"))
 BYTES = b"a,b\n1,2\n"
 SHA = hashlib.sha256(BYTES).hexdigest()
 
+# For a user's own data.
+OWN = ("table", "sequences")
+# To be forecast: series, steps, channels, look-back and horizon.
+SERIES = {"airline_passengers": (1, 144, 1, 24, 12), "etth1": (1, 17420, 7, 336, 96)}
+# Name: series in train and test, shortest and longest, channels, task, classes.
+SEQUENCES = {
+    "arrowhead": (36, 175, 251, 251, 1, "multiclass", 3),
+    "basic_motions": (40, 40, 100, 100, 6, "multiclass", 4),
+    "digits_rows": (1797, 0, 8, 8, 8, "multiclass", 10),
+    "gunpoint": (50, 150, 150, 150, 1, "binary", 2),
+    "italy_power_demand": (67, 1029, 24, 24, 1, "binary", 2),
+    "japanese_vowels": (270, 370, 7, 29, 12, "multiclass", 9),
+}
 # Name: rows, columns, missing cells, task, parts, and for classes the count of the first in order.
 SETS = {
     "adult": (48842, 15, 6465, "binary", {"train": (0, 32561), "test": (32561, 48842)}, 37155),
@@ -184,8 +197,8 @@ def read(tmp_path, request, monkeypatch):
 
 
 def test_all_sets_are_known():
-    assert sorted([*SETS, "table"]) == NAMES
-    assert len(NAMES) == 23
+    assert sorted([*SETS, *SEQUENCES, *SERIES, *OWN]) == NAMES
+    assert len(NAMES) == 32
 
 
 @pytest.mark.parametrize("name", SETS)
@@ -206,12 +219,35 @@ def test_set(name, read):
     assert [leak.text for leak in find_leaks(table.frame, table.schema, kind) if leak.stops] == []
 
 
+@pytest.mark.parametrize("name", SEQUENCES)
+def test_set_of_sequences(name, read):
+    train, test, shortest, longest, channels, task, classes = SEQUENCES[name]
+    table, chosen = read(name)
+    assert table.parts == ({"train": (0, train), "test": (train, train + test)} if test else {})
+    assert len(table) == train + test
+    assert len(table.schema.features) == channels
+    lengths = table.frame[table.schema.features[-1]].list.len()
+    assert (lengths.min(), lengths.max()) == (shortest, longest)
+    assert chosen == target_kind(table.frame, table.schema)[1] == task
+    assert table.frame[table.schema.targets[0]].n_unique() == classes
+
+
+@pytest.mark.parametrize("name", SERIES)
+def test_set_of_series(name, read, tmp_path):
+    n, steps, channels, context, horizon = SERIES[name]
+    table, chosen = read(name)
+    assert (len(table), len(table.schema.features), chosen) == (n, channels, "forecast")
+    assert table.frame[table.schema.features[0]].list.len().to_list() == [steps]
+    cfg = composed(tmp_path, f"data={name}")
+    assert (cfg.data.context, cfg.data.horizon) == (context, horizon)
+
+
 @pytest.mark.parametrize("name", NAMES)
 def test_yaml_says_where_the_data_come_from(name):
     cfg = OmegaConf.load(CONF / "data" / f"{name}.yaml")
     node = cfg.get("data", cfg)
     assert node.name == name
-    if name != "table":
+    if name not in OWN:
         assert {"homepage", "licence", "citation"} <= set(node)
         assert all(reason for reason in node.get("exclude", {}).values())
 

@@ -52,7 +52,7 @@ def test_no_features():
 
 
 def test_sequences_need_another_model():
-    with pytest.raises(ConfigError, match="`data` gives sequences of 12 steps, but model.backbone takes the rows"):
+    with pytest.raises(ConfigError, match="`data` gives sequences, but model.backbone takes the rows of a table"):
         Network(spec=replace(toy_spec(), n_steps=12), backbone=MLP)
 
 

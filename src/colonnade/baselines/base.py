@@ -73,6 +73,8 @@ class Baseline(nn.Module, ABC):
     for_classes: ClassVar[Mapping[str, Any]] = {}
     for_numbers: ClassVar[Mapping[str, Any]] = {}
     """Defaults of arguments that are None, for targets of classes and of numbers."""
+    sequential: ClassVar[bool] = False
+    """Whether it takes sequences."""
     exportable: ClassVar[bool] = True
     """Whether what was fitted can be exported as a graph."""
 
@@ -82,10 +84,10 @@ class Baseline(nn.Module, ABC):
             raise ConfigError(
                 "there are no features to learn from: see data.exclude and the columns that `pipeline` dropped"
             )
-        if spec.n_steps is not None:
-            raise ConfigError(
-                f"`data` gives sequences of {spec.n_steps} steps, but this model takes the rows of a table"
-            )
+        if spec.n_steps is not None and not self.sequential:
+            raise ConfigError("`data` gives sequences, but this model takes the rows of a table")
+        if spec.n_steps is None and self.sequential:
+            raise ConfigError("`data` gives the rows of a table, but this model takes series that are forecast")
         self.out_shape = spec.out_shape
         self.n_num = spec.n_num
         self.cardinalities = spec.cardinalities
@@ -106,8 +108,8 @@ class Baseline(nn.Module, ABC):
         """Outputs of all problems side by side, ``(B, outputs)`` float32.
 
         Args:
-            num: ``(B, F)`` float32.
-            cat: ``(B, K)`` int64 codes.
+            num: ``(B, [T,] F)`` float32.
+            cat: ``(B, [T,] K)`` int64 codes.
         """
 
     def forward(self, batch: Batch) -> Output:

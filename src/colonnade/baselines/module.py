@@ -14,7 +14,7 @@ from colonnade.baselines.problems import CLASSES, Problem, Rows, problems_of
 from colonnade.core.batch import Batch
 from colonnade.core.errors import ConfigError, DataError
 from colonnade.core.spec import BatchSpec
-from colonnade.data.store import Store
+from colonnade.data.store import Rows as Stored
 from colonnade.tasks.base import Task
 from colonnade.training.collect import Collected, Collector, forward_raw
 from colonnade.training.optim import OptimizerBuilder
@@ -53,7 +53,7 @@ class BaselineModule:
                 f"{', '.join(sorted(network.kinds))}"
             )
 
-    def fit(self, train: Store, val: Store, job: Job, *, balanced: bool = False) -> Fitted:
+    def fit(self, train: Stored, val: Stored, job: Job, *, balanced: bool = False) -> Fitted:
         """Fit on the train rows; stop by the validation rows, where there are any.
 
         Args:
@@ -100,8 +100,8 @@ class BaselineModule:
         return {key: value.detach().cpu().clone() for key, value in self.network.state_dict().items()}
 
 
-def rows_of(store: Store) -> Rows:
-    """Encoded rows as arrays."""
+def rows_of(store: Stored) -> Rows:
+    """Encoded rows as arrays; of windows, the steps and what is forecast of them."""
     assert store.target is not None
     weight = None if store.weight is None else store.weight.cpu().numpy()
     return Rows(store.num.cpu().numpy(), store.cat.cpu().numpy(), store.target.cpu().numpy(), weight)

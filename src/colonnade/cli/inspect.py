@@ -75,6 +75,7 @@ def inspect(words: list[str]) -> int:
     from colonnade.cli.data_yaml import data_yaml
     from colonnade.config.build import build
     from colonnade.config.compose import compose
+    from colonnade.data.sequences.dataset import SequenceDataset
 
     out = [word.removeprefix("out=") for word in words if word.startswith("out=")][-1:]
     parts = [word.removeprefix("parts=").lower() for word in words if word.startswith("parts=")][-1:]
@@ -82,7 +83,10 @@ def inspect(words: list[str]) -> int:
         raise ConfigError(f"parts={parts[0]}: expected true or false")
     overrides = [_spelled(word) for word in words if not word.startswith(("out=", "parts="))]
     cfg = compose(overrides)
-    table = build(cfg.data).read()
+    dataset = build(cfg.data)
+    if isinstance(dataset, SequenceDataset):
+        raise ConfigError("inspect looks at tables, and `data` gives sequences: train with model=gru, or data=table")
+    table = dataset.read()
     findings = look(table, tuple(cfg.data.get("waive") or ()))
     console = Console(file=sys.stdout, highlight=False)
     name = _name_of(cfg)

@@ -45,6 +45,7 @@ NEEDS = {
     "lightning.pytorch.loggers.MLFlowLogger": ("mlflow", "mlflow"),
 }
 ROWS = 1024
+STEPS = 24
 OF_FOLDS = (
     "a cross-validation is calibrated as a whole, by its rows out of fold: leave it out here, and "
     "`colonnade calibrate run=<folder> out=<folder>` afterwards"
@@ -78,11 +79,15 @@ def rehearse(tree: Mapping[str, Any], faults: Faults, *, auto: bool) -> None:
                 faults.add(f"{key}: {OF_FOLDS}")
         if well["task"]:
             task = construct(tree["task"])
+            if well["data"]:
+                _forecasts(tree, task, faults)
             if not auto:
                 _targets(task, _mapping(tree.get("data")).get("target"), faults)
                 for key in after:
                     if well[key]:
                         _after(key, tree[key], task, faults)
+            if "uncertainty" in after and _sequential(tree) and _mapping(tree["uncertainty"]).get("group") is not None:
+                faults.add("uncertainty.group: the steps of a series are of no one group: leave it out")
             if well["model"]:
                 _network(tree, task, faults, with_module=well["optim"] and well["module"])
 
@@ -122,15 +127,69 @@ def _made(node: Mapping[str, Any], path: str, faults: Faults, **late: Any) -> An
 
 def _data(node: Mapping[str, Any], faults: Faults) -> None:
     """A table comes from somewhere, and says what is to be predicted."""
-    from colonnade.config.targets import find
     from colonnade.data.dataset import TableDataset
 
-    if find(node["_target_"]) is not TableDataset:
+    if not _of_class(node, TableDataset):
         return
     if all(node.get(key) is None for key in ("path", "files", "sql", "source")):
         faults.add("data.path: nothing to read: data.path=table.csv data.target=y, or a known set such as data=adult")
     if not node.get("target"):
         faults.add("data.target: which column is to be predicted? data.target=name")
+
+
+def _of_class(node: Any, kind: type) -> bool:
+    """Whether a node's target is a class of a kind; not where there is no such target, which is told elsewhere."""
+    from colonnade.config.targets import find
+
+    try:
+        found = find(str(_mapping(node).get("_target_")))
+    except ColonnadeError:
+        return False
+    return isinstance(found, type) and issubclass(found, kind)
+
+
+def _sequential(tree: Mapping[str, Any]) -> bool:
+    """Whether ``data`` gives sequences."""
+    from colonnade.data.sequences.dataset import SequenceDataset
+
+    return _of_class(tree.get("data"), SequenceDataset)
+
+
+def _made_up_for(tree: Mapping[str, Any], task: Task) -> BatchSpec:
+    """The specification of made-up data of the kind that ``data`` gives."""
+    from dataclasses import replace
+
+    node = _mapping(tree.get("data"))
+    if not _sequential(tree):
+        return made_up(task.name, str(task.target_kind))
+    horizon, context = node.get("horizon"), node.get("context")
+    if not isinstance(horizon, int) or not isinstance(context, int):
+        return made_up(task.name, str(task.target_kind), n_steps=STEPS)
+    names = tuple(f"a+{i + 1}" for i in range(horizon))
+    spec = made_up(task.name, "real", n_steps=context)
+    return replace(
+        spec,
+        horizon=horizon,
+        channels=(0,),
+        target_names=names,
+        target_mean=(0.0,) * horizon,
+        target_scale=(1.0,) * horizon,
+    )
+
+
+def _forecasts(tree: Mapping[str, Any], task: Task, faults: Faults) -> None:
+    """What goes with a forecast."""
+    from colonnade.data.sequences.horizon import Horizon
+    from colonnade.tasks.forecast import Forecast
+
+    if _mapping(tree["data"]).get("horizon") is None or not _sequential(tree):
+        return
+    if not isinstance(task, Forecast):
+        faults.add("task: data.horizon is set, so that the target is forecast: task=forecast")
+    if not _of_class(tree.get("split"), Horizon):
+        faults.add("split: series are divided by time within each of them to be forecast: split=horizon")
+    if tree.get("cv"):
+        faults.add("cv: forecasts are not cross-validated yet: cv=none")
 
 
 def _targets(task: Task, names: Any, faults: Faults) -> None:
@@ -165,8 +224,12 @@ def _network(tree: Mapping[str, Any], task: Task, faults: Faults, *, with_module
     """Build network and module for a made-up table."""
     from dataclasses import replace
 
-    spec = made_up(task.name, str(task.target_kind))
-    task.setup(spec)
+    spec = _made_up_for(tree, task)
+    try:
+        task.setup(spec)
+    except ConfigError as error:
+        faults.add(str(error))
+        return
     spec = replace(spec, out_shape=task.out_shape(spec))
     with _unheard("colonnade.nn"):
         network = _made(tree["model"], "model", faults, spec=spec)
@@ -223,12 +286,13 @@ def _unheard(name: str) -> Iterator[None]:
         logger.setLevel(level)
 
 
-def made_up(task: str, kind: str) -> BatchSpec:
-    """The specification of a table with two numeric columns and a categorical one.
+def made_up(task: str, kind: str, *, n_steps: int | None = None) -> BatchSpec:
+    """The specification of a table, or of sequences, with two numeric columns and a categorical one.
 
     Args:
         task: name of the task; ``multiclass`` has three classes.
         kind: a :class:`~colonnade.core.schema.TargetKind` value.
+        n_steps: of sequences; None: a table.
     """
     import torch
 
@@ -259,6 +323,7 @@ def made_up(task: str, kind: str) -> BatchSpec:
         target_mean=(0.0,) if kind == "real" else (),
         target_scale=(1.0,) if kind == "real" else (),
         n_train=ROWS,
+        n_steps=n_steps,
         num_sample=rows.num,
-        train_rows=rows,
+        train_rows=rows if n_steps is None else None,
     )

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, fields, replace
 from itertools import repeat
 
 import torch
@@ -17,7 +17,8 @@ class Batch:
     Args:
         num: encoded numeric columns, ``(B, [T,] F)``, float32. ``F`` may be 0.
         cat: category codes, ``(B, [T,] K)``, int64; 0 is missing, 1 is unknown. ``K`` may be 0.
-        mask: valid steps of a sequence, ``(B, T)``, bool; None for tables.
+        mask: valid steps of sequences, ``(B, T)``, bool: true up to the length of each, false in the padding behind it;
+            None where all steps are valid, and for tables.
         target: class index ``(B,)`` int64, labels ``(B, L)`` float32, or standardised values ``(B, T)`` float32.
         weight: sample weight ``(B,)`` float32; None means one.
         row_id: position of the row in the source, ``(B,)`` int64.
@@ -40,6 +41,11 @@ class Batch:
     def rows(self, start: int, stop: int) -> Batch:
         """Rows ``start:stop``, as views."""
         return self._map(lambda t: t[start:stop])
+
+    def until(self, steps: int) -> Batch:
+        """The first ``steps`` steps of each sequence, as views."""
+        mask = None if self.mask is None else self.mask[:, :steps]
+        return replace(self, num=self.num[:, :steps], cat=self.cat[:, :steps], mask=mask)
 
     def take(self, index: Tensor) -> Batch:
         """The rows of ``index`` ``(N,)`` int64, in that order, as copies."""

@@ -23,6 +23,8 @@ class Chunk:
             process, even when the shares of a batch differ in size.
         epoch: epoch number, from 0.
         first_step: index within the epoch of the first step.
+        longest: of sequences that differ in length, the longest of each step (on this process), to which the step is
+            cut; None: all of ``batch`` is as long.
     """
 
     batch: Batch
@@ -30,6 +32,7 @@ class Chunk:
     norms: Tensor
     epoch: int
     first_step: int
+    longest: tuple[int, ...] | None = None
 
     def __len__(self) -> int:
         return len(self.sizes)
@@ -46,4 +49,4 @@ class Chunk:
         """Yields ``(index within the epoch, batch, norm)`` of each optimizer step, as views."""
         pieces = zip(self.batch.split(self.sizes), self.norms.unbind())
         for i, (batch, norm) in enumerate(pieces):
-            yield self.first_step + i, batch, norm
+            yield self.first_step + i, batch if self.longest is None else batch.until(self.longest[i]), norm

@@ -25,7 +25,10 @@ class BatchSpec:
         target_mean, target_scale: of each ``real`` target; the decoder gives ``value * scale + mean``.
         n_train: number of train rows.
         out_shape: shape of the output of one member for one row; set from the task before a network is built.
-        n_steps: length of a sequence; None for tables.
+        n_steps: steps of the longest train sequence; None for tables.
+        horizon: steps that are forecast; None: nothing is. Then ``target_names`` are those of all steps ahead, and
+            ``n_steps`` is how many are looked back at.
+        channels: positions in ``num_names`` of what is forecast.
         num_sample: encoded numeric train rows ``(S, F)``, from which embeddings take their bins; not stored: the bins
             are buffers of the network.
         train_rows: all encoded train rows with targets and ids, as views of the store: what networks that look rows up
@@ -44,6 +47,8 @@ class BatchSpec:
     n_train: int = 0
     out_shape: tuple[int, ...] = ()
     n_steps: int | None = None
+    horizon: int | None = None
+    channels: tuple[int, ...] = ()
     num_sample: Tensor | None = field(default=None, compare=False, repr=False)
     train_rows: Batch | None = field(default=None, compare=False, repr=False)
 

@@ -22,17 +22,25 @@ MISSING, UNKNOWN, FIRST_LEVEL = 0, 1, 2
 
 @dataclass
 class RawColumns:
-    """Rows as the lookup gives them, and as the Predictor takes them.
+    """Rows as the lookup gives them, and as the Predictor takes them; ``T`` is the steps of sequences.
 
     Args:
-        num: ``(N, F)`` float64, NaN where missing.
-        cat: ``(N, K)`` int64; 0 missing, 1 unknown, 2.. levels.
-        time: ``(N, D)`` int64 microseconds since 1970, :data:`MISSING_TIME` where missing.
+        num: ``(N, [T,] F)`` float64, NaN where missing.
+        cat: ``(N, [T,] K)`` int64; 0 missing, 1 unknown, 2.. levels.
+        time: ``(N, [T,] D)`` int64 microseconds since 1970, :data:`MISSING_TIME` where missing.
+        mask: valid steps of sequences ``(N, T)``; None for tables.
     """
 
     num: Tensor
     cat: Tensor
     time: Tensor
+    mask: Tensor | None = None
+
+    @property
+    def inputs(self) -> tuple[Tensor, ...]:
+        """What the Predictor is called with."""
+        rows = (self.num, self.cat, self.time)
+        return rows if self.mask is None else (*rows, self.mask)
 
 
 class Columns(NamedTuple):

@@ -25,7 +25,7 @@ from colonnade.data.leakage import check_leaks, duplicates
 from colonnade.data.loader import ChunkLoader, EvalLoader, LoaderOptions
 from colonnade.data.mapped import Part, fingerprint, mapped_parts
 from colonnade.data.rows import Balanced, BlockShuffle, Permutation, RowOrder
-from colonnade.data.store import Store, allocate, encoded_bytes, sample_weight
+from colonnade.data.store import Rows, Store, allocate, encoded_bytes, sample_weight
 from colonnade.data.target import TargetCoder, check_target
 
 if TYPE_CHECKING:
@@ -95,8 +95,8 @@ class TableDataModule(LightningDataModule):
         self._seed = seed
         self._read = table
         self._keep = keep
-        self._stores: dict[str, Store] = {}
-        self._on_device: Store | None = None
+        self._stores: dict[str, Rows] = {}
+        self._on_device: Rows | None = None
 
     def setup(self, stage: str = "fit") -> None:
         """Read, check, split, fit and encode; a second call does nothing.
@@ -118,12 +118,12 @@ class TableDataModule(LightningDataModule):
     def _divide(self) -> tuple[dict[str, np.ndarray], dict[str, Tensor]]:
         """Check the rows, split them, and fit on the train rows; the rows of each part, and their coded targets."""
         table, schema = self.table, self.table.schema
-        _check_features(schema)
+        check_features(schema)
         check_target(table.frame, schema, self._kind, row_ids=table.row_ids)
         # What looks at the rows and changes nothing runs beside the work that goes on.
         with ThreadPoolExecutor(1) as beside:
             split = beside.submit(self._splitter.split, table, self._kind, self._seed)
-            leaks = beside.submit(check_leaks, table.frame, schema, self._kind, waive=self._dataset.waive)
+            leaks = beside.submit(self._leaks)
             self.split = split.result()
             rows = self.split.parts()
             shared = beside.submit(duplicates, table.frame.select(schema.features), rows)
@@ -136,6 +136,10 @@ class TableDataModule(LightningDataModule):
                 log.info("%s", note)
             self.notes += [*_shared_rows(shared.result(), rows), *self.pipeline.log]
         return rows, targets
+
+    def _leaks(self) -> list[str]:
+        """Doubts about columns that may give the target away; a leak for certain is an error."""
+        return check_leaks(self.table.frame, self.table.schema, self._kind, waive=self._dataset.waive)
 
     def _fit(self, rows: dict[str, np.ndarray]) -> dict[str, Tensor]:
         """Fit target coding and pipeline on the train rows; the coded targets of each part."""
@@ -153,8 +157,12 @@ class TableDataModule(LightningDataModule):
             part: self.target.encode(frame[index], row_ids=self._ids(index), where=f"{part} rows")
             for part, index in rows.items()
         }
-        self.pipeline = self._unfitted.fit(table.frame, schema, targets["train"], rows["train"], self._seed)
+        self._fit_pipeline(targets["train"], rows["train"])
         return targets
+
+    def _fit_pipeline(self, target: Tensor, train: np.ndarray) -> None:
+        """Fit the pipeline on the rows ``train`` of the table, whose coded targets are given."""
+        self.pipeline = self._unfitted.fit(self.table.frame, self.table.schema, target, train, self._seed)
 
     def train_dataloader(self) -> ChunkLoader:
         """Shuffled chunks of this process's share of the train rows."""
@@ -193,19 +201,15 @@ class TableDataModule(LightningDataModule):
                 json.dumps(data.to_dict(), indent=1, ensure_ascii=False), encoding="utf-8"
             )
 
-    def _encode(self, rows: dict[str, np.ndarray], targets: dict[str, Tensor]) -> dict[str, Store]:
+    def _encode(self, rows: dict[str, np.ndarray], targets: dict[str, Tensor]) -> dict[str, Rows]:
         """The store of each part; on disk when all of them together pass the memory limit."""
-        name = self.table.schema.weight
-        weight = None if name is None else sample_weight(self.table.frame, name, row_ids=self.table.row_ids)
-        if weight is not None and not weight[rows["train"]].any():
-            raise DataError(f"weight column '{name}' (data.weight) is zero in all train rows")
+        weight = self._weights(rows["train"])
         n_num, n_cat = len(self.pipeline.num_names), len(self.pipeline.cat_names)
         mapped = encoded_bytes(sum(map(len, rows.values())), n_num, n_cat) > self._options.memory_limit
         key = self._fingerprint(rows) if mapped else ""
         coded = self.pipeline.code(self.table.frame)
         self.kept = {} if self._keep is None else self._codes(coded, self._keep, rows)
-        # Strings take the most memory of all, and nothing needs them any more.
-        self.table = replace(self.table, frame=self.table.frame.clear())
+        self._let_go()
         parts = {part: Part(len(index), partial(self._fill, coded, part, index)) for part, index in rows.items()}
         if mapped:
             encoded = mapped_parts(self._cache_dir(), key, parts, n_num=n_num, n_cat=n_cat)
@@ -233,6 +237,18 @@ class TableDataModule(LightningDataModule):
         codes = coded.cat.to_series(names.index(column)).to_numpy()
         return {part: torch.from_numpy(codes[index].astype(np.int64)) for part, index in rows.items()}
 
+    def _weights(self, train: np.ndarray) -> Tensor | None:
+        """Sample weights of all rows of the table, of which those of ``train`` are not all zero."""
+        name = self.table.schema.weight
+        weight = None if name is None else sample_weight(self.table.frame, name, row_ids=self.table.row_ids)
+        if weight is not None and not weight[train].any():
+            raise DataError(f"weight column '{name}' (data.weight) is zero in all train rows")
+        return weight
+
+    def _let_go(self) -> None:
+        """Forget the rows as read: strings take the most memory of all, and nothing needs them any more."""
+        self.table = replace(self.table, frame=self.table.frame.clear())
+
     def _fill(self, coded: CodedRows, part: str, index: np.ndarray, num: Tensor, cat: Tensor) -> None:
         encode = self.pipeline.encode_train if part == "train" else self.pipeline.encode
         encode(coded, rows=index, num_out=num, cat_out=cat)
@@ -252,12 +268,27 @@ class TableDataModule(LightningDataModule):
         index = np.asarray(index, dtype=np.int64)
         return index if self.table.row_ids is None else np.asarray(self.table.row_ids, dtype=np.int64)[index]
 
-    def _spec(self, train: Store) -> BatchSpec:
-        sample = train.num
-        if len(train) > SAMPLE_ROWS:
-            chosen = np.random.default_rng(self._seed).choice(len(train), SAMPLE_ROWS, replace=False)
-            sample = train.num[torch.from_numpy(np.sort(chosen))]
+    def _spec(self, train: Rows) -> BatchSpec:
+        assert isinstance(train, Store)
         assert train.target is not None
+        rows = Batch(num=train.num, cat=train.cat, target=train.target, row_id=train.row_id)
+        return self._described(target=train.target, num=train.num, n_train=len(train), rows=rows)
+
+    def _described(
+        self, *, target: Tensor, num: Tensor, n_train: int, n_steps: int | None = None, rows: Batch | None = None
+    ) -> BatchSpec:
+        """What a network may know.
+
+        Args:
+            target: coded targets of the train rows.
+            num: encoded numbers of the train rows, or of all their steps.
+            n_train: number of train rows.
+            n_steps: of the longest, where they have steps.
+            rows: the train rows themselves.
+        """
+        if len(num) > SAMPLE_ROWS:
+            chosen = np.random.default_rng(self._seed).choice(len(num), SAMPLE_ROWS, replace=False)
+            num = num[torch.from_numpy(np.sort(chosen))]
         return BatchSpec(
             num_names=self.pipeline.num_names,
             cat_names=self.pipeline.cat_names,
@@ -265,23 +296,24 @@ class TableDataModule(LightningDataModule):
             target_kind=self._kind.value,
             target_names=self.target.names,
             classes=self.target.classes,
-            class_counts=self.target.counts(train.target),
+            class_counts=self.target.counts(target),
             target_mean=self.target.mean,
             target_scale=self.target.scale,
-            n_train=len(train),
-            num_sample=sample,
-            train_rows=Batch(num=train.num, cat=train.cat, target=train.target, row_id=train.row_id),
+            n_train=n_train,
+            n_steps=n_steps,
+            num_sample=num,
+            train_rows=rows,
         )
 
-    def _order(self, store: Store) -> RowOrder:
+    def _order(self, store: Rows) -> RowOrder:
         if self._options.balanced:
             assert store.target is not None
             return Balanced(store.target, seed=self._seed)
-        if store.mapped:
+        if isinstance(store, Store) and store.mapped:
             return BlockShuffle(len(store), seed=self._seed)
         return Permutation(len(store), seed=self._seed)
 
-    def _train_store(self) -> Store:
+    def _train_store(self) -> Rows:
         """The train rows, on the trainer's device if they shall and can lie there."""
         store = self._stores["train"]
         wish = self._options.store_device
@@ -320,7 +352,7 @@ class TableDataModule(LightningDataModule):
         return self.trainer.current_epoch, self.trainer.fit_loop.epoch_loop.batch_progress.current.ready
 
 
-def _check_features(schema: Schema) -> None:
+def check_features(schema: Schema) -> None:
     """Refuse a table in which a model has nothing to look at."""
     if schema.features:
         return

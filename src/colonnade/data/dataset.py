@@ -2,13 +2,10 @@
 
 from __future__ import annotations
 
-import codecs
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from itertools import combinations
 from pathlib import Path
-from typing import Any, Protocol
-from zoneinfo import available_timezones
+from typing import TYPE_CHECKING, Any, Protocol
 
 import polars as pl
 
@@ -16,19 +13,24 @@ from colonnade.core.errors import ConfigError, DataError, closest
 from colonnade.core.files import sha256
 from colonnade.core.schema import DEFAULT_MISSING, Kind, Schema
 from colonnade.data.cast import Infinite, cast
-from colonnade.data.catalog import PARTS, CatalogFile, locate
+from colonnade.data.catalog import CatalogFile, locate
 from colonnade.data.conform import conform
-from colonnade.data.datetimes import is_zone
 from colonnade.data.doubts import quoted
 from colonnade.data.infer import infer_schema
+from colonnade.data.options import faulty_names, faulty_parts, faulty_sql
 from colonnade.data.shape import inputs, replaced, selected, where_true
 from colonnade.data.sources.delimited import Delimited
 from colonnade.data.sources.files import find, read_file
 from colonnade.data.sources.frame import Frame
 from colonnade.data.sources.sql import Sql
-from colonnade.data.sources.text import ENCODINGS, NAMED
+from colonnade.data.sources.text import NAMED
 from colonnade.data.sources.written import Written
 from colonnade.data.table import Table
+
+if TYPE_CHECKING:
+    from colonnade.data.columns import RawColumns
+    from colonnade.data.datamodule import TableDataModule
+    from colonnade.data.lookup import Lookup
 
 _CHARACTERS = {name: character for character, name in NAMED.items()} | {"point": ".", "\\t": "\t"}
 _AS_WRITTEN = ("categorical", "ordinal", "text", "id", "datetime")
@@ -145,9 +147,9 @@ class TableDataset:
         expressions = {f"select.{quoted(column)}": sql for column, sql in (select or {}).items()}
         faults = [
             *(f"target names '{column}' twice" for column in dict.fromkeys(target) if target.count(column) > 1),
-            *_faulty_names(columns or {}, timezone, encoding),
-            *_faulty_sql(expressions if filter is None else {**expressions, "filter": filter}),
-            *_faulty_parts(parts or {}),
+            *faulty_names(columns or {}, timezone, encoding),
+            *faulty_sql(expressions if filter is None else {**expressions, "filter": filter}),
+            *faulty_parts(parts or {}),
         ]
         if faults:
             raise ValueError("; ".join(faults))
@@ -191,6 +193,20 @@ class TableDataset:
             "as_text": self._as_text,
             "literal": frozenset(c for c, values in self.levels.items() if set(values) & set(self.missing)),
         }
+
+    def datamodule(self) -> type[TableDataModule]:
+        """What prepares the rows for a training."""
+        from colonnade.data.datamodule import TableDataModule
+
+        return TableDataModule
+
+    def raw(self, lookup: Lookup, frame: pl.DataFrame) -> RawColumns:
+        """Rows that :meth:`read_new` gave, as a predictor takes them."""
+        return lookup(frame)
+
+    def steps(self, frame: pl.DataFrame) -> pl.DataFrame:
+        """The rows that a pipeline sees of a frame that this data set gave."""
+        return frame
 
     def read(self) -> Table:
         """Read everything, find the schema of what is not declared, and type the columns.
@@ -242,13 +258,14 @@ class TableDataset:
         kinds = (Kind.CATEGORICAL, Kind.ORDINAL, Kind.TEXT, Kind.ID)
         codes = {c.name for c in schema.columns.values() if c.kind in kinds}
         options = {**self._options, "as_text": self._as_text | codes}
-        first_line: int | None = None
+        first_line: Written | None = None
         if isinstance(data, str | Path):
             frame, first_line = read_file(data, Delimited(**options))  # type: ignore[arg-type]
             where, origin = str(data), [{"file": str(data), "sha256": sha256(find(data))}]
         else:
             source = Frame(data)
             frame, where, origin = source.read(), "the frame", source.origin
+        frame, first_line = self._arranged(frame, first_line)
         frame = replaced(frame, {c: pairs for c, pairs in self.replace.items() if c in frame.columns})
         if self.select is not None:
             wanted = [c for c in self.select if need_target or c not in schema.targets]
@@ -267,6 +284,10 @@ class TableDataset:
         )
         table = Table(frame, schema, origin=origin)
         return self._without_rows(table, where) if need_target else table
+
+    def _arranged(self, frame: pl.DataFrame, first_line: Written | None) -> tuple[pl.DataFrame, Written | None]:
+        """Rows of a further file as those of the training file were arranged when they were read."""
+        return frame, first_line
 
     def _gather(self) -> tuple[pl.DataFrame, dict[str, tuple[int, int]], list[dict[str, str]], Written | None]:
         """Rows as read, official parts, origin, and the line of the first row where it is known."""
@@ -331,44 +352,6 @@ class TableDataset:
         if len(table) == 0:
             raise DataError(f"{where}: no rows are left: {', '.join(steps)}")
         return table
-
-
-def _faulty_names(columns: Mapping[str, str], timezone: str | None, encoding: str) -> Iterator[str]:
-    """Kinds, zones and encodings that there are not."""
-    for column, spec in columns.items():
-        kind = str(spec).partition(":")[0]
-        if kind not in list(Kind):
-            yield f"columns.{quoted(column)}={spec} is no kind{closest(kind, [k.value for k in Kind])}"
-    if timezone is not None and not is_zone(timezone):
-        near = closest(timezone, available_timezones(), n=1) or ", such as Europe/Berlin"
-        yield f"timezone={timezone} is no IANA zone{near}"
-    try:
-        codecs.lookup(encoding)
-    except LookupError:
-        yield f"encoding={encoding} is no known encoding{closest(encoding, ENCODINGS)}"
-
-
-def _faulty_sql(expressions: Mapping[str, str]) -> Iterator[str]:
-    for key, sql in expressions.items():
-        try:
-            pl.sql_expr(sql)
-        except (pl.exceptions.SQLInterfaceError, pl.exceptions.SQLSyntaxError) as error:
-            yield f"{key}={sql}: not a SQL expression ({error})"
-
-
-def _faulty_parts(parts: Mapping[str, Sequence[int | None]]) -> Iterator[str]:
-    """Parts that there are not, or that share rows."""
-    ranges: dict[str, tuple[float, float]] = {}
-    for part, given in parts.items():
-        if part not in PARTS:
-            yield f"parts.{part}: one of {', '.join(PARTS)}"
-        elif len(given) != 2:
-            yield f"parts.{part}={list(given)}: [start, stop] is expected"
-        else:
-            ranges[part] = (given[0] or 0, float("inf") if given[1] is None else given[1])
-    for (one, a), (other, b) in combinations(ranges.items(), 2):
-        if max(a[0], b[0]) < min(a[1], b[1]):
-            yield f"parts.{one}={list(parts[one])} and parts.{other}={list(parts[other])} share rows"
 
 
 def _sql(given: Mapping[str, Any]) -> Sql:

@@ -19,7 +19,7 @@ from colonnade.core.batch import Batch
 from colonnade.core.chunk import Chunk
 from colonnade.core.errors import ConfigError, DataError
 from colonnade.data.rows import RowOrder, share, step_bounds
-from colonnade.data.store import Store
+from colonnade.data.store import Rows
 
 log = logging.getLogger(__name__)
 
@@ -93,7 +93,7 @@ class ChunkLoader:
 
     def __init__(
         self,
-        store: Store,
+        store: Rows,
         order: RowOrder,
         *,
         batch_size: int,
@@ -142,6 +142,7 @@ class ChunkLoader:
         norms = self._norms(order).to(device)
         if self.world > 1:
             order = order[torch.from_numpy(self._places)]
+        longest = self._longest(order)
         order = order.to(device)
         for first in range(done * self.chunk, self.n_steps, self.chunk):
             last = min(first + self.chunk, self.n_steps)
@@ -151,6 +152,7 @@ class ChunkLoader:
                 norms=norms[first:last],
                 epoch=epoch,
                 first_step=first,
+                longest=None if longest is None else tuple(longest[first:last].tolist()),
             )
 
     def state_dict(self) -> dict[str, Any]:
@@ -162,6 +164,11 @@ class ChunkLoader:
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
         """Nothing to restore, see :meth:`state_dict`."""
+
+    def _longest(self, order: torch.Tensor) -> np.ndarray | None:
+        """Longest sequence of each step of this process, ``(steps,)``; None where there is nothing to cut."""
+        lengths = self.store.lengths
+        return None if lengths is None else np.maximum.reduceat(lengths[order].numpy(), self._starts[:-1])
 
     def _norms(self, order: torch.Tensor) -> torch.Tensor:
         """Sum of the weights of each step over all processes, divided by their number, ``(steps,)`` float32."""
@@ -193,7 +200,7 @@ class EvalLoader:
     """
 
     def __init__(
-        self, store: Store, *, batch_size: int, rank: int = 0, world: int = 1, what: str = "evaluation"
+        self, store: Rows, *, batch_size: int, rank: int = 0, world: int = 1, what: str = "evaluation"
     ) -> None:
         n = len(store)
         if 0 < n < world:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, fields, replace
+from typing import Protocol
 
 import numpy as np
 import polars as pl
@@ -17,6 +18,48 @@ CODE_DTYPE = torch.int32
 # What a network needs beside the data is not known here, so half of the free memory is left to it.
 _SHARE_OF_FREE = 0.5
 _SHOWN = 5
+
+
+class Rows(Protocol):
+    """What loaders ask of a store."""
+
+    def __len__(self) -> int: ...
+
+    @property
+    def num(self) -> Tensor:
+        """Encoded numbers ``(N, F)`` float32, of rows or of all their steps."""
+
+    @property
+    def cat(self) -> Tensor:
+        """Codes ``(N, K)`` int32, of rows or of all their steps."""
+
+    @property
+    def target(self) -> Tensor | None:
+        """As :class:`~colonnade.core.batch.Batch` holds it; None when there is none."""
+
+    @property
+    def weight(self) -> Tensor | None:
+        """``(N,)`` float32 sample weight; None means one."""
+
+    @property
+    def device(self) -> torch.device:
+        """Where the rows lie."""
+
+    @property
+    def lengths(self) -> Tensor | None:
+        """Steps of each sequence, ``(N,)`` int64 on the processor; None where all rows are equally long."""
+
+    def gather(self, index: Tensor) -> Batch:
+        """The rows of ``index`` ``(B,)`` int64, on the store's device, in that order."""
+
+    def rows(self, start: int, stop: int) -> Batch:
+        """Rows ``start:stop``."""
+
+    def to(self, device: torch.device | str) -> Rows:
+        """The same rows in the memory of a device."""
+
+    def fits(self, device: torch.device) -> bool:
+        """Whether the rows take at most half of a GPU's free memory."""
 
 
 @dataclass(frozen=True)
@@ -46,6 +89,11 @@ class Store:
     def device(self) -> torch.device:
         """Where the rows lie."""
         return self.num.device
+
+    @property
+    def lengths(self) -> None:
+        """Rows of a table have no steps."""
+        return None
 
     @property
     def nbytes(self) -> int:

@@ -15,6 +15,7 @@ from colonnade.baselines.base import Baseline
 from colonnade.core.errors import ConfigError, Faults, MissingExtraError
 from colonnade.core.files import write_atomic
 from colonnade.data.encoder import Encoder
+from colonnade.nn.sequence import SequenceNetwork
 
 if TYPE_CHECKING:
     import polars as pl
@@ -116,6 +117,8 @@ class OnnxExport:
         """
         faults = Faults()
         for part in model.modules():
+            if isinstance(part, SequenceNetwork):
+                faults.add("model: networks of sequences are not exported yet: export=none")
             if isinstance(part, Baseline) and not part.exportable:
                 name = type(part).__name__
                 faults.add(f"model {name} is evaluated by its library, outside torch: export=none, or another model")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import replace
+from typing import ClassVar
 
 import torch
 from torch import Tensor, nn
@@ -50,6 +51,9 @@ class Network(nn.Module):
             their YAML keys.
     """
 
+    sequential: ClassVar[bool] = False
+    """Whether its batches are sequences."""
+
     def __init__(
         self,
         *,
@@ -64,11 +68,7 @@ class Network(nn.Module):
             raise ConfigError(
                 "there are no features to learn from: see data.exclude and the columns that `pipeline` dropped"
             )
-        if spec.n_steps is not None:
-            raise ConfigError(
-                f"`data` gives sequences of {spec.n_steps} steps, but model.backbone takes the rows of a table: choose "
-                "a model for sequences, or data without a time axis"
-            )
+        self._check_rank(spec)
         self.numerical = numerical(spec=spec) if spec.n_num else None
         self.categorical = categorical(spec=spec) if spec.n_cat else None
         parts = [part for part in (self.numerical, self.categorical) if part is not None]
@@ -78,9 +78,26 @@ class Network(nn.Module):
             n_num=spec.n_num,
         )
         self.backbone = backbone(layout=self.layout)
+        if (self.backbone.accepts == "steps") != self.sequential:
+            given = "sequences" if self.sequential else "rows"
+            raise ConfigError(f"model.backbone: {type(self.backbone).__name__} takes no {given}, see model._target_")
         self.head = head(d_in=self.backbone.d_out, n_members=self.backbone.n_members, out_shape=spec.out_shape)
         if spec.train_rows is not None and any(isinstance(part, DataAware) for part in (self.backbone, self.head)):
             self._start(spec.train_rows)
+
+    @classmethod
+    def _check_rank(cls, spec: BatchSpec) -> None:
+        """Refuse sequences where rows are expected, and rows where sequences are."""
+        if spec.n_steps is not None and not cls.sequential:
+            raise ConfigError(
+                "`data` gives sequences, but model.backbone takes the rows of a table: choose a model for sequences, "
+                "such as model=gru, or data without steps"
+            )
+        if spec.n_steps is None and cls.sequential:
+            raise ConfigError(
+                "`data` gives the rows of a table, but model.backbone takes sequences: choose data of sequences, such "
+                "as data=sequences for your own, or a model for tables, such as model=mlp"
+            )
 
     def forward(self, batch: Batch) -> Output:
         """Raw outputs ``(B, members, *out_shape)`` of a batch, and the backbone's penalty."""

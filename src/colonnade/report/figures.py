@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 from torch import Tensor
 
-from colonnade.report import classification, regression, style
+from colonnade.report import classification, forecast, regression, style
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -125,6 +125,16 @@ def _quantile(s: Scored) -> dict[str, Figure]:
     return figures | _regression(s)
 
 
+def _forecast(s: Scored) -> dict[str, Figure]:
+    steps = [name.rpartition("+")[0] for name in s.target_names]
+    names = list(dict.fromkeys(steps))
+    value, truth = (a.reshape(len(a), -1, len(names)) for a in (s.prediction["value"], s.truth))
+    return {
+        "forecasts": forecast.windows(value[:, :, -1], truth[:, :, -1], names[-1]),
+        "steps": forecast.by_step(value, truth, names),
+    }
+
+
 def _targets(s: Scored) -> list[tuple[int, str, str]]:
     """Position, name, and ending of the figure's name of each drawn target."""
     several = len(s.target_names) > 1
@@ -138,4 +148,5 @@ _FIGURES: dict[str, Callable[[Scored], dict[str, Figure]]] = {
     "regression": _regression,
     "multitarget_regression": _regression,
     "quantile": _quantile,
+    "forecast": _forecast,
 }

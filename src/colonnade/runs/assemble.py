@@ -57,15 +57,13 @@ def assemble(cfg: DictConfig, frame: Any = None, table: Table | None = None) -> 
         frame: a polars or pandas frame that is taken as the data.
         table: the data, where they were read already.
     """
-    from colonnade.data.datamodule import TableDataModule
-
     dataset = dataset_of(cfg, frame)
     if cfg.task.name == AUTO:
         table = dataset.read() if table is None else table
         cfg = with_task(cfg, table)
     cfg = settled(cfg)
     task = build(cfg.task)
-    datamodule = TableDataModule(
+    datamodule = dataset.datamodule()(
         dataset=dataset,
         splitter=build(cfg.split),
         pipeline=build(cfg.pipeline),

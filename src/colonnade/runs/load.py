@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -78,18 +78,15 @@ class Loaded:
         Raises:
             DataError: a prediction is not finite; the rows are named.
         """
-        pieces = [self.predictor(*raw) for raw in self._raw_blocks(table, rows)]
+        pieces = [
+            self.predictor(*self.dataset.raw(self.lookup, frame).inputs) for frame in table.frame.iter_slices(rows)
+        ]
         prediction = {name: torch.cat([piece[name] for piece in pieces]) for name in pieces[0]}
         ids = None if table.row_ids is None else torch.from_numpy(table.row_ids)
         for name, values in prediction.items():
             if values.is_floating_point():
                 refuse_rows(~values.isfinite(), DataError, f"prediction '{name}' is NaN or infinite", ids)
         return prediction
-
-    def _raw_blocks(self, table: Table, rows: int) -> Iterator[tuple[Tensor, Tensor, Tensor]]:
-        for frame in table.frame.iter_slices(rows):
-            raw = self.lookup(frame)
-            yield raw.num, raw.cat, raw.time
 
 
 @dataclass

@@ -51,12 +51,13 @@ def row_ids(table: Table) -> np.ndarray:
 
 
 def report_unknown(loaded: Loaded, table: Table) -> None:
-    """Say which columns hold categories that the training rows did not."""
-    for column, count in loaded.lookup.unknown_counts(table.frame).items():
+    """Say which columns hold categories that the training rows did not; of sequences, in how many steps."""
+    rows = loaded.dataset.steps(table.frame)
+    for column, count in loaded.lookup.unknown_counts(rows).items():
         if count:
             log.warning(
                 "column '%s': %d of %d rows hold a category unseen in training; they use its unknown slot",
                 column,
                 count,
-                table.frame.height,
+                rows.height,
             )

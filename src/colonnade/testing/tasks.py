@@ -6,6 +6,7 @@
 """
 
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
@@ -51,9 +52,12 @@ def example_spec(kind: TargetKind, *, n_classes: int = N_CLASSES, n_targets: int
 
 
 def ready(task: Task) -> Task:
-    """The task, set up on an example: as many classes as it learns, or two targets."""
+    """The task, set up on an example: as many classes as it learns, two targets, or two steps of a forecast."""
     n_classes = 2 if task.name == "binary" else N_CLASSES
-    task.setup(example_spec(TargetKind(task.target_kind), n_classes=n_classes))
+    spec = example_spec(TargetKind(task.target_kind), n_classes=n_classes)
+    if task.name == "forecast":
+        spec = replace(spec, target_names=("x+1", "x+2"), n_steps=5, horizon=2, channels=(0,))
+    task.setup(spec)
     return task
 
 

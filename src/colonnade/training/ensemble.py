@@ -14,7 +14,7 @@ class Member(nn.Module):
     """A predictor that takes its columns and codes from those of all members.
 
     Args:
-        predictor: ``(num, cat, time)`` to a prediction.
+        predictor: ``(num, cat, time, mask)`` to a prediction.
         share: what it takes.
     """
 
@@ -30,11 +30,11 @@ class Member(nn.Module):
         for name, positions in vars(share).items():
             self.register_buffer(name, positions)
 
-    def forward(self, num: Tensor, cat: Tensor, time: Tensor) -> dict[str, Tensor]:
+    def forward(self, num: Tensor, cat: Tensor, time: Tensor, mask: Tensor | None = None) -> dict[str, Tensor]:
         """A prediction of raw rows, as the joint lookup gives them."""
-        codes = self.codes[cat.index_select(1, self.cat) + self.offset]
+        codes = self.codes[cat.index_select(-1, self.cat) + self.offset]
         prediction: dict[str, Tensor] = self.predictor(
-            num.index_select(1, self.num), codes, time.index_select(1, self.time)
+            num.index_select(-1, self.num), codes, time.index_select(-1, self.time), mask
         )
         return prediction
 
@@ -55,7 +55,7 @@ class EnsemblePredictor(nn.Module):
         self.calibrator = calibrator
         self.eval()
 
-    def forward(self, num: Tensor, cat: Tensor, time: Tensor) -> dict[str, Tensor]:
+    def forward(self, num: Tensor, cat: Tensor, time: Tensor, mask: Tensor | None = None) -> dict[str, Tensor]:
         """Decoded predictions of raw rows; see :class:`~colonnade.training.predictor.Predictor`."""
-        prediction = self.combiner([member(num, cat, time) for member in self.members])
+        prediction = self.combiner([member(num, cat, time, mask) for member in self.members])
         return prediction if self.calibrator is None else self.calibrator(prediction, cat)

@@ -79,6 +79,8 @@ class SupervisedModule(LightningModule):
             batches, as always on a GPU.
         micro_batch: largest number of rows of a forward and backward pass in training; the gradients of a step are
             summed over its pieces. None: whole batches.
+        max_tokens: of sequences, largest number of steps, padding included, of a forward and backward pass, in training
+            (as ``micro_batch``) and in evaluation, but one sequence at least; None: any.
         ema: decay of the moving average of the weights, by which the network is then evaluated and kept; None: no
             average.
         compile: backend of ``torch.compile``, such as ``"inductor"`` (True); False: not compiled.
@@ -97,11 +99,12 @@ class SupervisedModule(LightningModule):
         seed: int = 0,
         eval_rows: int | None = None,
         micro_batch: int | None = None,
+        max_tokens: int | None = None,
         ema: float | None = None,
         compile: bool | str = False,
     ) -> None:
         super().__init__()
-        for name, value in (("eval_rows", eval_rows), ("micro_batch", micro_batch)):
+        for name, value in (("eval_rows", eval_rows), ("micro_batch", micro_batch), ("max_tokens", max_tokens)):
             if value is not None and value < 1:
                 raise ValueError(f"{name} must be 1 or more, or null, not {value!r}")
         self.automatic_optimization = False
@@ -113,6 +116,7 @@ class SupervisedModule(LightningModule):
         self.seed = seed
         self.eval_rows = eval_rows
         self.micro_batch = micro_batch
+        self.max_tokens = max_tokens
         self.average = None if ema is None else WeightAverage(network, ema)
         if compile is not False:
             # In place: a wrapper would put its own name into the keys of the state.
@@ -142,7 +146,7 @@ class SupervisedModule(LightningModule):
 
     def forward(self, batch: Batch) -> Tensor:
         """Raw outputs ``(B, members, *out_shape)`` of the evaluated network."""
-        return forward_raw(self.evaluated, batch, self._cached_rows(batch.num.device))
+        return forward_raw(self.evaluated, batch, self._cached_rows(batch, batch.num.device))
 
     # Training
 
@@ -223,14 +227,14 @@ class SupervisedModule(LightningModule):
 
     def _gradients(self, batch: Batch, shares: Tensor) -> Tensor:
         """Gradients of one step, piece by piece; returns its loss."""
-        rows = len(batch)
-        if self.micro_batch is None or rows <= self.micro_batch:
+        rows, most = len(batch), self._within_tokens(batch, self.micro_batch)
+        if most is None or rows <= most:
             loss = self._loss(batch, shares, 1.0)
             self._backward(loss)
             return loss.detach()
-        pieces = batch.split(self.micro_batch)
+        pieces = batch.split(most)
         total = torch.zeros((), device=batch.num.device)
-        for i, (piece, share) in enumerate(zip(pieces, shares.split(self.micro_batch))):
+        for i, (piece, share) in enumerate(zip(pieces, shares.split(most))):
             # Processes exchange gradients once, with the last piece.
             with nullcontext() if i == len(pieces) - 1 else self._unsynchronised():
                 loss = self._loss(piece, share, len(piece) / rows)
@@ -318,12 +322,19 @@ class SupervisedModule(LightningModule):
         collector = Collector(self.spec.out_shape)
         with torch.inference_mode():
             for batch in loader:
-                collector.add(forward_raw(network, batch.to(device), self._cached_rows(device)).cpu(), batch)
+                collector.add(forward_raw(network, batch.to(device), self._cached_rows(batch, device)).cpu(), batch)
         network.train(training)
         return collector.finish()
 
-    def _cached_rows(self, device: torch.device) -> int | None:
-        return self.eval_rows if device.type == "cpu" else None
+    def _cached_rows(self, batch: Batch, device: torch.device) -> int | None:
+        return self._within_tokens(batch, self.eval_rows if device.type == "cpu" else None)
+
+    def _within_tokens(self, batch: Batch, rows: int | None) -> int | None:
+        """``rows``, or as many as ``max_tokens`` allows sequences of this length, if that is fewer."""
+        if self.max_tokens is None or batch.num.dim() < 3:
+            return rows
+        most = max(1, self.max_tokens // max(1, batch.num.shape[1]))
+        return most if rows is None else min(rows, most)
 
     def _mean_loss(self, collected: Collected) -> float:
         losses = self.task.row_loss(collected.raw, collected.target).double()

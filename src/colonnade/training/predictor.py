@@ -30,16 +30,22 @@ class Predictor(nn.Module):
         self.calibrator = calibrator
         self.eval()
 
-    def forward(self, num: Tensor, cat: Tensor, time: Tensor) -> dict[str, Tensor]:
-        """Decoded predictions of raw rows.
+    def forward(self, num: Tensor, cat: Tensor, time: Tensor, mask: Tensor | None = None) -> dict[str, Tensor]:
+        """Decoded predictions of raw rows; of sequences where there is a mask.
 
         Args:
-            num: ``(B, F)`` float64, NaN where missing.
-            cat: ``(B, K)`` int64 codes.
-            time: ``(B, D)`` int64 microseconds since 1970.
+            num: ``(B, [T,] F)`` float64, NaN where missing.
+            cat: ``(B, [T,] K)`` int64 codes.
+            time: ``(B, [T,] D)`` int64 microseconds since 1970.
+            mask: valid steps of sequences ``(B, T)``; None for tables.
         """
-        encoded_num, encoded_cat = self.pipeline(num, cat, time)
-        return self.decode(self.network(Batch(num=encoded_num, cat=encoded_cat)).raw, cat)
+        if mask is None:
+            encoded_num, encoded_cat = self.pipeline(num, cat, time)
+        else:
+            # A step is encoded by itself, as a row is.
+            steps = (block.flatten(0, 1) for block in (num, cat, time))
+            encoded_num, encoded_cat = (block.unflatten(0, mask.shape) for block in self.pipeline(*steps))
+        return self.decode(self.network(Batch(num=encoded_num, cat=encoded_cat, mask=mask)).raw, cat)
 
     def decode(self, raw: Tensor, cat: Tensor) -> dict[str, Tensor]:
         """Predictions of raw outputs ``(B, members, *out)`` of rows with the codes ``cat``."""

@@ -14,10 +14,11 @@ import polars as pl
 from colonnade.core.errors import DataError, closest
 from colonnade.data.sources import text
 from colonnade.data.sources.delimited import Delimited, read_delimited
+from colonnade.data.sources.ts import read_ts
 from colonnade.data.sources.written import Place, Written
 
 _JSON = (".jsonl", ".ndjson", ".json")
-_KNOWN = ".csv, .tsv, .txt (each also .gz), .parquet, .arrow, .feather, .jsonl, .json"
+_KNOWN = ".csv, .tsv, .txt (each also .gz), .parquet, .arrow, .feather, .jsonl, .json, .ts (also .gz)"
 _SHOWN = 5
 
 
@@ -26,7 +27,7 @@ def read_file(path: Path | str, options: Delimited) -> tuple[pl.DataFrame, Writt
 
     Args:
         path: CSV or TSV (plain or gzip), Parquet, Arrow or Feather, or JSON (plain or gzip): an object on each line,
-            or an array of objects.
+            or an array of objects; or ``.ts`` of the UCR and UEA archives (plain or gzip).
         options: how delimited text is written; ``header`` also names the columns of a Parquet file that calls them 0,
             1, ...
 
@@ -50,6 +51,8 @@ def read_file(path: Path | str, options: Delimited) -> tuple[pl.DataFrame, Writt
             frame = pl.read_ipc_stream(path)
         elif magic.startswith((b"PK\x03\x04", b"\xd0\xcf\x11\xe0")):
             raise DataError(f"{path}: a spreadsheet or zip archive: save the table as CSV or Parquet (known: {_KNOWN})")
+        elif ending == ".ts":
+            return read_ts(path), None
         elif ending in _JSON:
             frame, first_row = _read_json(path, options.encoding)
         else:

@@ -17,12 +17,13 @@ class Backbone(nn.Module, ABC):
     and sets ``d_out``; an ensemble sets ``n_members`` too.
 
     Attributes:
-        accepts: ``"flat"`` for rows ``(B, layout.d_flat)``, ``"tokens"`` for ``(B, layout.n_columns, d_token)``.
+        accepts: ``"flat"`` for rows ``(B, layout.d_flat)``, ``"tokens"`` for ``(B, layout.n_columns, d_token)``,
+            ``"steps"`` for sequences ``(B, T, layout.d_flat)``, see :class:`~colonnade.nn.backbones.sequence`.
         d_out: width of the representation.
         n_members: members of the ensemble; 1 for a single model.
     """
 
-    accepts: ClassVar[Literal["flat", "tokens"]] = "flat"
+    accepts: ClassVar[Literal["flat", "tokens", "steps"]] = "flat"
     d_out: int
     n_members: int = 1
 

@@ -40,14 +40,19 @@ class SelfAttention(nn.Module):
             nn.init.zeros_(self.out.bias)
 
     def forward(
-        self, x: Float[Tensor, "b n d"], *, first_only: bool = False, mask: Bool[Tensor, "m n"] | None = None
+        self,
+        x: Float[Tensor, "b n d"],
+        *,
+        first_only: bool = False,
+        mask: Bool[Tensor, "m n"] | Bool[Tensor, "b 1 1 n"] | None = None,
     ) -> Float[Tensor, "b m d"]:
         """Attend.
 
         Args:
             x: ``(B, n, d)``.
             first_only: only the first token asks.
-            mask: which token (row) may ask which (column); None: any.
+            mask: which token (row) may ask which (column), or, with ``(B, 1, 1, n)``, which tokens of a row may be
+                asked; None: any.
 
         Returns:
             ``(B, n, d)``, or ``(B, 1, d)`` if ``first_only``.

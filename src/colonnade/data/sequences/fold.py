@@ -1,0 +1,127 @@
+"""Fold: from a table with a row for each step to one with a row for each series, and back."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+
+import numpy as np
+import polars as pl
+
+from colonnade.core.errors import DataError, SchemaError, closest
+from colonnade.data.table import Table
+
+_SHOWN = 5
+# No column of a file is called so.
+_INDEX = "\x00series"
+
+
+def in_order(
+    frame: pl.DataFrame, *, id: str, time: str | None, parts: Mapping[str, tuple[int, int]], where: str
+) -> pl.DataFrame:
+    """The steps of each series one after the other; series stand in the order of their first row.
+
+    Args:
+        frame: a row for each step.
+        id: names the series of a row; a series does not go beyond its part.
+        time: numbers, times, or text of either, by which the steps of a series are ordered; None: as they come.
+        parts: row ranges.
+        where: file, for messages.
+
+    Raises:
+        SchemaError: a column is not there.
+        DataError: a row without id or time, a time that is neither number nor ISO 8601, or one that a series has twice.
+    """
+    for key, name in (("id", id), ("time", time)):
+        if name is not None and name not in frame.columns:
+            raise SchemaError(f"{where}: data.{key}={name} is no column{closest(name, frame.columns)}")
+        if name is not None and (n := frame[name].null_count()):
+            raise DataError(f"{where}: column '{name}' (data.{key}) is missing in {n:,} rows")
+    part = np.zeros(frame.height, dtype=np.int64)
+    for i, (start, stop) in enumerate(parts.values(), 1):
+        part[start:stop] = i
+    keys = frame.select(pl.col(id).alias("id"), pl.Series("part", part), pl.int_range(pl.len()).alias("row"))
+    keys = keys.with_columns(pl.col("row").min().over("part", "id").alias("first"))
+    if time is None:
+        return frame[keys.sort("first", "row")["row"]]
+    keys = keys.with_columns(_instants(frame[time], where).alias("time"))
+    twice = keys.filter(keys.select("first", "time").is_duplicated())
+    if twice.height:
+        ids = ", ".join(map(str, twice["id"].unique(maintain_order=True).head(_SHOWN)))
+        raise DataError(
+            f"{where}: {twice.height:,} rows share the series and the time (data.time={time}) with another (series "
+            f"{ids}): a series has one row for each time"
+        )
+    return frame[keys.sort("first", "time")["row"]]
+
+
+def fold(table: Table, *, id: str) -> Table:
+    """A row for each series: features become lists of their steps; of the rest, which is one value in a series, that.
+
+    Args:
+        table: typed rows, the steps of a series one after the other, see :func:`in_order`.
+        id: names the series of a row.
+
+    Raises:
+        DataError: target, weight or group change within a series.
+    """
+    schema, starts = table.schema, _starts(table, id)
+    index = pl.Series(_INDEX, np.cumsum(starts) - 1)
+    features = list(schema.features)
+    others = [name for name in table.frame.columns if name not in features and name not in schema.exclude]
+    grouped = table.frame.group_by(index, maintain_order=True)
+    frame = grouped.agg(pl.col(features), pl.col(others).first()).drop(_INDEX)
+    changing = grouped.agg(pl.col(others).n_unique()).drop(_INDEX)
+    for name in others:
+        wrong = np.flatnonzero(changing[name].to_numpy() > 1)
+        if len(wrong):
+            shown = ", ".join(str(frame[id][int(i)]) for i in wrong[:_SHOWN])
+            raise DataError(
+                f"'{name}' changes within {len(wrong):,} series ({shown}): it is one value for a whole series here; "
+                "a value for each step is not learned yet"
+            )
+    before = np.concatenate([[0], np.cumsum(starts)])
+    parts = {part: (int(before[start]), int(before[stop])) for part, (start, stop) in table.parts.items()}
+    return replace(table, frame=frame, parts=parts, row_ids=None)
+
+
+def steps_of(frame: pl.DataFrame, features: Sequence[str]) -> tuple[pl.DataFrame, np.ndarray]:
+    """The steps of some series, and where each series begins.
+
+    Args:
+        frame: a row for each series.
+        features: columns of lists.
+
+    Returns:
+        A row for each step, and ``offsets (S + 1,)`` int64.
+    """
+    lengths = frame[features[0]].list.len().to_numpy()
+    offsets = np.concatenate([[0], np.cumsum(lengths, dtype=np.int64)])
+    # One by one: exploded together, each would be compared with the others first.
+    return pl.DataFrame([frame[name].explode() for name in features]), offsets
+
+
+def _starts(table: Table, id: str) -> np.ndarray:
+    """Which rows begin a series, ``(N,)`` bool."""
+    codes = table.frame[id].rle_id().to_numpy()
+    starts = np.append(True, codes[1:] != codes[:-1])
+    for start, stop in table.parts.values():
+        starts[[row for row in (start, stop) if row < len(starts)]] = True
+    return starts
+
+
+def _instants(column: pl.Series, where: str) -> pl.Series:
+    """Times that can be compared: of text, the numbers or times that it spells."""
+    if column.dtype != pl.String:
+        return column
+    numbers = column.cast(pl.Float64, strict=False)
+    if not numbers.null_count():
+        return numbers
+    try:
+        return column.str.to_datetime(time_unit="us", strict=True)
+    except pl.exceptions.PolarsError as error:
+        example = column.filter(numbers.is_null())[0]
+        raise DataError(
+            f"{where}: column '{column.name}' (data.time) holds '{example}': numbers are expected, or times such as "
+            "2024-01-31 or 2024-01-31T12:00:00"
+        ) from error

@@ -1,0 +1,99 @@
+"""Horizon: series are divided by time; the windows of a part forecast steps of that part alone."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from colonnade.core.errors import ConfigError
+from colonnade.core.schema import TargetKind
+from colonnade.data.split.base import Splitter, need_share
+from colonnade.data.split.record import PARTS, Split
+from colonnade.data.table import Table
+
+
+@dataclass(frozen=True)
+class Borders:
+    """Where the parts of each series end.
+
+    Args:
+        ends: ``(S, 3)`` int64, steps of each series before the end of train, val and test.
+        how: what was done, in words.
+    """
+
+    ends: np.ndarray
+    how: str
+
+    def origins(self, part: str, *, context: int, horizon: int) -> tuple[np.ndarray, np.ndarray]:
+        """First origin of each series in a part, and how many there are, ``(S,)`` int64 each.
+
+        The forecast steps of a window lie within the part; what it looks back at may lie before.
+        """
+        i = PARTS.index(part)
+        begin = self.ends[:, i - 1] if i else np.zeros(len(self.ends), dtype=np.int64)
+        first = np.maximum(begin, context)
+        return first, np.maximum(0, self.ends[:, i] - horizon - first + 1)
+
+    def save(self, path: Path) -> None:
+        """Write ``split.json``."""
+        path.write_text(json.dumps({"how": self.how, "ends": self.ends.tolist()}, ensure_ascii=False), encoding="utf-8")
+
+
+class Horizon(Splitter):
+    """The first steps of each series to train, the next to val, the last to test.
+
+    Args:
+        val: share of the steps of a series that choose the model, in (0, 1).
+        test: share of the steps that measure it, in (0, 1).
+        steps: instead of shares, how many steps train, val and test have, from the first on; what is behind is unused.
+
+    Raises:
+        ValueError: a share out of range, nothing left to train on, or other than three numbers of steps.
+    """
+
+    def __init__(self, *, val: float = 0.1, test: float = 0.2, steps: Sequence[int] | None = None) -> None:
+        need_share("val", val)
+        need_share("test", test)
+        if val + test >= 1:
+            raise ValueError(
+                f"split.val={val} and split.test={test} leave no steps to train on: their sum must be below 1"
+            )
+        if steps is not None and (len(steps) != len(PARTS) or min(steps) < 1):
+            raise ValueError(f"split.steps={list(steps)}: three numbers above 0, of train, val and test steps")
+        self.val = val
+        self.test = test
+        self.steps = None if steps is None else tuple(steps)
+
+    def declares_test(self, table: Table) -> bool:
+        """Where the numbers of steps are given."""
+        return self.steps is not None
+
+    def split(self, table: Table, kind: TargetKind, seed: int) -> Split:
+        """Rows have no steps.
+
+        Raises:
+            ConfigError: always.
+        """
+        raise ConfigError(
+            "split=horizon divides the steps of series that are forecast: set data.horizon, or split=auto"
+        )
+
+    def borders(self, lengths: np.ndarray) -> Borders:
+        """Where the parts of series end.
+
+        Args:
+            lengths: steps of each series ``(S,)`` int64.
+        """
+        if self.steps is not None:
+            ends = np.minimum(np.cumsum(self.steps), lengths[:, None])
+            return Borders(ends, f"the first {self.steps[0]:,} steps train, the next {self.steps[1]:,} val, then test")
+        train = (lengths * (1 - self.val - self.test) + 1e-9).astype(np.int64)
+        tested = (lengths * self.test + 1e-9).astype(np.int64)
+        return Borders(
+            np.stack([train, lengths - tested, lengths], axis=1),
+            f"the last {self.test:.0%} of the steps of each series test, the {self.val:.0%} before val",
+        )

@@ -1,0 +1,34 @@
+"""Wide: a series on each row, its values side by side."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Sequence
+
+import polars as pl
+
+from colonnade.core.errors import DataError
+
+
+def from_wide(frame: pl.DataFrame, *, channels: Sequence[str], others: Collection[str], id: str) -> pl.DataFrame:
+    """A row for each step.
+
+    Args:
+        frame: a row for each series. Its values stand in their order, of each step all channels.
+        channels: names of the channels.
+        others: columns that hold no values, such as the target.
+        id: column that names the series; where it is missing, they are numbered from 0.
+
+    Raises:
+        DataError: the columns cannot be shared by the channels.
+    """
+    if id not in frame.columns:
+        frame = frame.with_row_index(id)
+    rest = [name for name in frame.columns if name in others or name == id]
+    values = [name for name in frame.columns if name not in rest]
+    if not values or len(values) % len(channels):
+        raise DataError(
+            f"{len(values)} columns of values do not hold whole steps of {len(channels)} channels (data.channels): "
+            "name what is no value in data.exclude"
+        )
+    lists = [pl.concat_list(values[i :: len(channels)]).alias(name) for i, name in enumerate(channels)]
+    return frame.select(*rest, *lists).explode(list(channels))

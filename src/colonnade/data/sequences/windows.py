@@ -1,0 +1,101 @@
+"""WindowStore: windows of context and horizon over the steps of all series, which are integers and nothing else."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, fields, replace
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from colonnade.core.batch import Batch
+from colonnade.data.sequences.store import SHARE_OF_FREE
+
+
+@dataclass(frozen=True)
+class WindowStore:
+    """Windows of the steps of some series. Each has an origin, the first step that is forecast: ``context`` steps stand
+    before it, ``horizon`` from it on. The origins of a series are consecutive; other origins are another store of the
+    same steps.
+
+    Args:
+        num: ``(N, F)`` float32, the steps of all series, one series after the other.
+        cat: ``(N, K)`` int32 codes; batches hold them as int64.
+        target: ``(N, C)`` float32, what is forecast, standardised: its value at each step.
+        first: ``(S,)`` int64, step of the first origin of each series.
+        before: ``(S + 1,)`` int64, windows of all series before each, and of all.
+        context, horizon: steps.
+    """
+
+    num: Tensor
+    cat: Tensor
+    target: Tensor
+    first: Tensor
+    before: Tensor
+    context: int
+    horizon: int
+
+    def __len__(self) -> int:
+        return int(self.before[-1])
+
+    @property
+    def device(self) -> torch.device:
+        """Where the steps lie."""
+        return self.num.device
+
+    @property
+    def lengths(self) -> None:
+        """All windows are equally long."""
+        return None
+
+    @property
+    def weight(self) -> None:
+        """All windows weigh the same."""
+        return None
+
+    @property
+    def nbytes(self) -> int:
+        """Bytes of all tensors."""
+        return sum(t.nbytes for t in self._tensors().values())
+
+    def origins(self, index: Tensor) -> Tensor:
+        """Steps at which the forecasts of windows begin, ``(B,)`` int64."""
+        series = torch.searchsorted(self.before, index, right=True) - 1
+        return self.first.index_select(0, series) + index - self.before.index_select(0, series)
+
+    def gather(self, index: Tensor) -> Batch:
+        """The windows of ``index`` ``(B,)`` int64, on the store's device, in that order.
+
+        Targets are ``(B, horizon * C)``: all values of the first step, then of the second, ...
+        """
+        origin = self.origins(index)
+        past = origin - self.context
+        return Batch(
+            num=_spans(self.num, self.context).index_select(0, past),
+            cat=_spans(self.cat, self.context).index_select(0, past).long(),
+            target=_spans(self.target, self.horizon).index_select(0, origin).flatten(1),
+            row_id=origin,
+        )
+
+    def rows(self, start: int, stop: int) -> Batch:
+        """Windows ``start:stop``, see :meth:`gather`."""
+        return self.gather(torch.arange(start, min(stop, len(self)), device=self.device))
+
+    def to(self, device: torch.device | str) -> WindowStore:
+        """The same windows in the memory of a device."""
+        moved: dict[str, Any] = {name: t.to(device) for name, t in self._tensors().items()}
+        return replace(self, **moved)
+
+    def fits(self, device: torch.device) -> bool:
+        """Whether the steps take at most half of a GPU's free memory."""
+        free, _ = torch.cuda.mem_get_info(device)
+        return self.nbytes <= free * SHARE_OF_FREE
+
+    def _tensors(self) -> dict[str, Tensor]:
+        return {f.name: value for f in fields(self) if isinstance(value := self.__dict__[f.name], Tensor)}
+
+
+def _spans(steps: Tensor, n: int) -> Tensor:
+    """Every ``n`` consecutive steps, ``(N - n + 1, n, C)``, as a view: a window is a piece of contiguous steps."""
+    (count, width), (step, column) = steps.shape, steps.stride()
+    return steps.as_strided((max(0, count - n + 1), n, width), (step, step, column))

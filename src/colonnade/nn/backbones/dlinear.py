@@ -1,0 +1,46 @@
+"""DLinear: two linear maps, of a moving average of the past and of the rest."""
+
+from __future__ import annotations
+
+import torch.nn.functional as F
+from jaxtyping import Bool, Float
+from torch import Tensor, nn
+
+from colonnade.nn.backbones.forecast import ForecastBackbone, Window
+from colonnade.nn.checks import positive
+from colonnade.nn.layout import Layout
+
+
+class DLinear(ForecastBackbone):
+    """``linear(trend) + linear(past - trend)``, the same maps for all channels.
+
+    Zeng et al., *Are Transformers Effective for Time Series Forecasting?*, AAAI 2023.
+
+    Args:
+        layout: of an embedded step.
+        window: what is looked at, and forecast.
+        kernel: steps of the moving average, an odd number; beyond both ends stand the first and the last value.
+
+    Raises:
+        ValueError: ``kernel`` is even, or not above 0.
+    """
+
+    def __init__(self, *, layout: Layout, window: Window, kernel: int = 25) -> None:
+        super().__init__()
+        positive(kernel=kernel)
+        if kernel % 2 == 0:
+            raise ValueError(f"kernel={kernel} is even: expected an odd number, which has a middle")
+        self.window = window
+        self.d_out = window.d_out
+        self.kernel = kernel
+        self.trend = nn.Linear(window.context, window.horizon)
+        self.rest = nn.Linear(window.context, window.horizon)
+
+    def forward(
+        self, x: Float[Tensor, "b t d"], mask: Bool[Tensor, "b t"] | None = None
+    ) -> tuple[Float[Tensor, "b 1 h"], None]:
+        """``(B, context, d_flat)`` to ``(B, 1, horizon * C)``."""
+        past = self.window.past(x)
+        half = self.kernel // 2
+        trend = F.avg_pool1d(F.pad(past, (half, half), mode="replicate"), self.kernel, stride=1)
+        return self.window.flat(self.trend(trend) + self.rest(past - trend)), None

@@ -1,0 +1,37 @@
+"""The contract of backbones that forecast, over every one that the package defines."""
+
+from __future__ import annotations
+
+from functools import partial
+
+import pytest
+
+from colonnade.nn import backbones
+from colonnade.nn.backbones.dlinear import DLinear
+from colonnade.nn.backbones.forecast import ForecastBackbone
+from colonnade.nn.backbones.nlinear import NLinear
+from colonnade.nn.backbones.patchtst import PatchTST
+from colonnade.nn.forecast import ForecastNetwork
+from colonnade.testing.backbones import backbones_in
+from colonnade.testing.forecasts import CHECKS
+
+CASES = {
+    "nlinear": partial(NLinear),
+    "dlinear": partial(DLinear, kernel=5),
+    "patchtst": partial(PatchTST, patch=8, stride=4, d_block=8, n_blocks=2, n_heads=2, d_hidden=16),
+}
+
+
+def build(case, spec):
+    return ForecastNetwork(spec=spec, backbone=CASES[case])
+
+
+def test_every_backbone_that_forecasts_is_covered():
+    found = {backbone for backbone in backbones_in(backbones) if issubclass(backbone, ForecastBackbone)}
+    assert {case.func for case in CASES.values()} == found
+
+
+@pytest.mark.parametrize("case", CASES)
+@pytest.mark.parametrize("check", CHECKS, ids=lambda check: check.__name__)
+def test_contract(case, check):
+    check(partial(build, case))

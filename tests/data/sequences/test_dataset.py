@@ -1,0 +1,132 @@
+"""Sequences from their three layouts: what is read, in which order, and what is refused."""
+
+from __future__ import annotations
+
+import numpy as np
+import polars as pl
+import pytest
+
+from colonnade.core.errors import ConfigError, DataError, SchemaError
+from colonnade.data.sequences.dataset import SequenceDataset
+from colonnade.data.sources.frame import Frame
+
+LONG = pl.DataFrame(
+    {
+        "id": ["b", "b", "a", "b", "a"],
+        "t": ["2024-01-03", "2024-01-01", "2024-01-02", "2024-01-02", "2024-01-01"],
+        "x": [3.0, 1.0, 12.0, None, 11.0],
+        "c": ["u", "v", "u", "u", "w"],
+        "y": ["no", "no", "yes", "no", "yes"],
+    }
+)
+
+
+def long(frame=LONG, **options):
+    return SequenceDataset(source=Frame(frame), target="y", id="id", **options)
+
+
+def test_a_long_table_is_ordered_by_time_within_each_series():
+    table = long(time="t").read()
+    assert table.frame.select("id", "x", "c", "y").to_dict(as_series=False) == {
+        "id": ["b", "a"],
+        "x": [[1.0, None, 3.0], [11.0, 12.0]],
+        "c": [["v", "u", "u"], ["w", "u"]],
+        "y": ["no", "yes"],
+    }
+    assert table.schema.features == ("x", "c")
+    assert table.schema.exclude["t"] == "orders the steps"
+
+
+def test_without_a_time_the_steps_stay_as_they_come():
+    table = long(LONG.drop("t")).read()
+    assert table.frame["x"].to_list() == [[3.0, 1.0, None], [12.0, 11.0]]
+
+
+def test_times_that_are_numbers_in_text_are_ordered_as_numbers():
+    frame = LONG.with_columns(t=pl.Series(["10", "9", "2", "9.5", "1"]))
+    assert long(frame, time="t").read().frame["x"].to_list() == [[1.0, None, 3.0], [11.0, 12.0]]
+
+
+def test_further_rows_are_folded_as_the_training_rows_were():
+    dataset = long(time="t")
+    schema = dataset.read().schema
+    new = dataset.read_new(LONG.drop("y").sample(fraction=1.0, shuffle=True, seed=1), schema, need_target=False)
+    assert dict(zip(new.frame["id"], new.frame["x"].to_list())) == {"b": [1.0, None, 3.0], "a": [11.0, 12.0]}
+    assert new.schema is schema
+
+
+def test_a_wide_table_holds_all_channels_of_a_step_side_by_side():
+    frame = pl.DataFrame({"y": ["p", "q"], "x0": [1, 5], "y0": [2, 6], "x1": [3, 7], "y1": [4, 8]})
+    dataset = SequenceDataset(source=Frame(frame), target="y", channels=["h", "v"])
+    table = dataset.read()
+    assert table.frame.select("series", "h", "v", "y").to_dict(as_series=False) == {
+        "series": ["0", "1"],
+        "h": [[1, 3], [5, 7]],
+        "v": [[2, 4], [6, 8]],
+        "y": ["p", "q"],
+    }
+    new = dataset.read_new(frame.drop("y"), table.schema, need_target=False)
+    assert new.frame["v"].to_list() == [[2, 4], [6, 8]]
+    with pytest.raises(DataError, match=r"4 columns of values do not hold whole steps of 3 channels \(data.channels\)"):
+        SequenceDataset(source=Frame(frame), target="y", channels=["a", "b", "c"]).read()
+
+
+def test_ts_files_of_two_parts_do_not_mix_their_series(real_data):
+    from colonnade.config.build import build
+    from colonnade.config.compose import compose
+
+    table = build(compose(["data=japanese_vowels"]).data).read()
+    assert table.parts == {"train": (0, 270), "test": (270, 640)}
+    lengths = table.frame["dim_0"].list.len()
+    assert (lengths.min(), lengths.max(), lengths.sum()) == (7, 29, 4274 + 5687)
+    assert table.frame["series"][270] == "0"
+    first = table.frame["dim_0"][0].to_numpy()
+    np.testing.assert_allclose(first[:3], [1.860936, 1.891651, 1.939205])
+
+
+def test_what_is_padding_is_masked_and_what_is_missing_is_not():
+    dataset = long(time="t")
+    frame = dataset.read().frame
+    from colonnade.data.lookup import Lookup
+
+    lookup, _ = Lookup.fit(dataset.steps(frame), dataset.read().schema, np.arange(5))
+    raw = dataset.raw(lookup, frame)
+    assert raw.mask.tolist() == [[True] * 3, [True, True, False]]
+    assert raw.num.shape == (2, 3, 1)
+    assert raw.num[0, :, 0].isnan().tolist() == [False, True, False]
+    assert raw.cat[1, :2, 0].tolist() == [4, 2]
+
+
+@pytest.mark.parametrize(
+    ("frame", "options", "error", "said"),
+    [
+        (LONG, {"time": "tt"}, SchemaError, "data.time=tt is no column; did you mean 't'?"),
+        (LONG.rename({"id": "ids"}), {}, SchemaError, "data.id=id is no column; did you mean 'ids'?"),
+        (LONG.with_columns(id=pl.lit(None, pl.String)), {}, DataError, r"column 'id' \(data.id\) is missing in 5 rows"),
+        (LONG.with_columns(t=pl.lit("soon")), {"time": "t"}, DataError, r"column 't' \(data.time\) holds 'soon'"),
+        (
+            LONG.with_columns(t=pl.lit(1)),
+            {"time": "t"},
+            DataError,
+            r"5 rows share the series and the time \(data.time=t\) with another \(series b, a\)",
+        ),
+        (
+            LONG.with_columns(y=pl.Series(["no", "yes", "yes", "no", "yes"])),
+            {},
+            DataError,
+            r"'y' changes within 1 series \(b\): it is one value for a whole series",
+        ),
+    ],
+)
+def test_what_is_no_sequence(frame, options, error, said):
+    with pytest.raises(error, match=said):
+        long(frame, **options).read()
+
+
+def test_arguments_that_do_not_go_together():
+    with pytest.raises(ValueError, match=r"channels=\['a'\] says that the table is wide, and time=t that it is long"):
+        SequenceDataset(channels=["a"], time="t")
+    with pytest.raises(ValueError, match=r"channels=\['a', 'a'\]: one name or more, each once"):
+        SequenceDataset(channels=["a", "a"])
+    with pytest.raises(ConfigError, match="no data"):
+        SequenceDataset(target="y").read()
