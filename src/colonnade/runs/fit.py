@@ -211,7 +211,7 @@ def begin(cfg: DictConfig, parts: Parts, folder: RunFolder) -> Path | None:
     from colonnade.training.checkpoint_io import latest_recovery
 
     # What cannot be done afterwards is told now.
-    wanted(parts.cfg, parts.task, parts.datamodule.pipeline.lookup, rows=len(parts.datamodule.split.val))
+    wanted(parts.cfg, parts.task, parts.datamodule.pipeline.lookup, rows=len(parts.datamodule.loader_for("val").store))
     for exporter in exports(cfg):
         exporter.check(parts.datamodule.pipeline.module)
     recovery = latest_recovery(folder.checkpoints)
