@@ -81,6 +81,7 @@ def test_the_first_command(folder: Path, real_data: Path) -> None:
 
 
 @pytest.mark.slow
+@pytest.mark.timeout(900)
 def test_the_commands_in_their_order(folder: Path) -> None:
     """One test: later commands use what earlier ones made."""
     for line in COMMANDS:
