@@ -128,6 +128,7 @@ def test_a_network_of_whole_series_forecasts_too(folder):
         (["split=random"], "split: series are divided by time within each of them to be forecast: split=horizon"),
         (["cv=kfold"], "cv: forecasts are not cross-validated yet: cv=none"),
         (["export=onnx"], "networks of sequences are not exported yet"),
+        (["uncertainty=auto"], "uncertainty: windows of a forecast overlap and follow each other"),
         (["explain=auto"], "models of sequences are not explained yet"),
         (["model=patchtst", "data.context=8"], "patch=16 is longer than data.context=8"),
         (["model=seasonal_naive", "data.context=8"], "model.period=24 is more than data.context=8 looks back"),

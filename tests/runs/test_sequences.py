@@ -148,6 +148,15 @@ def test_folds_hold_whole_series_and_predict_together(folder):
     assert predict(folder / "folds", folder / "steps.csv").height == 150
 
 
+def test_probabilities_are_calibrated_and_come_with_sets(folder):
+    more = ("calibration=temperature", "uncertainty=auto", "uncertainty.level=0.8", "trainer.max_epochs=3")
+    result = fit(compose(words(folder, *more)), folder / "sets")
+    assert 0 <= result["metrics"]["test"]["conformal_coverage"] <= 1
+    stored = pl.read_parquet(folder / "sets" / "predictions.parquet").filter(split="test").sort("row_id")
+    again = predict(folder / "sets", folder / "steps.csv")[stored["row_id"].to_list()]
+    np.testing.assert_allclose(again["probability/yes"], stored["probability/yes"], atol=1e-5)
+
+
 def test_regression_over_series(folder, tmp_path):
     table = frame().with_columns(mean=pl.col("x").mean().over("run")).drop("rises")
     table.write_parquet(tmp_path / "steps.parquet")
@@ -175,6 +184,10 @@ def test_regression_over_series(folder, tmp_path):
         (["model=dummy"], "`data` gives sequences"),
         (["data=breast_cancer"], "`data` gives the rows of a table, but model.backbone takes sequences"),
         (["data.target=null"], "data.target: which column is to be predicted"),
+        (
+            ["uncertainty=auto", "uncertainty.group=mode"],
+            "uncertainty.group: the steps of a series are of no one group",
+        ),
         (["module.max_tokens=0"], "max_tokens must be 1 or more, or null, not 0"),
     ],
 )

@@ -193,13 +193,16 @@ class TableDataModule(LightningDataModule):
     def save(self, folder: Path) -> None:
         """Write ``schema.json``, ``split.json``, ``pipeline.*``, ``features.md``, ``spec.json`` and ``target.json``."""
         self.table.schema.save(folder / "schema.json")
-        self.split.save(folder / "split.json")
+        self._save_split(folder / "split.json")
         self.pipeline.save(folder)
         self.pipeline.document(folder)
         for name, data in (("spec", self.spec), ("target", self.target)):
             (folder / f"{name}.json").write_text(
                 json.dumps(data.to_dict(), indent=1, ensure_ascii=False), encoding="utf-8"
             )
+
+    def _save_split(self, path: Path) -> None:
+        self.split.save(path)
 
     def _encode(self, rows: dict[str, np.ndarray], targets: dict[str, Tensor]) -> dict[str, Rows]:
         """The store of each part; on disk when all of them together pass the memory limit."""

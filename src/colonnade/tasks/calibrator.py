@@ -35,12 +35,12 @@ class Calibrator(nn.Module):
         self.group = group
         self.eval()
 
-    def forward(self, prediction: dict[str, Tensor], cat: Int[Tensor, "n k"]) -> dict[str, Tensor]:
+    def forward(self, prediction: dict[str, Tensor], cat: Int[Tensor, "n *steps k"]) -> dict[str, Tensor]:
         """The prediction with everything that is asked for; labels are those of the new probabilities.
 
         Args:
             prediction: what a decoder gives.
-            cat: raw categories.
+            cat: raw categories, of sequences those of each step: groups are of rows alone.
         """
         return self.enclosed(self.scaled(prediction), None if self.group is None else cat[:, self.group])
 

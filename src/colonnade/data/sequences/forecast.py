@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from pathlib import Path
 
 import numpy as np
 import polars as pl
@@ -42,7 +43,7 @@ class ForecastDataModule(SequenceDataModule):
     """Series, ready to be forecast: what is forecast is a channel like the others, and looked back at too.
 
     Pipeline and scales are fitted on the train steps of all series. All parts share one store of steps; each has its
-    own origins.
+    own origins: ``borders`` take the place of ``split``.
 
     Raises:
         ConfigError: from :meth:`setup`: the split is none by time, or the pipeline does more to a target than to scale
@@ -58,7 +59,7 @@ class ForecastDataModule(SequenceDataModule):
         if not isinstance(self._splitter, Horizon):
             raise ConfigError("series are divided by time within each of them to be forecast: split=horizon")
         steps, offsets = steps_of(table.frame, table.schema.features)
-        self.borders = self.split = self._splitter.borders(np.diff(offsets))  # type: ignore[assignment]
+        self.borders = self._splitter.borders(np.diff(offsets))
         train = positions(np.stack([offsets[:-1], offsets[:-1] + self.borders.ends[:, 0]], axis=1))
         values = _values(steps, asked.target)
         mean, scale = values[train].mean(0), values[train].std(0)
@@ -103,6 +104,9 @@ class ForecastDataModule(SequenceDataModule):
                 horizon=asked.horizon,
             )
         return stores
+
+    def _save_split(self, path: Path) -> None:
+        self.borders.save(path)
 
     def _spec(self, train: Rows) -> BatchSpec:
         assert isinstance(train, WindowStore)
