@@ -35,7 +35,8 @@ def test_csv(logged, tmp_path):
 
 
 def test_mlflow(logged, tmp_path):
-    result, curve = logged("logger=mlflow")
+    # MLflow remembers what is in a database by its address, also when a relative one means another file by now.
+    result, curve = logged("logger=mlflow", f"logger.mlflow.tracking_uri=sqlite:///{tmp_path / 'mlflow.db'}")
     with sqlite3.connect(tmp_path / "mlflow.db") as store:
         values = store.execute("select value from metrics where key = 'val/auroc' order by step").fetchall()
         settings = dict(store.execute("select key, value from params").fetchall())
