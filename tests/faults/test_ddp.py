@@ -61,9 +61,10 @@ def test_two_processes_that_are_killed_and_resumed_give_the_numbers_of_one(train
     wait_for_checkpoint(process, two, beyond=newest_step(two))
     orphans = workers(process)
     process.kill()
-    out, _ = process.communicate(timeout=LIMIT)
+    process.wait(LIMIT)
     # They notice, save and leave.
     assert not psutil.wait_procs(orphans, timeout=60)[1]
+    out, _ = process.communicate()
     assert "told to stop: the state is saved" in out
 
     out, _ = (process := train(two, settings=TWO)).communicate(timeout=LIMIT)
