@@ -37,7 +37,8 @@ demo: $(VENV)/.runtime ## train on real data that scikit-learn ships, and say wh
 
 test: setup ## every test
 	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n 2 --dist worksteal
-	OMP_NUM_THREADS=1 $(BIN)/python -m pytest tests/tuning/launchers/test_ray.py tests/runs/test_ray_train.py
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest tests/tuning/launchers/test_ray.py
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest tests/runs/test_ray_train.py
 
 check: setup ## lint, format, types, import floors, examples in docstrings
 	$(BIN)/ruff check .

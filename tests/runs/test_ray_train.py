@@ -30,8 +30,11 @@ from colonnade.runs.ray_session import import_ray
 from colonnade.runs.ray_train import RayTrain
 
 # Two Rays on one machine disturb each other; `make test` runs this file by itself.
-# Its own use of what it has deprecated.
-pytestmark = pytest.mark.filterwarnings("ignore::DeprecationWarning:ray.*")
+# Its own use of what it has deprecated, and its processes, which it does not wait for.
+pytestmark = [
+    pytest.mark.filterwarnings("ignore::DeprecationWarning:ray.*"),
+    pytest.mark.filterwarnings("ignore:subprocess .* is still running:ResourceWarning"),
+]
 alone = pytest.mark.skipif("PYTEST_XDIST_WORKER" in os.environ, reason="Ray is tested in one process: make test")
 TWO = ("trainer=ddp", "trainer.accelerator=cpu", "cluster=ray")
 # Without dropout, of which every process has its own.

@@ -19,7 +19,11 @@ from colonnade.tuning.launchers.ray import Ray
 from .kit import bad_job_in, begun, ended, gone, job_in, log, processes, result
 
 # Two Rays on one machine disturb each other; `make test` runs this file by itself.
-pytestmark = pytest.mark.skipif("PYTEST_XDIST_WORKER" in os.environ, reason="Ray is tested in one process: make test")
+pytestmark = [
+    pytest.mark.skipif("PYTEST_XDIST_WORKER" in os.environ, reason="Ray is tested in one process: make test"),
+    # Its own processes, which it does not wait for.
+    pytest.mark.filterwarnings("ignore:subprocess .* is still running:ResourceWarning"),
+]
 
 
 @pytest.fixture(scope="module")
