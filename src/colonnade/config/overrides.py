@@ -112,7 +112,8 @@ def _choices(parsed: Mapping[str, Override], ask: Request, faults: Faults) -> tu
     with session(ask.config_dirs) as loader:
         for word, override in parsed.items():
             group = override.key_or_group
-            known = _known(loader, group, ask.config_name, searched)
+            # Hydra looks for a group anew each time, and a group has no dot in its name.
+            known = [] if "." in group else _known(loader, group, ask.config_name, searched)
             if not known or isinstance(override.value(), dict):
                 (good.append(word) if override.is_hydra_override() else keys.update({word: override}))
             elif override.is_sweep_override() and not ask.sweep:
