@@ -27,6 +27,7 @@ from colonnade.core.optional import optional_import
 from colonnade.core.spec import BatchSpec
 from colonnade.nn.backbones.base import Backbone
 from colonnade.nn.network import Network
+from colonnade.testing.networks import close, near_under_autocast, seeded, trained_a_little
 
 if TYPE_CHECKING:
     from types import ModuleType
@@ -94,7 +95,7 @@ def check_columns(build: Build) -> None:
     """Tables without numbers, without categories, and with a single column of either work."""
     for n_num, cardinalities in ((3, ()), (0, (4, 30)), (1, ()), (0, (3,)), (1, (2,))):
         spec = toy_spec(n_num=n_num, cardinalities=cardinalities)
-        network = _seeded(build, spec)
+        network = seeded(build, spec)
         assert sorted(network.layout.names) == sorted((*spec.num_names, *spec.cat_names)), "a column has no segment"
         assert network.embed(toy_batch(spec)).shape == (16, network.layout.d_flat), "embed does not fit the layout"
         assert network(toy_batch(spec)).raw.isfinite().all(), f"not finite with {n_num=}, {cardinalities=}"
@@ -109,14 +110,14 @@ def check_rows_independent(build: Build) -> None:
         whole = network(batch).raw
         order = torch.randperm(16, generator=torch.Generator().manual_seed(3))
         shuffled = network(Batch(num=batch.num[order], cat=batch.cat[order])).raw
-        _close(shuffled, whole[order], "rows in another order give other outputs")
-        _close(network(batch.rows(5, 6)).raw, whole[5:6], "a row alone gives another output")
+        close(shuffled, whole[order], "rows in another order give other outputs")
+        close(network(batch.rows(5, 6)).raw, whole[5:6], "a row alone gives another output")
 
 
 def check_gradients(build: Build) -> None:
     """Every parameter gets a finite gradient that is not zero throughout."""
     spec = toy_spec(out_shape=(3,))
-    network = _seeded(build, spec).train()
+    network = seeded(build, spec).train()
     output = network(toy_batch(spec, 64))
     loss = output.raw.square().mean()
     if output.penalty is not None:
@@ -134,7 +135,7 @@ def check_state_round_trip(build: Build) -> None:
     network = _trained_a_little(build, spec)
     bare = BatchSpec.from_dict(spec.to_dict())
     assert bare.num_sample is bare.train_rows is None
-    rebuilt = _seeded(build, bare, seed=9)
+    rebuilt = seeded(build, bare, seed=9)
     rebuilt.load_state_dict(network.state_dict())
     batch = toy_batch(spec)
     assert torch.equal(rebuilt.eval()(batch).raw, network(batch).raw), "a reloaded network gives other outputs"
@@ -144,7 +145,7 @@ def check_seeded(build: Build) -> None:
     """The same seed gives the same weights and, dropout included, the same training outputs; another seed others."""
     spec = toy_spec()
     batch = toy_batch(spec)
-    first, same, other = (_seeded(build, spec, seed=seed).train()(batch).raw for seed in (5, 5, 6))
+    first, same, other = (seeded(build, spec, seed=seed).train()(batch).raw for seed in (5, 5, 6))
     assert torch.equal(first, same), "the same seed gives other outputs"
     assert not torch.equal(first, other), "the seed has no effect"
 
@@ -162,7 +163,7 @@ def check_codes(build: Build) -> None:
 def check_penalty(build: Build) -> None:
     """A penalty is a finite scalar that can be differentiated; evaluation has none."""
     spec = toy_spec()
-    network = _seeded(build, spec)
+    network = seeded(build, spec)
     penalty = network.train()(toy_batch(spec)).penalty
     if penalty is not None:
         assert penalty.shape == (), f"the penalty has the shape {tuple(penalty.shape)}: expected a scalar"
@@ -174,13 +175,7 @@ def check_penalty(build: Build) -> None:
 def check_autocast(build: Build) -> None:
     """Training under bfloat16 autocast runs, and comes near to float32."""
     spec = toy_spec()
-    network = _trained_a_little(build, spec)
-    batch = toy_batch(spec)
-    exact = network(batch).raw
-    with torch.autocast("cpu", torch.bfloat16):
-        network.train()(batch).raw.float().square().mean().backward()
-        rough = network.eval()(batch).raw.float()
-    assert (rough - exact).abs().max() < 0.1 * (1 + exact.abs().max()), "bfloat16 is far from float32"
+    near_under_autocast(_trained_a_little(build, spec), toy_batch(spec))
 
 
 def check_export(build: Build) -> None:
@@ -214,7 +209,7 @@ def check_export(build: Build) -> None:
         rows = toy_batch(spec, n_rows, seed=n_rows)
         (found,) = session.run(None, {"num": rows.num.numpy(), "cat": rows.cat.numpy()})
         with torch.no_grad():
-            _close(torch.from_numpy(found), network(rows).raw, f"the exported network differs at {n_rows} rows")
+            close(torch.from_numpy(found), network(rows).raw, f"the exported network differs at {n_rows} rows")
 
 
 CHECKS = (
@@ -255,15 +250,10 @@ def _numbers(n_rows: int, n_num: int, *, seed: int) -> Tensor:
     return numbers
 
 
-def _seeded(build: Build, spec: BatchSpec, seed: int = 0) -> Network:
-    torch.manual_seed(seed)
-    return build(spec)
-
-
 def _built_unless_refused(build: Build, spec: BatchSpec) -> Network | None:
     """The network; None where it says that it does not learn several quantiles."""
     try:
-        return _seeded(build, spec)
+        return seeded(build, spec)
     except ConfigError as error:
         if len(spec.out_shape) > 1 and "does not learn the loss" in str(error):
             return None
@@ -271,16 +261,4 @@ def _built_unless_refused(build: Build, spec: BatchSpec) -> Network | None:
 
 
 def _trained_a_little(build: Build, spec: BatchSpec) -> Network:
-    """In evaluation mode, after steps that move running statistics and whatever begins at zero or one."""
-    network = _seeded(build, spec).train()
-    optimizer = torch.optim.SGD(network.parameters(), lr=0.05)
-    for seed in range(3):
-        raw = network(toy_batch(spec, 32, seed=seed)).raw
-        (raw - 1).square().mean().backward()
-        optimizer.step()
-        optimizer.zero_grad()
-    return network.eval()
-
-
-def _close(found: Tensor, expected: Tensor, message: str) -> None:
-    torch.testing.assert_close(found, expected, rtol=1e-5, atol=1e-5, msg=lambda text: f"{message}: {text}")
+    return trained_a_little(seeded(build, spec), (toy_batch(spec, 32, seed=seed) for seed in range(3)))

@@ -6,11 +6,11 @@ from __future__ import annotations
 from collections.abc import Callable
 
 import torch
-from torch import Tensor
 
 from colonnade.core.batch import Batch
 from colonnade.core.spec import BatchSpec
 from colonnade.nn.forecast import ForecastNetwork
+from colonnade.testing.networks import close, near_under_autocast, seeded, trained_a_little
 
 Build = Callable[[BatchSpec], ForecastNetwork]
 
@@ -47,7 +47,7 @@ def check_shapes(build: Build) -> None:
     """``raw`` is ``(B, members, horizon * C)``, for one window, one step ahead, and one channel."""
     for horizon, channels in ((6, (2, 0)), (1, (1,)), (30, (0, 1, 2))):
         spec = toy_spec(horizon=horizon, channels=channels)
-        network = _seeded(build, spec)
+        network = seeded(build, spec)
         for n_rows in (8, 1):
             network.train(n_rows > 1)
             raw = network(toy_batch(spec, n_rows)).raw
@@ -59,10 +59,10 @@ def check_shapes(build: Build) -> None:
 def check_channels(build: Build) -> None:
     """Channels in another order give their forecasts in that order, if the weights are the same."""
     spec, turned = toy_spec(channels=(2, 0)), toy_spec(channels=(0, 2))
-    network, other = _seeded(build, spec).eval(), _seeded(build, turned).eval()
+    network, other = seeded(build, spec).eval(), seeded(build, turned).eval()
     with torch.no_grad():
         found = network(toy_batch(spec)).raw.unflatten(-1, (6, 2))
-        _close(other(toy_batch(spec)).raw.unflatten(-1, (6, 2)).flip(-1), found, "channels are mixed up")
+        close(other(toy_batch(spec)).raw.unflatten(-1, (6, 2)).flip(-1), found, "channels are mixed up")
 
 
 def check_rows_independent(build: Build) -> None:
@@ -73,14 +73,14 @@ def check_rows_independent(build: Build) -> None:
     order = torch.randperm(len(batch), generator=torch.Generator().manual_seed(3))
     with torch.no_grad():
         whole = network(batch).raw
-        _close(network(batch.take(order)).raw, whole[order], "windows in another order differ")
-        _close(network(batch.rows(5, 6)).raw, whole[5:6], "a window alone gives another forecast")
+        close(network(batch.take(order)).raw, whole[order], "windows in another order differ")
+        close(network(batch.rows(5, 6)).raw, whole[5:6], "a window alone gives another forecast")
 
 
 def check_constant(build: Build) -> None:
     """Windows without any change give finite forecasts, and gradients."""
     spec = toy_spec()
-    network = _seeded(build, spec)
+    network = seeded(build, spec)
     batch = toy_batch(spec)
     raw = network(Batch(num=torch.full_like(batch.num, 3.0), cat=batch.cat)).raw
     assert raw.isfinite().all(), "a constant window gives a forecast that is not finite"
@@ -90,7 +90,7 @@ def check_constant(build: Build) -> None:
 
 def check_gradients(build: Build) -> None:
     """Every parameter gets a finite gradient that is not zero throughout."""
-    network = _seeded(build, toy_spec()).train()
+    network = seeded(build, toy_spec()).train()
     network(toy_batch(toy_spec(), 64)).raw.square().mean().backward()
     for name, parameter in network.named_parameters():
         assert parameter.grad is not None, f"no gradient reaches {name}"
@@ -102,7 +102,7 @@ def check_state_round_trip(build: Build) -> None:
     """A network rebuilt from the stored specification takes the state and gives the same forecasts."""
     spec = toy_spec()
     network = _trained_a_little(build, spec)
-    rebuilt = _seeded(build, BatchSpec.from_dict(spec.to_dict()), seed=9)
+    rebuilt = seeded(build, BatchSpec.from_dict(spec.to_dict()), seed=9)
     rebuilt.load_state_dict(network.state_dict())
     batch = toy_batch(spec)
     assert torch.equal(rebuilt.eval()(batch).raw, network(batch).raw), "a reloaded network gives other forecasts"
@@ -111,13 +111,7 @@ def check_state_round_trip(build: Build) -> None:
 def check_autocast(build: Build) -> None:
     """Training under bfloat16 autocast runs, and comes near to float32."""
     spec = toy_spec()
-    network = _trained_a_little(build, spec)
-    batch = toy_batch(spec)
-    exact = network(batch).raw
-    with torch.autocast("cpu", torch.bfloat16):
-        network.train()(batch).raw.float().square().mean().backward()
-        rough = network.eval()(batch).raw.float()
-    assert (rough - exact).abs().max() < 0.1 * (1 + exact.abs().max()), "bfloat16 is far from float32"
+    near_under_autocast(_trained_a_little(build, spec), toy_batch(spec))
 
 
 CHECKS = (
@@ -131,20 +125,5 @@ CHECKS = (
 )
 
 
-def _seeded(build: Build, spec: BatchSpec, seed: int = 0) -> ForecastNetwork:
-    torch.manual_seed(seed)
-    return build(spec)
-
-
 def _trained_a_little(build: Build, spec: BatchSpec) -> ForecastNetwork:
-    network = _seeded(build, spec).train()
-    optimizer = torch.optim.SGD(network.parameters(), lr=0.05)
-    for seed in range(3):
-        (network(toy_batch(spec, 32, seed=seed)).raw - 1).square().mean().backward()
-        optimizer.step()
-        optimizer.zero_grad()
-    return network.eval()
-
-
-def _close(found: Tensor, expected: Tensor, message: str) -> None:
-    torch.testing.assert_close(found, expected, rtol=1e-4, atol=1e-5, msg=lambda text: f"{message}: {text}")
+    return trained_a_little(seeded(build, spec), (toy_batch(spec, 32, seed=seed) for seed in range(3)))

@@ -23,6 +23,7 @@ from colonnade.nn.blocks.attention import SelfAttention
 from colonnade.nn.blocks.dropout import Dropout
 from colonnade.nn.embed.categorical import CategoricalEmbedding
 from colonnade.nn.sequence import SequenceNetwork
+from colonnade.testing.networks import close, near_under_autocast, seeded, trained_a_little
 
 Build = Callable[[BatchSpec], SequenceNetwork]
 
@@ -59,7 +60,7 @@ def check_shapes(build: Build) -> None:
     """``raw`` is ``(B, members, *out_shape)`` for every task, for one sequence, and for one of a single step."""
     for out_shape in ((1,), (3,), (1, 3)):
         spec = toy_spec(out_shape=out_shape)
-        network = _seeded(build, spec)
+        network = seeded(build, spec)
         for lengths in (LENGTHS, (4,), (1,)):
             network.train(len(lengths) > 1)
             raw = network(toy_batch(spec, lengths)).raw
@@ -72,7 +73,7 @@ def check_channels(build: Build) -> None:
     """Sequences of numbers alone, of categories alone, and of a single channel work."""
     for n_num, cardinalities in ((3, ()), (0, (4, 9)), (1, ()), (0, (3,))):
         spec = toy_spec(n_num=n_num, cardinalities=cardinalities)
-        raw = _seeded(build, spec)(toy_batch(spec)).raw
+        raw = seeded(build, spec)(toy_batch(spec)).raw
         assert raw.isfinite().all(), f"not finite with {n_num=}, {cardinalities=}"
 
 
@@ -87,14 +88,14 @@ def check_padding(build: Build) -> None:
     long.num[long.mask], long.cat[long.mask] = short.num[short.mask], short.cat[short.mask]
     long.num[~long.mask] = 1e4
     with torch.no_grad():
-        _close(network(long).raw, network(short).raw, "a longer padding gives other outputs")
+        close(network(long).raw, network(short).raw, "a longer padding gives other outputs")
         for i, length in enumerate(LENGTHS):
             alone = network(short.rows(i, i + 1).until(length)).raw
-            _close(alone, network(short).raw[i : i + 1], f"a sequence of {length} steps alone gives another output")
+            close(alone, network(short).raw[i : i + 1], f"a sequence of {length} steps alone gives another output")
     network = _without_dropout(network.train())
     found = [_gradients(network, batch) for batch in (short, long)]
     for (name, one), other in zip(found[0].items(), found[1].values()):
-        _close(other, one, f"a longer padding gives {name} another gradient")
+        close(other, one, f"a longer padding gives {name} another gradient")
 
 
 def check_mask(build: Build) -> None:
@@ -104,7 +105,7 @@ def check_mask(build: Build) -> None:
     batch = toy_batch(spec, (6,) * 4)
     with torch.no_grad():
         whole = network(replace(batch, mask=None)).raw
-        _close(network(batch).raw, whole, "a mask of valid steps alone gives other outputs")
+        close(network(batch).raw, whole, "a mask of valid steps alone gives other outputs")
         for step in range(6):
             changed = batch.num.clone()
             changed[:, step] += 3.0
@@ -128,13 +129,13 @@ def check_rows_independent(build: Build) -> None:
     batch = toy_batch(spec)
     order = torch.randperm(len(batch), generator=torch.Generator().manual_seed(3))
     with torch.no_grad():
-        _close(network(batch.take(order)).raw, network(batch).raw[order], "sequences in another order differ")
+        close(network(batch.take(order)).raw, network(batch).raw[order], "sequences in another order differ")
 
 
 def check_gradients(build: Build) -> None:
     """Every parameter gets a finite gradient that is not zero throughout."""
     spec = toy_spec()
-    for name, gradient in _gradients(_seeded(build, spec).train(), toy_batch(spec, LENGTHS * 4)).items():
+    for name, gradient in _gradients(seeded(build, spec).train(), toy_batch(spec, LENGTHS * 4)).items():
         assert gradient.isfinite().all(), f"the gradient of {name} is not finite"
         assert gradient.any(), f"the gradient of {name} is zero"
 
@@ -143,7 +144,7 @@ def check_state_round_trip(build: Build) -> None:
     """A network rebuilt from the stored specification takes the state and gives the same outputs."""
     spec = toy_spec()
     network = _trained_a_little(build, spec)
-    rebuilt = _seeded(build, BatchSpec.from_dict(spec.to_dict()), seed=9)
+    rebuilt = seeded(build, BatchSpec.from_dict(spec.to_dict()), seed=9)
     rebuilt.load_state_dict(network.state_dict())
     batch = toy_batch(spec)
     assert torch.equal(rebuilt.eval()(batch).raw, network(batch).raw), "a reloaded network gives other outputs"
@@ -153,7 +154,7 @@ def check_seeded(build: Build) -> None:
     """The same seed gives the same weights and, dropout included, the same training outputs; another seed others."""
     spec = toy_spec()
     batch = toy_batch(spec)
-    first, same, other = (_seeded(build, spec, seed=seed).train()(batch).raw for seed in (5, 5, 6))
+    first, same, other = (seeded(build, spec, seed=seed).train()(batch).raw for seed in (5, 5, 6))
     assert torch.equal(first, same), "the same seed gives other outputs"
     assert not torch.equal(first, other), "the seed has no effect"
 
@@ -161,13 +162,7 @@ def check_seeded(build: Build) -> None:
 def check_autocast(build: Build) -> None:
     """Training under bfloat16 autocast runs, and comes near to float32."""
     spec = toy_spec()
-    network = _trained_a_little(build, spec)
-    batch = toy_batch(spec)
-    exact = network(batch).raw
-    with torch.autocast("cpu", torch.bfloat16):
-        network.train()(batch).raw.float().square().mean().backward()
-        rough = network.eval()(batch).raw.float()
-    assert (rough - exact).abs().max() < 0.1 * (1 + exact.abs().max()), "bfloat16 is far from float32"
+    near_under_autocast(_trained_a_little(build, spec), toy_batch(spec))
 
 
 CHECKS = (
@@ -201,21 +196,5 @@ def _without_dropout(network: SequenceNetwork) -> SequenceNetwork:
     return network
 
 
-def _seeded(build: Build, spec: BatchSpec, seed: int = 0) -> SequenceNetwork:
-    torch.manual_seed(seed)
-    return build(spec)
-
-
 def _trained_a_little(build: Build, spec: BatchSpec) -> SequenceNetwork:
-    """In evaluation mode, after steps that move running statistics and whatever begins at zero or one."""
-    network = _seeded(build, spec).train()
-    optimizer = torch.optim.SGD(network.parameters(), lr=0.05)
-    for seed in range(3):
-        (network(toy_batch(spec, LENGTHS * 2, seed=seed)).raw - 1).square().mean().backward()
-        optimizer.step()
-        optimizer.zero_grad()
-    return network.eval()
-
-
-def _close(found: Tensor, expected: Tensor, message: str) -> None:
-    torch.testing.assert_close(found, expected, rtol=1e-4, atol=1e-5, msg=lambda text: f"{message}: {text}")
+    return trained_a_little(seeded(build, spec), (toy_batch(spec, LENGTHS * 2, seed=seed) for seed in range(3)))
