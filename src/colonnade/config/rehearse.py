@@ -230,7 +230,7 @@ def _network(tree: Mapping[str, Any], task: Task, faults: Faults, *, with_module
     except ConfigError as error:
         faults.add(str(error))
         return
-    spec = replace(spec, out_shape=task.out_shape(spec))
+    spec = replace(spec, out_shape=task.out_shape(spec), roles=task.roles)
     with _unheard("colonnade.nn"):
         network = _made(tree["model"], "model", faults, spec=spec)
     if network is not None and with_module:

@@ -31,4 +31,4 @@ class NLinear(ForecastBackbone):
         """``(B, context, d_flat)`` to ``(B, 1, horizon * C)``."""
         past = self.window.past(x)
         last = past[..., -1:]
-        return self.window.flat(self.linear(past - last) + last), None
+        return self.window.flat(self.window.placed(self.linear(past - last), last)), None
