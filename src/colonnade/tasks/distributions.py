@@ -96,7 +96,7 @@ class StudentT(Distribution):
 
     def quantiles(self, raw: Tensor, mean: Tensor, scale: Tensor, levels: tuple[float, ...]) -> Tensor:
         """See the base class; by polynomials in ``1 / df``, in which quantiles are smooth up to the normal ones."""
-        u = 4 / (2 + F.softplus(raw[..., 2:])) - 1
+        u = 4 / (2 + _softplus(raw[..., 2:])) - 1
         standard = torch.zeros_like(u)
         # Horner's rule for a sum of Chebyshev polynomials (Clenshaw).
         above = torch.zeros_like(u)
@@ -154,6 +154,11 @@ DISTRIBUTIONS: dict[str, type[Distribution]] = {
     "student_t": StudentT,
     "negative_binomial": NegativeBinomial,
 }
+
+
+def _softplus(x: Tensor) -> Tensor:
+    """That of torch, in operations that an exported graph has in float64 too."""
+    return x.clamp_min(0) + (-x.abs()).exp().log1p()
 
 
 def _t_quantiles(levels: tuple[float, ...]) -> np.ndarray:

@@ -79,6 +79,17 @@ class ForecastTask(Task):
         found = self._measured(prediction, truth, None, len(self.spec.target_names), None)
         return {name: of_steps.unflatten(0, (-1, len(self.spec.channels))) for name, of_steps in found.items()}
 
+    def of_series(
+        self, prediction: Mapping[str, Tensor], truth: Float[Tensor, "n t"], naive: Float[Tensor, "c"]
+    ) -> dict[str, Float[Tensor, "c"]]:
+        """Every measure of each value, float64, over the windows of one series.
+
+        Args:
+            prediction, truth: see :meth:`measured`.
+            naive: mean absolute difference of its own train steps to those a season before.
+        """
+        return self._measured(prediction, truth, None, len(self.spec.channels), None, naive)
+
     @property
     def values(self) -> list[str]:
         """Names of what is forecast, without the step."""
@@ -91,18 +102,17 @@ class ForecastTask(Task):
         weight: Tensor | None,
         width: int,
         names: Collection[str] | None,
+        naive: Tensor | None = None,
     ) -> dict[str, Tensor]:
         """Measures by name, ``(width,)`` each: as many columns are told apart."""
         with torch.no_grad():
             rows = rows_that_count(prediction, truth, weight)
             per_row = rows.target.shape[1] // width
             told = {key: rows.prediction[key] for key in ("value", "quantile") if key in rows.prediction}
-            at = rows.target.device
-            known = self.spec.naive_error or (torch.nan,) * len(self.spec.target_names)
-            scale, naive = (
-                torch.tensor(column[:width], dtype=torch.float64, device=at)
-                for column in (self.spec.target_scale, known)
-            )
+            scale = rows.target.new_tensor(self.spec.target_scale[:width], dtype=torch.float64)
+            if naive is None:
+                known = self.spec.naive_error or (torch.nan,) * width
+                naive = rows.target.new_tensor(known[:width], dtype=torch.float64)
             counted = Steps(
                 prediction={key: value.reshape(-1, width, *value.shape[2:]) for key, value in told.items()},
                 target=rows.target.reshape(-1, width),

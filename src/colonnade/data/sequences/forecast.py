@@ -52,6 +52,11 @@ class ForecastDataModule(SequenceDataModule):
     """
 
     borders: Borders
+    names: tuple[str, ...]
+    """Of the series."""
+    naive_errors: np.ndarray
+    """Mean absolute difference of the train steps of each series to those a season before, ``(S, C)``; NaN where there
+    are none."""
 
     def _divide(self) -> tuple[dict[str, np.ndarray], dict[str, Tensor]]:
         asked, table = self._asked, self.table
@@ -75,7 +80,8 @@ class ForecastDataModule(SequenceDataModule):
         )
         self.pipeline = self._unfitted.fit(steps, table.schema, torch.from_numpy(values[train]), train, self._seed)
         self._train = torch.from_numpy(train)
-        self._naive_error = _naive_error(values, ranges, self._dataset_of_series.season)
+        self.names = tuple(map(str, table.frame[table.schema.row_id or self._dataset_of_series.id]))
+        self.naive_errors, self._naive_error = _naive_errors(values, ranges, self._dataset_of_series.season)
         self._counts = bool(((values[train] >= 0) & (values[train] % 1 == 0)).all())
         self._coded = torch.from_numpy(((values - mean) / scale).astype(np.float32))
         self.notes = [*table.notes, *self.pipeline.log]
@@ -170,8 +176,8 @@ def _values(steps: pl.DataFrame, targets: Sequence[str]) -> np.ndarray:
     return np.ascontiguousarray(steps.select(targets).to_numpy(), dtype=np.float64)
 
 
-def _naive_error(values: np.ndarray, ranges: np.ndarray, season: int) -> tuple[float, ...]:
-    """Mean absolute difference of steps to those a season before, within each series, of each value.
+def _naive_errors(values: np.ndarray, ranges: np.ndarray, season: int) -> tuple[np.ndarray, tuple[float, ...]]:
+    """Mean absolute difference of train steps to those a season before: of each series ``(S, C)``, and of all.
 
     Args:
         values: ``(N, C)``, the steps of all series.
@@ -181,11 +187,12 @@ def _naive_error(values: np.ndarray, ranges: np.ndarray, season: int) -> tuple[f
     Raises:
         DataError: no series has more train steps than a season.
     """
-    later = positions(np.stack([np.minimum(ranges[:, 0] + season, ranges[:, 1]), ranges[:, 1]], axis=1))
+    ranges = np.stack([np.minimum(ranges[:, 0] + season, ranges[:, 1]), ranges[:, 1]], axis=1)
+    count, later = np.diff(ranges)[:, 0], positions(ranges)
     if not len(later):
-        raise DataError(
-            f"no series has more train steps than a season of {season} (data.season); the longest has "
-            f"{np.diff(ranges).max(initial=0):,}"
-        )
-    error: list[float] = np.abs(values[later] - values[later - season]).mean(0).tolist()
-    return tuple(error)
+        raise DataError(f"no series has more train steps than a season (data.season={season})")
+    error = np.abs(values[later] - values[later - season])
+    series = np.repeat(np.arange(len(count)), count)
+    sums = np.stack([np.bincount(series, of_value, minlength=len(count)) for of_value in error.T], axis=1)
+    each = np.divide(sums, count[:, None], out=np.full_like(sums, np.nan), where=count[:, None] > 0)
+    return each, tuple(error.mean(0).tolist())
