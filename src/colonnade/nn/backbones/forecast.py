@@ -30,6 +30,11 @@ class Window:
     roles: tuple[str, ...] = ()
 
     @property
+    def levels(self) -> int:
+        """Those of the ``horizon`` numbers that are levels; they stand before the others."""
+        return self.horizon * self.roles.count("level") // len(self.roles) if self.roles else self.horizon
+
+    @property
     def d_out(self) -> int:
         """Values of a forecast."""
         return self.horizon * len(self.channels)
