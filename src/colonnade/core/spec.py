@@ -34,7 +34,7 @@ class BatchSpec:
         season: steps of a season of what is forecast; 1: none is known.
         naive_error: of what is forecast at each step, as ``target_names`` stand: mean absolute difference of the train
             steps to those a season before, in the units of the target.
-        counts: whether all train steps of what is forecast are 0, 1, 2, ...
+        counts: whether all steps of what is forecast are 0, 1, 2, ...
         num_sample: encoded numeric train rows ``(S, F)``, from which embeddings take their bins; not stored: the bins
             are buffers of the network.
         train_rows: all encoded train rows with targets and ids, as views of the store: what networks that look rows up

@@ -59,12 +59,12 @@ class ForecastDistribution(ForecastTask):
         """See the base class.
 
         Raises:
-            ConfigError: a distribution of counts, and the train steps are none.
+            ConfigError: a distribution of counts, and not all steps are some.
         """
         super().setup(spec)
         if self.distribution.counts and not spec.counts:
             raise ConfigError(
-                f"task.distribution=negative_binomial is one of counts, 0, 1, 2, ..., which not all train steps of "
+                f"task.distribution=negative_binomial is one of counts, 0, 1, 2, ..., which not all steps of "
                 f"{', '.join(self.values)} are: task.distribution=gaussian or student_t"
             )
         self._units = torch.tensor([spec.target_mean, spec.target_scale], dtype=torch.float64)

@@ -82,7 +82,7 @@ class ForecastDataModule(SequenceDataModule):
         self._train = torch.from_numpy(train)
         self.names = tuple(map(str, table.frame[table.schema.row_id or self._dataset_of_series.id]))
         self.naive_errors, self._naive_error = _naive_errors(values, ranges, self._dataset_of_series.season)
-        self._counts = bool(((values[train] >= 0) & (values[train] % 1 == 0)).all())
+        self._counts = bool(((values >= 0) & (values % 1 == 0)).all())
         self._coded = torch.from_numpy(((values - mean) / scale).astype(np.float32))
         self.notes = [*table.notes, *self.pipeline.log]
         return {}, {}
