@@ -40,11 +40,11 @@ class ETS(SeriesBaseline):
 
     Hyndman, Koehler, Ord and Snyder, *Forecasting with Exponential Smoothing*, 2008.
 
-    Form and smoothing parameters of each value are those that statsmodels finds by maximum likelihood on the train steps:
-    the form of the smallest AICc, summed over the series, and the median of the parameters over the series. They stay as
-    they are. Of each window the states are those that the recursion reaches at its end, beginning with the heuristic of the
-    same book (statsmodels: ``initialization_method="heuristic"``) on its first seasons: so a forecast sees what all models
-    see, ``data.context`` steps, and a new series can be forecast.
+    Form and smoothing parameters of each value are those that statsmodels finds by maximum likelihood on the train
+    steps: the form of the smallest AICc, summed over the series, and the median of the parameters over the series. They
+    stay as they are. Of each window the states are those that the recursion reaches at its end, beginning with the
+    heuristic of the same authors (``initialization_method="heuristic"`` of statsmodels) on its first seasons: so a
+    forecast sees what all models see, ``data.context`` steps, and a new series can be forecast.
 
     Args:
         spec: of the data, with ``horizon``.
@@ -59,9 +59,7 @@ class ETS(SeriesBaseline):
 
     exportable = False
 
-    def __init__(
-        self, *, spec: BatchSpec, period: int | None = None, trend: str = AUTO, seasonal: str = AUTO
-    ) -> None:
+    def __init__(self, *, spec: BatchSpec, period: int | None = None, trend: str = AUTO, seasonal: str = AUTO) -> None:
         super().__init__(spec=spec, period=period)
         for key, value, known in (("trend", trend, TRENDS), ("seasonal", seasonal, SEASONS)):
             if value not in (*known, AUTO):

@@ -102,7 +102,7 @@ class BaselineModule:
 
 
 def rows_of(store: Stored) -> Rows:
-    """Encoded rows as arrays; of windows, the steps of all parts, what is forecast of them, and where this part lies."""
+    """Encoded rows as arrays; of windows the steps of all parts, what is forecast, and where this part lies."""
     assert store.target is not None
     weight = None if store.weight is None else store.weight.cpu().numpy()
     ranges = store.ranges if isinstance(store, WindowStore) else ()

@@ -24,8 +24,8 @@ class SeriesBaseline(Baseline):
     """Forecasts windows of the steps ``data.context`` looks back at, and nothing else.
 
     Where the task asks for quantiles, those of its own errors on train windows are added to the forecast, by step ahead
-    and value; where it asks for a normal distribution, their mean and deviation. So intervals are as wide everywhere. What
-    was fitted on the same steps makes its errors there a little smaller than those to come.
+    and value; where it asks for a normal distribution, their mean and deviation. So intervals are as wide everywhere.
+    What was fitted on the same steps makes smaller errors there than on those to come.
 
     Args:
         spec: of the data, with ``horizon``.
@@ -73,8 +73,7 @@ class SeriesBaseline(Baseline):
 
     def fit(self, problems: Sequence[Problem], train: Rows, val: Rows | None, job: Job) -> Fitted:
         """See the base class."""
-        units = (values.numpy() for values in (self.target_scale, self.target_mean))
-        scale, mean = units
+        scale, mean = self.target_scale.numpy(), self.target_mean.numpy()
         size = self.learn([train.target[a:b].astype(np.float64) * scale + mean for a, b in train.ranges], job)
         if len(self.out_shape) > 1:
             errors = self._errors(train)

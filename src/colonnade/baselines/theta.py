@@ -22,15 +22,16 @@ LEAST = 1e-4
 
 
 class Theta(SeriesBaseline):
-    """Simple exponential smoothing of the deseasonalised steps, and a part of the slope of the straight line through them;
-    the season is put back.
+    """Simple exponential smoothing of the deseasonalised steps, and a part of the slope of the straight line through
+    them; the season is put back.
 
     Assimakopoulos and Nikolopoulos, *The theta model*, International Journal of Forecasting 2000, which won the M3
     competition; in the form of Hyndman and Billah, 2003.
 
-    The smoothing parameter of each value is the one that statsmodels' ``ThetaModel`` finds on the train steps, of several
-    series the median. Season (classical decomposition, multiplied where all train steps are above 0) and slope are those of
-    the window: so a forecast sees what all models see, ``data.context`` steps, and a new series can be forecast.
+    The smoothing parameter of each value is the one that statsmodels' ``ThetaModel`` finds on the train steps, of
+    several series the median. Season (classical decomposition, multiplied where all train steps are above 0) and slope
+    are those of the window: so a forecast sees what all models see, ``data.context`` steps, and a new series can be
+    forecast.
 
     Args:
         spec: of the data, with ``horizon``.
@@ -68,7 +69,7 @@ class Theta(SeriesBaseline):
         if not long:
             raise DataError(f"theta needs {self.least} train steps of a series, and none has them")
         chosen = [long[i] for i in np.unique(np.linspace(0, len(long) - 1, min(SERIES, len(long))).astype(int))]
-        multiplies = np.stack([(values > 0).all(0) for values in long]).all(0)
+        multiplies = np.min([values.min(0) for values in long], axis=0) > 0
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
             alpha = [
@@ -93,8 +94,8 @@ class Theta(SeriesBaseline):
         """See the base class; in closed form."""
         scale, mean = self.target_scale.to(past.device), self.target_mean.to(past.device)
         y = (past.to(torch.float64) * scale + mean).transpose(1, 2)
-        alpha: Tensor = self.alpha.unsqueeze(1)  # type: ignore[operator, assignment]
-        multiplies: Tensor = self.multiplies.unsqueeze(1)  # type: ignore[operator, assignment]
+        alpha: Tensor = self.alpha.unsqueeze(1)  # type: ignore[operator]
+        multiplies: Tensor = self.multiplies.unsqueeze(1)  # type: ignore[operator]
         steps = torch.arange(self.context + self.horizon, device=y.device)
         if self.period > 1:
             pattern, _ = seasonal_pattern(y, self.period, multiplies)

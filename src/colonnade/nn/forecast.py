@@ -70,9 +70,7 @@ class ForecastNetwork(SequenceNetwork):
                 "model that learns from whole series, such as model=gru"
             )
         numbers = max(1, math.prod(spec.out_shape) // (spec.horizon * len(spec.channels)))
-        window = Window(
-            context=spec.n_steps, horizon=spec.horizon * numbers, channels=spec.channels, roles=spec.roles
-        )
+        window = Window(context=spec.n_steps, horizon=spec.horizon * numbers, channels=spec.channels, roles=spec.roles)
         super().__init__(
             spec=spec,
             backbone=partial(backbone, window=window),

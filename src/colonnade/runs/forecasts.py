@@ -22,9 +22,9 @@ MOST_SERIES = 2000
 
 
 def write_tables(parts: Parts, prediction: Mapping[str, Tensor], truth: Tensor, split: str, folder: Path) -> None:
-    """Write ``by_step.csv``: every measure of each step ahead and value; and, of several series, ``by_series.csv``: of each
-    series and value (the first 2,000 series), where ``mase`` is over the naive error of the series itself. Nothing where
-    nothing is forecast.
+    """Write ``by_step.csv``: every measure of each step ahead and value; and, of several series, ``by_series.csv``: of
+    each series and value (the first 2,000 series), where ``mase`` is over the naive error of the series itself. Nothing
+    where nothing is forecast.
 
     Args:
         parts: what was trained.

@@ -1,7 +1,5 @@
 """Distributions of a forecast value: raw outputs to negative log-likelihood, mean and quantiles."""
 
-from __future__ import annotations
-
 from abc import ABC, abstractmethod
 from typing import ClassVar
 
@@ -78,8 +76,8 @@ class Gaussian(Distribution):
 
 
 class StudentT(Distribution):
-    """Student's t of ``2 + softplus(raw[2])`` degrees of freedom, so that it has a variance, at ``raw[0]``, stretched by
-    ``exp(raw[1])``."""
+    """Student's t of ``2 + softplus(raw[2])`` degrees of freedom, so that it has a variance, at ``raw[0]``, stretched
+    by ``exp(raw[1])``."""
 
     roles = ("level", "log_scale", "free")
 
@@ -162,9 +160,13 @@ def _softplus(x: Tensor) -> Tensor:
 
 
 def _t_quantiles(levels: tuple[float, ...]) -> np.ndarray:
-    """Chebyshev coefficients ``(DEGREE + 1, Q)`` of the quantiles of Student's t over ``4 / df - 1``, which is in -1 to 1
-    where ``df`` is 2 or more."""
+    """Chebyshev coefficients ``(DEGREE + 1, Q)`` of the quantiles of Student's t over ``4 / df - 1``, which is in -1 to
+    1 where ``df`` is 2 or more."""
     from numpy.polynomial.chebyshev import chebinterpolate
     from scipy.special import stdtrit
 
-    return np.stack([chebinterpolate(lambda u, q=q: stdtrit(4 / (u + 1), q), DEGREE) for q in levels], axis=1)
+    def at(u: np.ndarray, level: float) -> np.ndarray:
+        quantile: np.ndarray = stdtrit(4 / (u + 1), level)
+        return quantile
+
+    return np.stack([chebinterpolate(at, DEGREE, (level,)) for level in levels], axis=1)

@@ -30,8 +30,8 @@ MEASURES = {
 class ForecastTask(Task):
     """What forecasts have in common.
 
-    A window is a row, and its targets are the values of the first step ahead, then of the second, ... Measures are means
-    over windows, steps and values; with several values ``mse/<name>`` is that of one.
+    A window is a row, and its targets are the values of the first step ahead, then of the second, ... Measures are
+    means over windows, steps and values; with several values ``mse/<name>`` is that of one.
     """
 
     def setup(self, spec: BatchSpec) -> None:

@@ -21,8 +21,8 @@ class ForecastDistribution(ForecastTask):
     """A distribution of the values of ``data.target`` at each of the next ``data.horizon`` steps, learned by its
     likelihood. Steps are taken as independent of each other. (DeepAR has the same distributions: Salinas et al., 2020.)
 
-    The prediction is the mean, beside quantiles. With several members, such as those of an ensemble, each quantile is the
-    mean of theirs.
+    The prediction is the mean, beside quantiles. With several members, such as those of an ensemble, each quantile is
+    the mean of theirs.
 
     Args:
         name, monitor, mode: see :class:`~colonnade.tasks.base.Task`.

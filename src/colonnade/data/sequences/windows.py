@@ -60,8 +60,7 @@ class WindowStore:
 
     @property
     def ranges(self) -> tuple[tuple[int, int], ...]:
-        """First step that a window of each series looks at, and the one behind the last that is forecast; of series with
-        windows."""
+        """Of each series with windows the first step they look at, and the one behind the last that is forecast."""
         counts, first = self.before.diff().tolist(), self.first.tolist()
         return tuple((a - self.context, a + n + self.horizon - 1) for a, n in zip(first, counts) if n)
 

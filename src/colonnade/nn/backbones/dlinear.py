@@ -13,8 +13,8 @@ from colonnade.nn.layout import Layout
 
 
 class DLinear(ForecastBackbone):
-    """``linear(trend) + linear(past - trend)``, the same maps for all channels. What is no level of a forecast distribution
-    does not depend on the past, see :class:`~colonnade.nn.blocks.steady.Steady`.
+    """``linear(trend) + linear(past - trend)``, the same maps for all channels. What is no level of a forecast
+    distribution does not depend on the past, see :class:`~colonnade.nn.blocks.steady.Steady`.
 
     Zeng et al., *Are Transformers Effective for Time Series Forecasting?*, AAAI 2023.
 

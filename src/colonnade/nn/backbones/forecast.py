@@ -14,8 +14,8 @@ from colonnade.nn.backbones.sequence import SequenceBackbone
 class Window:
     """What a forecast looks at, and what it is of.
 
-    A task may ask for several numbers of a step, such as quantiles. To a backbone these are more steps: all steps of the
-    first number, then all of the second, ...
+    A task may ask for several numbers of a step, such as quantiles. To a backbone these are more steps: all steps of
+    the first number, then all of the second, ...
 
     Args:
         context: steps that are looked back at.

@@ -13,8 +13,8 @@ RATE = 20.0
 
 
 class Steady(Paced):
-    """Appends to the levels of a linear forecast what is no level of a distribution: a deviation for each step ahead, say,
-    that is the same for all windows. A linear map of the past would make it explode or vanish where the past is unusual.
+    """Appends to the levels of a linear forecast what is no level of a distribution, such as a deviation for each step
+    ahead. It is the same for all windows: a linear map would make it explode or vanish where the past is unusual.
 
     Args:
         size: numbers that are appended; 0: nothing is.

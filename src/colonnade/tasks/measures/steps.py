@@ -1,10 +1,8 @@
 """Measures of forecasts, one value for each column of :class:`Steps`.
 
-``mse``, ``mae``, ``rmse``, ``pinball_loss`` and ``width`` are in standard deviations of the train steps (z-units), so that
-values of different units weigh the same; ``smape`` is in per cent, the others have no unit.
+``mse``, ``mae``, ``rmse``, ``pinball_loss`` and ``width`` are in standard deviations of the train steps (z-units), so
+that values of different units weigh the same; ``smape`` is in per cent, the others have no unit.
 """
-
-from __future__ import annotations
 
 from dataclasses import dataclass
 
@@ -48,8 +46,8 @@ def mae(steps: Steps) -> Float[Tensor, "t"]:
 
 
 def mase(steps: Steps) -> Float[Tensor, "t"]:
-    """Mean absolute scaled error (Hyndman and Koehler, 2006): over that of a seasonal naive forecast, one step ahead, of
-    the train steps; below 1 is better than that. NaN where that has no error."""
+    """Mean absolute scaled error (Hyndman and Koehler, 2006): over that of a seasonal naive forecast of the train
+    steps; below 1 is better than that. NaN where that has no error."""
     return values.mae(steps) / torch.where(steps.naive > 0, steps.naive, torch.nan)
 
 
@@ -62,8 +60,8 @@ def smape(steps: Steps) -> Float[Tensor, "t"]:
 
 
 def pinball_loss(steps: Steps, *, quantiles: tuple[float, ...]) -> Float[Tensor, "t"]:
-    """Mean over rows and quantiles of the pinball loss, in z-units. Twice it is the continuous ranked probability score,
-    the better the more quantiles there are."""
+    """Mean over rows and quantiles of the pinball loss, in z-units. Twice it comes to the continuous ranked probability
+    score, the nearer the more quantiles there are."""
     return values.pinball_loss(steps, quantiles=quantiles) / steps.scale
 
 
