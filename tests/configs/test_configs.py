@@ -77,6 +77,11 @@ REFUSED = {("random_forest", "quantile"), ("modernnca", "quantile")}
 # Models of whole series, and those that forecast; splits and data that go with one or the other.
 OF_SEQUENCES = ("gru", "inception_time", "lstm", "resnet1d", "transformer")
 OF_FORECASTS = ("dlinear", "ets", "naive", "nlinear", "patchtst", "seasonal_naive", "theta")
+# Several numbers of a step; that every backbone gives them is in tests/contracts/test_forecast_backbones.py.
+SEVERAL = [
+    *((model, "forecast_quantile") for model in ("gru", "nlinear", "theta")),
+    *((model, "forecast_distribution") for model in ("gru", "patchtst", "ets")),
+]
 FORECASTS = ("forecast", "forecast_distribution", "forecast_quantile")
 STEPWISE = ("split=ett_hours", "split=horizon")
 SEQUENCES = (
@@ -151,7 +156,7 @@ def pairs() -> list[tuple[str, str]]:
     """Every model, with the tasks that it may learn."""
     tasks = [name for name in FOUND["task"] if name not in ("auto", *FORECASTS)]
     learned = [(model, task) for model in FOUND["model"] for task in tasks if model not in OF_FORECASTS]
-    return [*learned, *((model, task) for model in (*OF_SEQUENCES, *OF_FORECASTS) for task in FORECASTS)]
+    return [*learned, *((model, "forecast") for model in (*OF_SEQUENCES, *OF_FORECASTS)), *SEVERAL]
 
 
 def choices(*groups: str) -> list[str]:
