@@ -181,7 +181,7 @@ def _exported(module: RawPredictor, lookup: Lookup) -> ir.Model:
     }
     given: dict[str, Any] = {"blocks": {block: values for block, values in blocks.items() if values.shape[-1]}}
     free = {0: BATCH} if series is None or series.length is None else {0: BATCH, 1: TIME}
-    shapes: dict[str, Any] = {"blocks": {block: free for block in given["blocks"]}}
+    shapes: dict[str, Any] = {"blocks": dict.fromkeys(given["blocks"], free)}
     input_names = list(given["blocks"])
     if series is not None and series.length is not None:
         given["length"], shapes["length"] = torch.full((3,), STEPS), {0: BATCH}

@@ -147,7 +147,7 @@ class OnnxExport:
         from colonnade.deploy.graph import OUTPUTS, build_graph, output_names
         from colonnade.deploy.inputs import LENGTH, Series, plan_inputs
         from colonnade.deploy.parity import check_parity
-        from colonnade.deploy.rows import spread
+        from colonnade.deploy.rows import longest, spread
         from colonnade.deploy.runtime import at_once
 
         self.check(trained.predictor)
@@ -156,8 +156,7 @@ class OnnxExport:
         taken = [*OUTPUTS, *output_names(trained.predictor, lookup, series)]
         if series is not None:
             taken.append(LENGTH)
-            longest = int(frame[lookup.names[0]].list.len().max() or 0)  # type: ignore[call-overload]
-            n_rows = min(n_rows, max(LEAST, at_once(longest)))
+            n_rows = min(n_rows, max(LEAST, at_once(longest(frame.select(lookup.names)))))
         inputs = plan_inputs(lookup, trained.schema, matrix_above=self.matrix_above, taken=taken)
         graph = build_graph(trained.predictor, lookup, spec, inputs, facts(trained))
         chosen = spread(frame.height, n_rows)

@@ -18,7 +18,7 @@ from colonnade.data.lookup import Lookup
 from colonnade.data.sequences.raw import raw_series
 from colonnade.deploy.graph import ENCODED, Graph, outputs_of
 from colonnade.deploy.inputs import Series
-from colonnade.deploy.rows import columns_of, with_strange
+from colonnade.deploy.rows import columns_of, longest, with_strange
 from colonnade.deploy.runtime import OnnxModel, at_once
 
 BATCHES = (1, 2, 7, 1000)
@@ -83,7 +83,7 @@ def check_parity(
     names += [f"row {i}" for i in (range(frame.height) if row_ids is None else row_ids)]
     expected = predictions(predictor, lookup, rows, series)
     columns = columns_of(rows, lookup.names)
-    largest = BATCHES[-1] if series is None else at_once(_longest(rows))
+    largest = BATCHES[-1] if series is None else at_once(longest(rows))
     errors: dict[str, float] = {}
     # First what comes first: an output is off where its rows are.
     for form in (graph.checked, graph.shipped):
@@ -119,13 +119,9 @@ def predictions(
         blocks = (raw.num, raw.cat, raw.time, raw.mask)
         pieces = [
             outputs_of(predictor, RawColumns(*piece), series)
-            for piece in zip(*(block.split(at_once(_longest(rows))) for block in blocks))
+            for piece in zip(*(block.split(at_once(longest(rows))) for block in blocks))
         ]
         return {name: torch.cat([piece[name] for piece in pieces]).numpy() for name in pieces[0]}
-
-
-def _longest(rows: pl.DataFrame) -> int:
-    return int(rows[rows.columns[0]].list.len().max() or 0)  # type: ignore[call-overload]
 
 
 def _batches(n_rows: int, largest: int) -> Iterator[tuple[int, int]]:

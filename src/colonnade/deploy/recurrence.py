@@ -11,8 +11,11 @@ from torch import Tensor, nn
 
 from colonnade.core.errors import ExportError
 
-OPERATORS: dict[type[nn.RNNBase], tuple[str, tuple[int, ...]]] = {nn.GRU: ("GRU", (1, 0, 2)), nn.LSTM: ("LSTM", (0, 3, 1, 2))}
-"""Operator of each layer, and the places of its gates: torch has ``r z n`` and ``i f g o``, ONNX ``z r h`` and ``i o f c``."""
+OPERATORS: dict[type[nn.RNNBase], tuple[str, tuple[int, ...]]] = {
+    nn.GRU: ("GRU", (1, 0, 2)),
+    nn.LSTM: ("LSTM", (0, 3, 1, 2)),
+}
+"""Operator, and places of the gates: torch has ``r z n`` and ``i f g o``, ONNX ``z r h`` and ``i o f c``."""
 OPSET = 20
 
 M = TypeVar("M", bound=nn.Module)
@@ -36,14 +39,16 @@ class Recurrence(nn.Module):
         super().__init__()
         if layer.num_layers > 1 or layer.bidirectional or not layer.batch_first or layer.proj_size or not layer.bias:
             raise ExportError(
-                f"export: {type(layer).__name__} of several layers or directions, with the steps first, a projection or "
-                "without a bias is not exported: build it of single layers"
+                f"export: {type(layer).__name__} of several layers or directions, with the steps first, with a "
+                "projection or without a bias is not exported: build it of single layers"
             )
         self.operator, places = OPERATORS[type(layer)]
         self.d = layer.hidden_size
         for name, value in (("weight", layer.weight_ih_l0), ("recurrent", layer.weight_hh_l0)):
             self.register_buffer(name, _placed(value, places)[None])
-        self.register_buffer("bias", torch.cat([_placed(b, places) for b in (layer.bias_ih_l0, layer.bias_hh_l0)])[None])
+        self.register_buffer(
+            "bias", torch.cat([_placed(b, places) for b in (layer.bias_ih_l0, layer.bias_hh_l0)])[None]
+        )
 
     def forward(self, x: Tensor) -> tuple[Tensor, None]:
         """``(B, T, d_in)`` to the states ``(B, T, d)``; the last one by itself is not given."""

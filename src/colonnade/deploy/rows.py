@@ -65,6 +65,11 @@ def with_strange(frame: pl.DataFrame, lookup: Lookup, *, free: bool) -> tuple[pl
     return pl.concat([*strange, frame]), list(added)
 
 
+def longest(frame: pl.DataFrame) -> int:
+    """Steps of the longest series, all of whose columns are lists."""
+    return int(frame[frame.columns[0]].list.len().to_numpy().max(initial=0))
+
+
 def spread(n: int, at_most: int) -> np.ndarray:
     """Positions of at most so many of ``n`` rows, evenly spread."""
     return np.unique(np.linspace(0, max(n - 1, 0), min(at_most, n)).astype(int))

@@ -26,10 +26,7 @@ TRUE, FALSE = ("true", "yes", "t", "y", "1"), ("false", "no", "f", "n", "0")
 NO_TIME = np.iinfo(np.int64).min
 """A missing datetime, as numpy's NaT."""
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
-# What stands behind the end of a series; nobody looks at it.
-PADDING = {NUMBERS: np.nan, TEXTS: "", TIMES: NO_TIME}
-WORK = 2**25
-"""Squares of steps in a batch of series at most: attention has a number for each pair of steps."""
+PADDING = {NUMBERS: np.nan, TEXTS: "", TIMES: NO_TIME}  # of series, behind their end
 # What may stand beside a prediction, in this order.
 FURTHER = ("lower", "upper", "disagreement")
 # Names of columns that have another meaning in a table of predictions, whatever a label is called.
@@ -50,7 +47,8 @@ class OnnxModel:
     Attributes:
         session: of onnxruntime.
         facts: what the file says of itself: ``version``, ``config_hash``, ``task``, ``target_kind``, ``targets``,
-            ``classes``, ``quantiles``, ``schema``, ``reading`` and ``inputs``; of series, ``series``.
+            ``classes``, ``quantiles``, ``schema``, ``reading`` and ``inputs``.
+        series: of series ``length`` (the input of their lengths), ``context``, ``horizon`` and ``values``; else None.
 
     Raises:
         InputError: the file was not exported by colonnade.
@@ -74,12 +72,8 @@ class OnnxModel:
             raise InputError("the file was not exported by colonnade: it does not say which columns it takes")
         plain = ("version", "config_hash", "task", "target_kind")
         self.facts: dict[str, Any] = {k: v if k in plain else json.loads(v) for k, v in found.items()}
+        self.series: dict[str, Any] | None = self.facts.get("series")
         self.outputs = [output.name for output in self.session.get_outputs()]
-
-    @property
-    def series(self) -> dict[str, Any] | None:
-        """Of series ``length`` (the input of their lengths), ``context``, ``horizon`` and ``values``; else None."""
-        return self.facts.get("series")
 
     @property
     def columns(self) -> list[str]:
@@ -122,7 +116,6 @@ class OnnxModel:
         """Predictions as columns, see :func:`headings`."""
         facts = self.facts
         if self.series is not None and len(self.series["values"]) > 1:
-            # Step by step, all values of a step side by side.
             outputs = {name: values.reshape(len(values), -1, *values.shape[3:]) for name, values in outputs.items()}
         return headings(outputs, kind=facts["target_kind"], targets=facts["targets"], classes=facts["classes"])
 
@@ -147,10 +140,10 @@ class OnnxModel:
         """Some rows of feeds; of series no more steps than the longest of them has."""
         part = {name: values[start : start + rows] for name, values in feeds.items()}
         length = None if self.series is None else self.series["length"]
-        if length is None:
-            return part
-        longest = part[length].max(initial=1)
-        return {name: values if name == length else values[:, :longest] for name, values in part.items()}
+        if length is not None:
+            longest = part[length].max(initial=1)
+            part = {name: values if name == length else values[:, :longest] for name, values in part.items()}
+        return part
 
     def _padded(self, columns: Mapping[str, Any], series: Mapping[str, Any]) -> dict[str, np.ndarray]:
         """Feeds of series: side by side, padded to the longest."""
@@ -159,21 +152,18 @@ class OnnxModel:
         length = np.array([len(steps) for steps in columns[first]], dtype=np.int64)
         for i, n in enumerate(length):
             if n < (context or 1):
-                needs = "a step is needed" if context is None else f"a forecast looks back at {context}"
-                raise InputError(f"series {i} has {n} steps: {needs}")
+                raise InputError(f"series {i} has {n} steps, and {context or 1} are needed")
             for given in inputs:
                 if (other := len(columns[given["column"]][i])) != n:
                     raise InputError(f"series {i}: '{given['column']}' has {other} steps, and '{first}' {n}")
-        left_out = length - (context or length)
-        used = length - left_out
-        valid = np.arange(used.max(initial=1)) < used[:, None]
-        ends = {"ends": used.cumsum(), "left_out": left_out, "used": used}
+        skipped = length - (context or length)
+        valid = np.arange((length - skipped).max(initial=1)) < (length - skipped)[:, None]
+        ends = {"ends": (length - skipped).cumsum(), "length": length}
         blocks: dict[str, list[np.ndarray]] = {}
         for given in inputs:
-            flat = _flat([steps[skip:] for steps, skip in zip(columns[given["column"]], left_out)])
-            values = _READERS[given["block"]](flat, given | ends, self.facts["reading"])
-            padded = np.full(valid.shape, PADDING[given["block"]], dtype=values.dtype)
-            padded[valid] = values
+            flat = _flat([steps[skip:] for steps, skip in zip(columns[given["column"]], skipped)])
+            padded = np.full(valid.shape, PADDING[given["block"]], dtype=TYPES[given["block"]])
+            padded[valid] = _READERS[given["block"]](flat, given | ends, self.facts["reading"])
             blocks.setdefault(given["name"], []).append(padded if given["place"] is None else padded[..., None])
         feeds = {name: np.concatenate(parts, axis=-1) for name, parts in blocks.items()}
         return feeds if series["length"] is None else feeds | {series["length"]: length}
@@ -213,16 +203,16 @@ class OnnxModel:
         return {name: table[name] for name in self.columns if name in table}
 
 
-def at_once(steps: int) -> int:
-    """Series of so many steps that are given to a model at once."""
-    return max(1, WORK // max(steps, 1) ** 2)
-
-
 def _flat(series: Sequence[Any]) -> Any:
     """The steps of all series one after the other."""
     if series and all(isinstance(steps, np.ndarray) and steps.dtype.kind in "fiubM" for steps in series):
         return np.concatenate(series)
     return [value for steps in series for value in _objects(steps)]
+
+
+def at_once(steps: int) -> int:
+    """Series of so many steps that are given to a model at once: attention has a number for each pair of steps."""
+    return max(1, 2**25 // max(steps, 1) ** 2)
 
 
 def _number(values: Any, given: Mapping[str, Any], reading: Mapping[str, Any]) -> np.ndarray:
@@ -346,7 +336,7 @@ def _wrong(given: Mapping[str, Any], value: Any, row: int, wanted: str) -> Input
     where = f"row {row}"
     if "ends" in given:
         i = int(np.searchsorted(given["ends"], row, side="right"))
-        where = f"series {i}, step {row - given['ends'][i] + given['used'][i] + given['left_out'][i]}"
+        where = f"series {i}, step {row - given['ends'][i] + given['length'][i]}"
     return InputError(f"column '{given['column']}', {where}: {value!r} is no {wanted}")
 
 

@@ -45,9 +45,7 @@ def tails(frame: pl.DataFrame, features: Sequence[str], context: int) -> pl.Data
     return frame.with_columns(pl.col(name).list.tail(context) for name in features)
 
 
-def windowed(
-    table: Table, targets: Sequence[str], *, context: int, horizon: int, at_most: int | None = None
-) -> Table:
+def windowed(table: Table, targets: Sequence[str], *, context: int, horizon: int, at_most: int | None = None) -> Table:
     """A row for each window of each series: its context as lists, what is forecast as numbers.
 
     Args:
