@@ -75,8 +75,6 @@ def method_for(asked: str, network: nn.Module, spec: BatchSpec) -> str:
     Raises:
         ConfigError: the method does not fit the model, or none does.
     """
-    if spec.n_steps is not None:
-        raise ConfigError("method: models of sequences are not explained yet: explain=none")
     quantiles = spec.target_kind == "real" and len(spec.out_shape) > 1
     fits = {
         # Where rows are looked up, neighbours change by jumps, of which gradients see nothing.

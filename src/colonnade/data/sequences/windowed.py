@@ -71,11 +71,7 @@ def windowed(table: Table, targets: Sequence[str], *, context: int, horizon: int
     if at_most is not None and at_most < len(of):
         chosen = np.linspace(0, len(of) - 1, at_most).astype(np.int64)
         of, begin = of[chosen], begin[chosen]
-    past = begin[:, None] + np.arange(context)
-    columns = {
-        name: steps[name].gather(past.ravel()).reshape((len(of), context)).arr.to_list().alias(name)
-        for name in features
-    }
+    columns = _lists(steps, begin, context)
     for i, label in enumerate(ahead(targets, horizon)):
         step, value = divmod(i, len(targets))
         columns[label] = steps[targets[value]].gather(begin + context + step).alias(label)
@@ -83,3 +79,30 @@ def windowed(table: Table, targets: Sequence[str], *, context: int, horizon: int
     return replace(
         table, frame=pl.DataFrame([*columns.values(), *(others[name].gather(of) for name in others.columns)])
     )
+
+
+def windows_at(table: Table, begin: np.ndarray, context: int) -> Table:
+    """A row for each window that begins at a step, counted over all series in their order.
+
+    Args:
+        table: a row for each series.
+        begin: ``(N,)`` int64; the steps from there on belong to one series.
+        context: steps of a window.
+    """
+    steps, offsets = steps_of(table.frame, table.schema.features)
+    of = np.searchsorted(offsets, begin, side="right") - 1
+    others = table.frame.select(pl.exclude(table.schema.features))
+    return replace(
+        table,
+        frame=pl.DataFrame(
+            [*_lists(steps, begin, context).values(), *(others[name].gather(of) for name in others.columns)]
+        ),
+    )
+
+
+def _lists(steps: pl.DataFrame, begin: np.ndarray, context: int) -> dict[str, pl.Series]:
+    past = (begin[:, None] + np.arange(context)).ravel()
+    return {
+        name: steps[name].gather(past).reshape((len(begin), context)).arr.to_list().alias(name)
+        for name in steps.columns
+    }
