@@ -63,6 +63,10 @@ class Cells(Game):
         cat = torch.where(at_step[..., self.sources.cat], rows.cat, other.cat[0][place])
         return self(Batch(num=num, cat=cat, mask=rows.mask))
 
+    def nothing_kept(self, rows: Batch, other: Batch) -> Tensor:
+        """See the base class; the other has the length of each."""
+        return self.value(rows, other, torch.zeros(len(rows), self.n_players, dtype=torch.bool))
+
     def part_of(self, rows: Batch) -> Tensor:
         """The part of each step, ``(N, T)`` int64; of the padding, the last."""
         step = torch.arange(rows.num.shape[1])

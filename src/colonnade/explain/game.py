@@ -47,6 +47,10 @@ class Game:
         """Scores of encoded rows, ``(N, outputs)`` float64."""
         return torch.cat([self.scores.of_raw(self.network(piece).raw) for piece in rows.split(self.block)])
 
+    def nothing_kept(self, rows: Batch, other: Batch) -> Tensor:
+        """Scores of rows that take everything from one other, ``(N, outputs)`` float64."""
+        return self(other).expand(len(rows), -1)
+
     def value(self, rows: Batch, other: Batch, kept: Tensor) -> Tensor:
         """Scores of rows that keep some columns and take the rest from others.
 

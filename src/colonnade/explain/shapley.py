@@ -30,17 +30,20 @@ def permutation_shapley(game: Game, rows: Batch, background: Batch, choice: Tens
     used = game.used
     n = len(used)
     generator = torch.Generator().manual_seed(seed)
-    at_rows, at_background = game(rows), game(background)
+    at_rows = game(rows)
+    at_background = torch.zeros_like(at_rows)
     total = torch.zeros(len(rows), n, at_rows.shape[1], dtype=torch.float64)
     for b in range(len(background)):
+        other = background.rows(b, b + 1)
+        start = game.nothing_kept(rows, other)
+        at_background += start / len(background)
         rank = torch.rand(len(rows), n, generator=generator).argsort(1)
         for order in (rank, n - 1 - rank):
-            start = at_background[b].expand_as(at_rows)
-            total += _walk(game, rows, background.rows(b, b + 1), order, used, start, at_rows)
+            total += _walk(game, rows, other, order, used, start, at_rows)
     values = torch.zeros(len(rows), game.n_players, choice.shape[1], dtype=torch.float64)
     mean = total / (2 * len(background))
     values[:, used] = mean.gather(2, choice[:, None].expand(-1, n, -1))
-    return Attribution(values=values, base=at_background.mean(0)[choice])
+    return Attribution(values=values, base=at_background.gather(1, choice))
 
 
 def _walk(game: Game, rows: Batch, other: Batch, rank: Tensor, used: Tensor, start: Tensor, end: Tensor) -> Tensor:

@@ -54,8 +54,11 @@ def draw(explanation: Explanation, rows: pl.DataFrame, row_id: np.ndarray) -> di
             title = f"Row {row_id[row]}: {style.shorten(view.outputs[row], 30)}"
             if view.over_time is not None:
                 steps = {column: rows[column][row].to_list() for column in explanation.columns}
-                about = {"title": title.replace("Row", "Series", 1), "unit": explanation.unit}
-                figures[f"heatmap_{name}{suffix}"] = heatmap.single(view, row, explanation.columns, steps, **about)
+                what = "Window before step" if view.over_time.forecast else "Series"
+                title = f"{what} {row_id[row]}: {style.shorten(view.outputs[row], 40)}"
+                figures[f"heatmap_{name}{suffix}"] = heatmap.single(
+                    view, row, explanation.columns, steps, title=title, unit=explanation.unit
+                )
                 continue
             texts = [f"{column} = {_text(rows[column][row])}" for column in explanation.columns]
             figures[f"waterfall_{name}{suffix}"] = waterfall(view, row, texts, title=title, unit=explanation.unit)

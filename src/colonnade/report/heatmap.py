@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.colors import LinearSegmentedColormap
     from matplotlib.figure import Figure
+    from matplotlib.image import AxesImage
 
 MAX_COLUMNS = 16
 BAND = 0.34
@@ -129,7 +130,7 @@ def _map(
     length: int | None,
     shades: LinearSegmentedColormap,
     limits: tuple[float, float],
-) -> object:
+) -> AxesImage:
     at = _edges(over_time, values.shape[1], single=length is not None)
     image = main.imshow(
         values,
@@ -190,8 +191,8 @@ def _shades(*colours: str) -> LinearSegmentedColormap:
     return LinearSegmentedColormap.from_list("contributions", colours)
 
 
-def _bar(fig: Figure, image: object, main: Axes, text: str, extend: Literal["max", "both"]) -> None:
-    bar = fig.colorbar(image, ax=main, orientation="horizontal", fraction=0.05, pad=0.02, aspect=45, extend=extend)  # type: ignore[arg-type]
-    bar.outline.set_visible(False)  # type: ignore[operator]
+def _bar(fig: Figure, image: AxesImage, main: Axes, text: str, extend: Literal["max", "both"]) -> None:
+    bar = fig.colorbar(image, ax=main, orientation="horizontal", fraction=0.05, pad=0.02, aspect=45, extend=extend)
+    bar.ax.set_frame_on(False)
     bar.ax.tick_params(colors=style.INK, labelsize=style.SMALL, length=2, color=style.FAINT)
     bar.set_label(text, fontsize=style.NORMAL, color=style.INK)

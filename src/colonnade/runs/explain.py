@@ -65,10 +65,10 @@ def explain(
     with folder.locked():
         if data is None:
             assert own is not None
-            rows, split = own.explained(options.rows, options.seed)
+            rows, split = own.explained(options.rows_of(loaded.spec), options.seed)
         else:
             whole = _read(loaded, data)
-            rows, split = sample(whole, np.arange(len(whole)), options.rows, options.seed), NEW
+            rows, split = sample(whole, np.arange(len(whole)), options.rows_of(loaded.spec), options.seed), NEW
             report_unknown(loaded, rows)
         if background is None:
             assert own is not None
@@ -94,7 +94,7 @@ def explain_missing(cfg: DictConfig, folder: RunFolder, frame: Any = None) -> No
         instead = "name files with such rows, data.path=rows.csv background=others.csv"
         table = table or own_table(model, loaded, instead, frame)
         own = own_parts(model.path, loaded, table)
-        rows, part = own.explained(options.rows, options.seed)
+        rows, part = own.explained(options.rows_of(loaded.spec), options.seed)
         with model.locked():
             _explained(model, loaded, rows, part, own.sample("train", options.background, options.seed), options)
         log.info("%s: %s, %s, figures/", model.path, ATTRIBUTIONS, EXPLANATION)
