@@ -16,11 +16,19 @@ LEAST = 16
 
 
 def integrated_gradients(
-    game: Game, network: Network, names: tuple[str, ...], rows: Batch, background: Batch, choice: Tensor, *, steps: int
+    game: Game,
+    network: Network,
+    names: tuple[str, ...],
+    rows: Batch,
+    background: Batch,
+    choice: Tensor,
+    *,
+    steps: int,
+    by_step: bool = False,
 ) -> Attribution:
     """Integrate the gradient along the straight line from the mean embedding of the background to that of a row.
 
-    Of series, the mean is that of all steps, and every step is attributed.
+    Of series every step is attributed; the mean is that of all steps, or of each by itself.
 
     Sundararajan, Taly and Yan, *Axiomatic Attribution for Deep Networks*, ICML 2017; by Gauss-Legendre quadrature. At
     the embeddings, a category is attributed like a number. The mean of what the embeddings give for background rows is
@@ -33,6 +41,7 @@ def integrated_gradients(
         rows, background: encoded rows.
         choice: ``(N, views)`` int64, outputs that each row is explained for.
         steps: nodes of the quadrature.
+        by_step: of series which are all equally long, the baseline has a mean for each step: it is a mean series.
     """
     from captum.attr import IntegratedGradients
 
@@ -46,7 +55,7 @@ def integrated_gradients(
 
     method = IntegratedGradients(score, multiply_by_inputs=True)
     with torch.no_grad():
-        start = _mean_embedding(network, background, game.block)
+        start = _mean_embedding(network, background, game.block, by_step=by_step)
     # Of series, all steps are embedded.
     steps_of_row = rows.num.shape[1:-1]
     at_once = max(LEAST, NUMBERS // (network.layout.d_flat * steps_of_row.numel()))
@@ -72,11 +81,12 @@ def integrated_gradients(
     return Attribution(values=values, base=base)
 
 
-def _mean_embedding(network: Network, rows: Batch, block: int) -> Tensor:
-    """Of all rows, or all valid steps of series, ``(d_flat,)``."""
-    total, n = torch.zeros(network.layout.d_flat), 0
+def _mean_embedding(network: Network, rows: Batch, block: int, *, by_step: bool) -> Tensor:
+    """Of all rows, or all valid steps of series, ``(d_flat,)``; of each step ``(T, d_flat)``."""
+    total, n = torch.zeros(()), 0
     for piece in rows.split(block):
         embedded = network.embed(piece)
-        valid = embedded.flatten(0, -2) if piece.mask is None else embedded[piece.mask]
-        total, n = total + valid.sum(0), n + len(valid)
+        if not by_step:
+            embedded = embedded.flatten(0, -2) if piece.mask is None else embedded[piece.mask]
+        total, n = total + embedded.sum(0), n + len(embedded)
     return total / n

@@ -59,16 +59,20 @@ def explain_series(subject: Subject, rows: pl.DataFrame, background: pl.DataFram
     game = Cells(subject.network, scores_of(subject.task, subject.spec), sources, steps=explained.num.shape[1])
     score = game(explained)
     choice = game.scores.chosen(score)
+    forecast = subject.spec.horizon is not None
     start = time.process_time()
     if method == GRADIENTS:
         assert isinstance(subject.network, Network)
-        found = integrated_gradients(game, subject.network, names, explained, others, choice, steps=options.steps)
+        # Windows begin anywhere: their mean is flat but for noise.
+        by_step = not forecast and _equally_long(explained, others)
+        found = integrated_gradients(
+            game, subject.network, names, explained, others, choice, steps=options.steps, by_step=by_step
+        )
     else:
         some = others.rows(0, min(len(others), options.samples))
         cells = permutation_shapley(game, explained, some, choice, seed=options.seed)
         found = Attribution(values=game.spread(cells.values, explained), base=cells.base)
     milliseconds = 1000 * (time.process_time() - start) / rows.height
-    forecast = subject.spec.horizon is not None
     return Explanation(
         method=method,
         unit=game.scores.unit,
@@ -90,6 +94,10 @@ def _steps(*series: RawColumns) -> RawColumns:
     for name in ("num", "cat", "time"):
         blocks.append(torch.cat([getattr(some, name)[some.mask] for some in series]))
     return RawColumns(*blocks)
+
+
+def _equally_long(rows: Batch, others: Batch) -> bool:
+    return rows.mask is None and others.mask is None and rows.num.shape[1] == others.num.shape[1]
 
 
 def _without_needless_mask(rows: Batch) -> Batch:

@@ -103,7 +103,7 @@ def single(
     style.few_ticks(side)
     missing = view.score[row] - view.base[row] - found.sum()
     rest = f", {missing:+.2g} not attributed" if abs(missing) > 0.01 * np.abs(found).sum() else ""
-    about = f"score {style.number(view.score[row])}, from {style.number(view.base[row])} of a flat series{rest}"
+    about = f"score {style.number(view.score[row])}, from {style.number(view.base[row])} of the background{rest}"
     style.label(top, title=about)
     style.label(side, x="of the series")
     style.label(main, x=_axis(over_time, single=True))
