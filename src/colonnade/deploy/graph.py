@@ -21,13 +21,13 @@ from colonnade.core.spec import BatchSpec
 from colonnade.data.columns import FIRST_LEVEL, MISSING, UNKNOWN
 from colonnade.data.lookup import Lookup
 from colonnade.deploy.inputs import INTERNAL, NUMBERS, TEXTS, TIMES, Input
+from colonnade.deploy.trees import ML, plant, with_trees
 from colonnade.training.predictor import Predictor
 
 if TYPE_CHECKING:
     import onnx_ir as ir
 
 OPSET, OPSET_ML = 20, 3
-ML = "ai.onnx.ml"
 BATCH = "batch"
 OUTPUTS = ("label", "probability", "value", "quantile")
 """Names of all outputs that decoders give; what follows a decoder may add others."""
@@ -133,7 +133,9 @@ def build_graph(
             f"export: the model holds {size / 2**30:.1f} GiB, and an ONNX file 2 at most: use a smaller one"
         )
     with _quiet():
-        model = _exported(RawPredictor(predictor, lookup), lookup)
+        traceable, trees = with_trees(predictor)
+        model = _exported(RawPredictor(traceable, lookup), lookup, output_names(predictor, lookup))
+        plant(model, trees)
         _simplify(model)
         _hide_names(model)
         _front(model, lookup, inputs)
@@ -146,7 +148,7 @@ def build_graph(
         return Graph(shipped=_serialised(model, inputs, facts), checked=checked)
 
 
-def _exported(module: RawPredictor, lookup: Lookup) -> ir.Model:
+def _exported(module: RawPredictor, lookup: Lookup, names: list[str]) -> ir.Model:
     """The part between the strings, its inputs called as their blocks."""
     n_text = len(lookup.cat) - module.n_boolean
     blocks = {
@@ -155,7 +157,6 @@ def _exported(module: RawPredictor, lookup: Lookup) -> ir.Model:
         TIMES: torch.zeros((3, len(lookup.time)), dtype=torch.int64),
     }
     blocks = {block: values for block, values in blocks.items() if values.shape[1]}
-    names = output_names(module.predictor, lookup)
     try:
         with torch.no_grad():
             program = torch.onnx.export(
