@@ -13,7 +13,7 @@ from colonnade.nn.backbones.nlinear import NLinear
 from colonnade.nn.backbones.patchtst import PatchTST
 from colonnade.nn.forecast import ForecastNetwork
 from colonnade.testing.backbones import backbones_in
-from colonnade.testing.forecasts import CHECKS
+from colonnade.testing.forecasts import CHECKS, check_export
 
 CASES = {
     "nlinear": partial(NLinear),
@@ -35,3 +35,8 @@ def test_every_backbone_that_forecasts_is_covered():
 @pytest.mark.parametrize("check", CHECKS, ids=lambda check: check.__name__)
 def test_contract(case, check):
     check(partial(build, case))
+
+
+@pytest.mark.parametrize("case", CASES)
+def test_export(case):
+    check_export(partial(build, case))

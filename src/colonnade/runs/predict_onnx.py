@@ -13,6 +13,8 @@ from colonnade.core.errors import ConfigError, SchemaError
 from colonnade.core.optional import optional_import
 from colonnade.core.schema import Schema
 from colonnade.data.dataset import TableDataset
+from colonnade.data.sequences.dataset import SequenceDataset
+from colonnade.deploy.rows import columns_of
 from colonnade.deploy.runtime import InputError, OnnxModel
 from colonnade.runs.predictions import as_frame, check_out, with_key, write_frame
 
@@ -45,10 +47,11 @@ def predict_onnx(model: Path | str, data: Any, out: Path | str | None = None) ->
     except InputError as error:
         raise ConfigError(f"model='{model}': {error}") from error
     schema = Schema.from_dict(loaded.facts["schema"])
-    dataset = TableDataset(**loaded.facts["reading"])
+    kind = TableDataset if loaded.series is None else SequenceDataset
+    dataset = kind(**loaded.facts["reading"])
     table = dataset.read_new(data, schema, need_target=False)
     try:
-        found = loaded.predict({name: table.frame[name].to_numpy() for name in loaded.columns})
+        found = loaded.predict(columns_of(table.frame, loaded.columns))
     except InputError as error:
         raise SchemaError(str(error)) from error
     frame = as_frame({"row_id": np.arange(table.frame.height), **loaded.named(found)})

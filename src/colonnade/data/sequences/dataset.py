@@ -7,16 +7,11 @@ from dataclasses import replace as dc_replace
 from typing import TYPE_CHECKING, Any
 
 import polars as pl
-import torch
-from torch import Tensor
 
 from colonnade.core.schema import Schema
 from colonnade.data.cast import Infinite
-from colonnade.data.columns import RawColumns
 from colonnade.data.dataset import Source, TableDataset
-from colonnade.data.lookup import Lookup
-from colonnade.data.sequences.fold import fold, in_order, steps_of
-from colonnade.data.sequences.store import padded
+from colonnade.data.sequences.fold import fold, in_order, lists_of, steps_of
 from colonnade.data.sequences.wide import from_wide
 from colonnade.data.sequences.windowed import tails, windowed
 from colonnade.data.sources.ts import SERIES
@@ -24,6 +19,9 @@ from colonnade.data.sources.written import Written
 from colonnade.data.table import Table
 
 if TYPE_CHECKING:
+    # Files are read without torch where an exported model is applied.
+    from colonnade.data.columns import RawColumns
+    from colonnade.data.lookup import Lookup
     from colonnade.data.sequences.datamodule import SequenceDataModule
 
 ORDER = "orders the steps"
@@ -169,21 +167,16 @@ class SequenceDataset(TableDataset):
 
     def steps(self, frame: pl.DataFrame) -> pl.DataFrame:
         """The steps of series, one after the other."""
-        return steps_of(frame, _lists(frame))[0]
+        return steps_of(frame, lists_of(frame))[0]
 
     def raw(self, lookup: Lookup, frame: pl.DataFrame) -> RawColumns:
         """Series as a predictor takes them, padded to the longest; of those that are forecast, the last steps."""
+        from colonnade.data.sequences.raw import raw_series
+
+        features = lists_of(frame)
         if self.context is not None:
-            frame = tails(frame, _lists(frame), self.context)
-        steps, offsets = steps_of(frame, _lists(frame))
-        rows, offset = lookup(steps), torch.from_numpy(offsets)
-        index, mask = padded(offset[:-1], offset.diff())
-
-        def series(values: Tensor) -> Tensor:
-            # Padding repeats a step, so that it is a value like any other; what it becomes is masked.
-            return values.index_select(0, index.flatten()).unflatten(0, index.shape)
-
-        return RawColumns(num=series(rows.num), cat=series(rows.cat), time=series(rows.time), mask=mask)
+            frame = tails(frame, features, self.context)
+        return raw_series(lookup, frame, features)
 
     def _looked_back_at(self, table: Table) -> Table:
         """What is forecast is a channel like the others."""
@@ -211,8 +204,3 @@ class SequenceDataset(TableDataset):
     def _as_read(self, long: pl.DataFrame, ordered: pl.DataFrame) -> bool:
         """Whether rows are still those of the file, so that lines can be named."""
         return self.channels is None and long[self.id].equals(ordered[self.id]) and self.order_by is None
-
-
-def _lists(frame: pl.DataFrame) -> list[str]:
-    """Columns that hold the steps."""
-    return [name for name, dtype in frame.schema.items() if dtype == pl.List]

@@ -45,14 +45,15 @@ def tails(frame: pl.DataFrame, features: Sequence[str], context: int) -> pl.Data
     return frame.with_columns(pl.col(name).list.tail(context) for name in features)
 
 
-def windowed(table: Table, targets: Sequence[str], *, context: int, horizon: int) -> Table:
+def windowed(table: Table, targets: Sequence[str], *, context: int, horizon: int, at_most: int | None = None) -> Table:
     """A row for each window of each series: its context as lists, what is forecast as numbers.
 
     Args:
         table: a row for each series.
         targets: what is forecast.
         context: steps of a list.
-        horizon: steps that are forecast.
+        horizon: steps that are forecast; 0: windows are only looked back at.
+        at_most: so many windows, evenly spread over all; None: all.
 
     Raises:
         DataError: no series has a whole window.
@@ -67,6 +68,9 @@ def windowed(table: Table, targets: Sequence[str], *, context: int, horizon: int
         )
     of = np.repeat(np.arange(len(counts)), counts)
     begin = offsets[:-1][of] + np.arange(len(of)) - np.repeat(np.cumsum(counts) - counts, counts)
+    if at_most is not None and at_most < len(of):
+        chosen = np.linspace(0, len(of) - 1, at_most).astype(np.int64)
+        of, begin = of[chosen], begin[chosen]
     past = begin[:, None] + np.arange(context)
     columns = {
         name: steps[name].gather(past.ravel()).reshape((len(of), context)).arr.to_list().alias(name)
