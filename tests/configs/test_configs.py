@@ -31,7 +31,7 @@ COUNTS = {
     "callbacks": 6,
     "cluster": 1,
     "cv": 7,
-    "data": 32,
+    "data": 33,
     "experiment": 8,
     "explain": 2,
     "export": 2,
@@ -40,12 +40,12 @@ COUNTS = {
     "launcher": 3,
     "loader": 2,
     "logger": 5,
-    "model": 37,
+    "model": 39,
     "optim": 3,
     "pipeline": 7,
     "search": 34,
     "split": 10,
-    "task": 8,
+    "task": 10,
     "trainer": 4,
     "tune": 7,
     "uncertainty": 2,
@@ -76,7 +76,8 @@ TREES = ("random_forest", "xgboost", "lightgbm", "catboost")
 REFUSED = {("random_forest", "quantile"), ("modernnca", "quantile")}
 # Models of whole series, and those that forecast; splits and data that go with one or the other.
 OF_SEQUENCES = ("gru", "inception_time", "lstm", "resnet1d", "transformer")
-OF_FORECASTS = ("dlinear", "naive", "nlinear", "patchtst", "seasonal_naive")
+OF_FORECASTS = ("dlinear", "ets", "naive", "nlinear", "patchtst", "seasonal_naive", "theta")
+FORECASTS = ("forecast", "forecast_distribution", "forecast_quantile")
 STEPWISE = ("split=ett_hours", "split=horizon")
 SEQUENCES = (
     "arrowhead",
@@ -87,7 +88,7 @@ SEQUENCES = (
     "japanese_vowels",
     "sequences",
 )
-SERIES = ("airline_passengers", "etth1")
+SERIES = ("airline_passengers", "co2", "etth1")
 OWN = ("data=table", "data=sequences")
 
 
@@ -144,16 +145,18 @@ def model_words(tmp_path: Path, model: str, *more: str, target: str) -> list[str
 def forecast_words(tmp_path: Path, model: str, *more: str) -> list[str]:
     """Words that choose a model, and the small table as one series of a hundred steps, to be forecast."""
     found = [word for word in words(tmp_path, target="[number,other]") if "yes" not in word]
-    series = ["data=sequences", "data.id=null", "data.context=24", "data.horizon=3", "task=forecast", "split=horizon"]
+    series = ["data=sequences", "data.id=null", "data.context=24", "data.horizon=3", "data.season=7", "split=horizon"]
+    if not any(word.startswith("task=") for word in more):
+        series.append("task=forecast")
     used = [f"data.exclude.{name}='no channel'" for name in ("part", "team", "day", "yes")]
     return [*found, *added(*series, *used, f"model={model}", *more)]
 
 
 def pairs() -> list[tuple[str, str]]:
     """Every model, with the tasks that it may learn."""
-    tasks = [name for name in FOUND["task"] if name not in ("auto", "forecast")]
+    tasks = [name for name in FOUND["task"] if name not in ("auto", *FORECASTS)]
     learned = [(model, task) for model in FOUND["model"] for task in tasks if model not in OF_FORECASTS]
-    return [*learned, *((model, "forecast") for model in (*OF_SEQUENCES, *OF_FORECASTS))]
+    return [*learned, *((model, task) for model in (*OF_SEQUENCES, *OF_FORECASTS) for task in FORECASTS)]
 
 
 def choices(*groups: str) -> list[str]:
@@ -259,8 +262,8 @@ def test_series_are_divided_by_time(choice, tmp_path):
 @pytest.mark.parametrize(("model", "task"), pairs())
 def test_every_model_runs_forward_on_every_task(model, task, tmp_path):
     short = ["model.n_estimators=5"] if model in TREES else []
-    if task == "forecast":
-        cfg = compose(forecast_words(tmp_path, model))
+    if task in FORECASTS:
+        cfg = compose(forecast_words(tmp_path, model, f"task={task}"))
     else:
         cfg = compose(model_words(tmp_path, model, f"task={task}", *short, target=TARGETS[task]))
     if (model, task) in REFUSED:

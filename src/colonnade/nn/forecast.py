@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from functools import partial
 
-from torch import nn
+from jaxtyping import Float
+from torch import Tensor, nn
 
 from colonnade.core.errors import ConfigError
 from colonnade.core.spec import BatchSpec
@@ -15,6 +17,24 @@ from colonnade.nn.embed.identity import Identity
 from colonnade.nn.embed.onehot import OneHot
 from colonnade.nn.head import Given
 from colonnade.nn.sequence import SequenceNetwork
+
+
+class Ahead(Given):
+    """No head: the representation is the forecast already, which is brought into the order of the targets.
+
+    Args:
+        d_in, n_members, out_shape: see :class:`~colonnade.nn.head.Given`.
+
+    Raises:
+        ConfigError: see there.
+    """
+
+    def forward(self, x: Float[Tensor, "b m d"]) -> Float[Tensor, "b m *out"]:
+        """``(B, members, Q * T)``, all targets of the first of ``Q`` numbers first, to ``(B, members, T, Q)``; of a
+        single number ``(B, members, T)``."""
+        if len(self.out_shape) == 1:
+            return x
+        return x.unflatten(-1, (self.out_shape[1], self.out_shape[0])).transpose(-1, -2)
 
 
 class ForecastNetwork(SequenceNetwork):
@@ -41,7 +61,7 @@ class ForecastNetwork(SequenceNetwork):
         backbone: Callable[..., ForecastBackbone],
         numerical: Callable[..., Embedding] = Identity,
         categorical: Callable[..., Embedding] = OneHot,
-        head: Callable[..., nn.Module] = Given,
+        head: Callable[..., nn.Module] = Ahead,
     ) -> None:
         self._check_rank(spec)
         if spec.horizon is None or spec.n_steps is None:
@@ -49,7 +69,8 @@ class ForecastNetwork(SequenceNetwork):
                 "model.backbone forecasts, and `data` says not how far: set data.horizon and data.context, or choose a "
                 "model that learns from whole series, such as model=gru"
             )
-        window = Window(context=spec.n_steps, horizon=spec.horizon, channels=spec.channels)
+        numbers = max(1, math.prod(spec.out_shape) // (spec.horizon * len(spec.channels)))
+        window = Window(context=spec.n_steps, horizon=spec.horizon * numbers, channels=spec.channels, roles=spec.roles)
         super().__init__(
             spec=spec,
             backbone=partial(backbone, window=window),

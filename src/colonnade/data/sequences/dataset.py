@@ -48,6 +48,8 @@ class SequenceDataset(TableDataset):
         horizon: steps of ``target`` that are forecast, from every step of a series; None: the target is one value of a
             whole series.
         context: steps that a forecast looks back at.
+        season: steps of a season of what is forecast, such as 24 hours of a day; 1: none is known. Errors are compared
+            with those of a seasonal naive forecast (``mase``), and baselines take it as their period.
         channels: names of the channels of a wide table, whose columns hold all channels of the first step, then of the
             second, ...; None: the table is long.
         delimiter, decimal, encoding, header, missing, replace, select, filter, columns, levels, exclude, weight, group:
@@ -73,6 +75,7 @@ class SequenceDataset(TableDataset):
         time: str | None = None,
         horizon: int | None = None,
         context: int | None = None,
+        season: int = 1,
         channels: Sequence[str] | None = None,
         delimiter: str | None = None,
         decimal: str = ".",
@@ -130,7 +133,7 @@ class SequenceDataset(TableDataset):
             raise ValueError(f"channels={list(channels)}: one name or more, each once")
         if (horizon is None) != (context is None):
             raise ValueError(f"horizon={horizon} and context={context}: a forecast needs both")
-        for key, value in (("horizon", horizon), ("context", context)):
+        for key, value in (("horizon", horizon), ("context", context), ("season", season)):
             if value is not None and value < 1:
                 raise ValueError(f"{key}={value} must be at least 1")
         if horizon is not None and weight is not None:
@@ -139,6 +142,7 @@ class SequenceDataset(TableDataset):
         self.one = id is None
         self.horizon = horizon
         self.context = context
+        self.season = season
         self.order_by = time
         self.channels = None if channels is None else tuple(channels)
         if time is not None:

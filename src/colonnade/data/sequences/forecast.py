@@ -52,6 +52,11 @@ class ForecastDataModule(SequenceDataModule):
     """
 
     borders: Borders
+    names: tuple[str, ...]
+    """Of the series."""
+    naive_errors: np.ndarray
+    """Mean absolute difference of the train steps of each series to those a season before, ``(S, C)``; NaN where there
+    are none."""
 
     def _divide(self) -> tuple[dict[str, np.ndarray], dict[str, Tensor]]:
         asked, table = self._asked, self.table
@@ -60,7 +65,8 @@ class ForecastDataModule(SequenceDataModule):
             raise ConfigError("series are divided by time within each of them to be forecast: split=horizon")
         steps, offsets = steps_of(table.frame, table.schema.features)
         self.borders = self._splitter.borders(np.diff(offsets))
-        train = positions(np.stack([offsets[:-1], offsets[:-1] + self.borders.ends[:, 0]], axis=1))
+        ranges = np.stack([offsets[:-1], offsets[:-1] + self.borders.ends[:, 0]], axis=1)
+        train = positions(ranges)
         values = _values(steps, asked.target)
         mean, scale = values[train].mean(0), values[train].std(0)
         for name, spread in zip(asked.target, scale):
@@ -74,6 +80,9 @@ class ForecastDataModule(SequenceDataModule):
         )
         self.pipeline = self._unfitted.fit(steps, table.schema, torch.from_numpy(values[train]), train, self._seed)
         self._train = torch.from_numpy(train)
+        self.names = tuple(map(str, table.frame[table.schema.row_id or self._dataset_of_series.id]))
+        self.naive_errors, self._naive_error = _naive_errors(values, ranges, self._dataset_of_series.season)
+        self._counts = bool(((values >= 0) & (values % 1 == 0)).all())
         self._coded = torch.from_numpy(((values - mean) / scale).astype(np.float32))
         self.notes = [*table.notes, *self.pipeline.log]
         return {}, {}
@@ -113,7 +122,14 @@ class ForecastDataModule(SequenceDataModule):
         described = self._described(
             target=train.target, num=train.num[self._train], n_train=len(train), n_steps=self._asked.context
         )
-        return replace(described, horizon=train.horizon, channels=self._channels())
+        return replace(
+            described,
+            horizon=train.horizon,
+            channels=self._channels(),
+            season=self._dataset_of_series.season,
+            naive_error=self._naive_error * train.horizon,
+            counts=self._counts,
+        )
 
     def _channels(self) -> tuple[int, ...]:
         """Positions of the targets among the encoded numbers."""
@@ -133,10 +149,15 @@ class ForecastDataModule(SequenceDataModule):
             )
 
     @property
-    def _asked(self) -> Asked:
-        """What the data set asks to be forecast."""
+    def _dataset_of_series(self) -> SequenceDataset:
         dataset = self._dataset
         assert isinstance(dataset, SequenceDataset)
+        return dataset
+
+    @property
+    def _asked(self) -> Asked:
+        """What the data set asks to be forecast."""
+        dataset = self._dataset_of_series
         assert dataset.horizon is not None
         assert dataset.context is not None
         return Asked(tuple(dataset.target), dataset.context, dataset.horizon)
@@ -153,3 +174,25 @@ def _values(steps: pl.DataFrame, targets: Sequence[str]) -> np.ndarray:
                 "not forecast over yet"
             )
     return np.ascontiguousarray(steps.select(targets).to_numpy(), dtype=np.float64)
+
+
+def _naive_errors(values: np.ndarray, ranges: np.ndarray, season: int) -> tuple[np.ndarray, tuple[float, ...]]:
+    """Mean absolute difference of train steps to those a season before: of each series ``(S, C)``, and of all.
+
+    Args:
+        values: ``(N, C)``, the steps of all series.
+        ranges: train steps of each series, ``(S, 2)``.
+        season: steps.
+
+    Raises:
+        DataError: no series has more train steps than a season.
+    """
+    ranges = np.stack([np.minimum(ranges[:, 0] + season, ranges[:, 1]), ranges[:, 1]], axis=1)
+    count, later = np.diff(ranges)[:, 0], positions(ranges)
+    if not len(later):
+        raise DataError(f"no series has more train steps than a season (data.season={season})")
+    error = np.abs(values[later] - values[later - season])
+    series = np.repeat(np.arange(len(count)), count)
+    sums = np.stack([np.bincount(series, of_value, minlength=len(count)) for of_value in error.T], axis=1)
+    each = np.divide(sums, count[:, None], out=np.full_like(sums, np.nan), where=count[:, None] > 0)
+    return each, tuple(error.mean(0).tolist())

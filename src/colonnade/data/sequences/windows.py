@@ -58,6 +58,12 @@ class WindowStore:
         """Bytes of all tensors."""
         return sum(t.nbytes for t in self._tensors().values())
 
+    @property
+    def ranges(self) -> tuple[tuple[int, int], ...]:
+        """Of each series with windows the first step they look at, and the one behind the last that is forecast."""
+        counts, first = self.before.diff().tolist(), self.first.tolist()
+        return tuple((a - self.context, a + n + self.horizon - 1) for a, n in zip(first, counts) if n)
+
     def origins(self, index: Tensor) -> Tensor:
         """Steps at which the forecasts of windows begin, ``(B,)`` int64."""
         series = torch.searchsorted(self.before, index, right=True) - 1
