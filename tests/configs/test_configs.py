@@ -31,7 +31,7 @@ COUNTS = {
     "callbacks": 6,
     "cluster": 1,
     "cv": 7,
-    "data": 32,
+    "data": 34,
     "experiment": 8,
     "explain": 2,
     "export": 2,
@@ -40,10 +40,10 @@ COUNTS = {
     "launcher": 3,
     "loader": 2,
     "logger": 5,
-    "model": 37,
+    "model": 41,
     "optim": 3,
     "pipeline": 7,
-    "search": 34,
+    "search": 38,
     "split": 10,
     "task": 8,
     "trainer": 4,
@@ -73,18 +73,20 @@ AROUND = ("callbacks", "logger", "calibration", "uncertainty", "explain", "expor
 UNBUILT = {"trainer=gpu", "trainer=ddp"}
 # Models whose rounds are counted, and what a model says that it does not learn.
 TREES = ("random_forest", "xgboost", "lightgbm", "catboost")
-REFUSED = {("random_forest", "quantile"), ("modernnca", "quantile")}
+REFUSED = {("random_forest", "quantile"), ("modernnca", "quantile"), ("minirocket", "quantile")}
 # Models of whole series, and those that forecast; splits and data that go with one or the other.
-OF_SEQUENCES = ("gru", "inception_time", "lstm", "resnet1d", "transformer")
+OF_SEQUENCES = ("gru", "inception_time", "lite", "lstm", "mingru", "minirocket", "resnet1d", "tcn", "transformer")
 OF_FORECASTS = ("dlinear", "naive", "nlinear", "patchtst", "seasonal_naive")
 STEPWISE = ("split=ett_hours", "split=horizon")
 SEQUENCES = (
     "arrowhead",
     "basic_motions",
+    "covid3month",
     "digits_rows",
     "gunpoint",
     "italy_power_demand",
     "japanese_vowels",
+    "pendigits",
     "sequences",
 )
 SERIES = ("airline_passengers", "etth1")
@@ -148,7 +150,8 @@ def pairs() -> list[tuple[str, str]]:
     """Every model, with the tasks that it may learn."""
     tasks = [name for name in FOUND["task"] if name not in ("auto", "forecast")]
     learned = [(model, task) for model in FOUND["model"] for task in tasks if model not in OF_FORECASTS]
-    return [*learned, *((model, "forecast") for model in (*OF_SEQUENCES, *OF_FORECASTS))]
+    forecasts = [model for model in (*OF_SEQUENCES, *OF_FORECASTS) if model != "minirocket"]
+    return [*learned, *((model, "forecast") for model in forecasts)]
 
 
 def choices(*groups: str) -> list[str]:

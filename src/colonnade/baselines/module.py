@@ -14,6 +14,7 @@ from colonnade.baselines.problems import CLASSES, Problem, Rows, problems_of
 from colonnade.core.batch import Batch
 from colonnade.core.errors import ConfigError, DataError
 from colonnade.core.spec import BatchSpec
+from colonnade.data.sequences.store import SequenceStore
 from colonnade.data.store import Rows as Stored
 from colonnade.tasks.base import Task
 from colonnade.training.collect import Collected, Collector, forward_raw
@@ -104,4 +105,5 @@ def rows_of(store: Stored) -> Rows:
     """Encoded rows as arrays; of windows, the steps and what is forecast of them."""
     assert store.target is not None
     weight = None if store.weight is None else store.weight.cpu().numpy()
-    return Rows(store.num.cpu().numpy(), store.cat.cpu().numpy(), store.target.cpu().numpy(), weight)
+    spans = store.spans().cpu().numpy() if isinstance(store, SequenceStore) else None
+    return Rows(store.num.cpu().numpy(), store.cat.cpu().numpy(), store.target.cpu().numpy(), weight, spans)

@@ -38,12 +38,15 @@ class Rows:
         cat: ``(N, K)`` int32 codes: 0 missing, 1 unknown, 2 and above the levels.
         target: class indices ``(N,)``, labels ``(N, L)``, or standardised values ``(N, T)``.
         weight: ``(N,)`` float32; None means one.
+        spans: where a row is a sequence, its first step among ``num`` and ``cat``, and the one behind its last,
+            ``(N, 2)`` int64; None: a row is a row, or a window.
     """
 
     num: np.ndarray
     cat: np.ndarray
     target: np.ndarray
     weight: np.ndarray | None = None
+    spans: np.ndarray | None = None
 
     def __len__(self) -> int:
         return len(self.target)
