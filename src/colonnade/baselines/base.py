@@ -88,7 +88,7 @@ class Baseline(nn.Module, ABC):
         if spec.n_steps is not None and not self.sequential:
             raise ConfigError("`data` gives sequences, but this model takes the rows of a table")
         if spec.n_steps is None and self.sequential:
-            raise ConfigError("`data` gives the rows of a table, but this model takes series that are forecast")
+            raise ConfigError("`data` gives the rows of a table, but this model takes series")
         self.out_shape = spec.out_shape
         self.n_num = spec.n_num
         self.cardinalities = spec.cardinalities
@@ -118,6 +118,10 @@ class Baseline(nn.Module, ABC):
             cat: ``(B, [T,] K)`` int64 codes.
         """
 
+    def of_batch(self, batch: Batch) -> Tensor:
+        """:meth:`raw` of a batch; for those that look at more of it than numbers and codes."""
+        return self.raw(batch.num, batch.cat)
+
     def forward(self, batch: Batch) -> Output:
         """Raw outputs ``(B, 1, *out_shape)`` of a batch.
 
@@ -126,7 +130,7 @@ class Baseline(nn.Module, ABC):
         """
         if any(buffer.numel() == 0 for buffer in self.buffers()):
             raise RuntimeError("fit the model, or load what was fitted, before it predicts")
-        raw = self.raw(batch.num, batch.cat).to(batch.num.device, torch.float32)
+        raw = self.of_batch(batch).to(batch.num.device, torch.float32)
         # The length of the batch would be a constant to an export.
         return Output(raw=raw.reshape(raw.shape[0], 1, *self.out_shape))
 

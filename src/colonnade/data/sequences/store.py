@@ -64,6 +64,10 @@ class SequenceStore:
         """Bytes of all tensors."""
         return sum(t.nbytes for t in self._tensors().values())
 
+    def spans(self) -> Tensor:
+        """First step of each series and the one behind its last, ``(S, 2)`` int64."""
+        return torch.stack([self.offsets[:-1], self.offsets[1:]], dim=1)
+
     def gather(self, index: Tensor) -> Batch:
         """The series of ``index`` ``(B,)`` int64, on the store's device, in that order, padded to the longest of them.
 
