@@ -32,7 +32,7 @@ COUNTS = {
     "cluster": 1,
     "cv": 7,
     "data": 32,
-    "experiment": 8,
+    "experiment": 12,
     "explain": 2,
     "export": 2,
     "features": 9,
@@ -40,10 +40,10 @@ COUNTS = {
     "launcher": 3,
     "loader": 2,
     "logger": 5,
-    "model": 37,
+    "model": 41,
     "optim": 3,
     "pipeline": 7,
-    "search": 34,
+    "search": 38,
     "split": 10,
     "task": 8,
     "trainer": 4,
@@ -76,7 +76,17 @@ TREES = ("random_forest", "xgboost", "lightgbm", "catboost")
 REFUSED = {("random_forest", "quantile"), ("modernnca", "quantile")}
 # Models of whole series, and those that forecast; splits and data that go with one or the other.
 OF_SEQUENCES = ("gru", "inception_time", "lstm", "resnet1d", "transformer")
-OF_FORECASTS = ("dlinear", "naive", "nlinear", "patchtst", "seasonal_naive")
+OF_FORECASTS = (
+    "dlinear",
+    "itransformer",
+    "naive",
+    "nhits",
+    "nlinear",
+    "patchtst",
+    "seasonal_naive",
+    "tide",
+    "tsmixer",
+)
 STEPWISE = ("split=ett_hours", "split=horizon")
 SEQUENCES = (
     "arrowhead",

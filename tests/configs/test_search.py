@@ -31,7 +31,7 @@ from colonnade.tuning.space import Dimension, parse_space
 
 NAMES = sorted(path.stem for path in (shipped() / "search").glob("*.yaml"))
 OF_SEQUENCES = ("gru", "inception_time", "lstm", "resnet1d", "transformer")
-OF_FORECASTS = ("dlinear", "nlinear", "patchtst")
+OF_FORECASTS = ("dlinear", "itransformer", "nhits", "nlinear", "patchtst", "tide", "tsmixer")
 BETWEEN = 2
 # Rounds are not searched: early stopping finds their number.
 SHORT = dict.fromkeys(("xgboost", "lightgbm", "catboost", "random_forest"), ("model.n_estimators=5",))
