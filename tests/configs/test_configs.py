@@ -31,7 +31,7 @@ COUNTS = {
     "callbacks": 6,
     "cluster": 1,
     "cv": 7,
-    "data": 32,
+    "data": 37,
     "experiment": 12,
     "explain": 2,
     "export": 2,
@@ -44,7 +44,7 @@ COUNTS = {
     "optim": 3,
     "pipeline": 7,
     "search": 38,
-    "split": 10,
+    "split": 11,
     "task": 8,
     "trainer": 4,
     "tune": 7,
@@ -87,7 +87,7 @@ OF_FORECASTS = (
     "tide",
     "tsmixer",
 )
-STEPWISE = ("split=ett_hours", "split=horizon")
+STEPWISE = ("split=ett_hours", "split=horizon", "split=last_horizon")
 SEQUENCES = (
     "arrowhead",
     "basic_motions",
@@ -97,7 +97,15 @@ SEQUENCES = (
     "japanese_vowels",
     "sequences",
 )
-SERIES = ("airline_passengers", "etth1")
+SERIES = (
+    "airline_passengers",
+    "beijing_pm25",
+    "etth1",
+    "exchange_rate",
+    "m4_hourly",
+    "nyc_taxi",
+    "tourism",
+)
 OWN = ("data=table", "data=sequences")
 
 

@@ -149,6 +149,16 @@ def test_arguments_that_do_not_go_together(options, said):
         SequenceDataset(**options)
 
 
+def test_targets_have_the_units_of_a_pipeline_that_saw_a_sample():
+    datamodule = ready(series(n=(200, 150)), "pipeline.sample_rows=100")
+    spec = datamodule.spec
+    num, target = datamodule._stores["train"].num, datamodule._stores["train"].target
+    torch.testing.assert_close(num[:, list(spec.channels)], target, rtol=1e-4, atol=1e-5)
+    values = torch.from_numpy(series(n=(200, 150)).select("a", "b").to_numpy())
+    units = torch.tensor([spec.target_mean[:2], spec.target_scale[:2]], dtype=torch.float64)
+    torch.testing.assert_close(target.double() * units[1] + units[0], values, rtol=1e-4, atol=1e-4)
+
+
 def origins(datamodule, part):
     return [origin for batch in datamodule.loader_for(part) for origin in batch.row_id.tolist()]
 

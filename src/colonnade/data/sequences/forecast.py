@@ -80,13 +80,15 @@ class ForecastDataModule(SequenceDataModule):
         for name, spread in zip(asked.target, scale):
             if not spread > 0:
                 raise DataError(f"'{name}' is the same in all {len(train):,} train steps: nothing can be learned")
+        self.pipeline = self._unfitted.fit(steps, table.schema, torch.from_numpy(values[train]), train, self._seed)
+        if len(train) > self._unfitted.sample_rows:
+            mean, scale = self._units(steps, values, train)
         self.target = TargetCoder(
             kind=TargetKind.REAL,
             names=ahead(asked.target, asked.horizon),
             mean=tuple(mean.tolist()) * asked.horizon,
             scale=tuple(scale.tolist()) * asked.horizon,
         )
-        self.pipeline = self._unfitted.fit(steps, table.schema, torch.from_numpy(values[train]), train, self._seed)
         self._train = torch.from_numpy(train)
         self._coded = torch.from_numpy(((values - mean) / scale).astype(np.float32))
         for note in table.notes:
@@ -161,6 +163,19 @@ class ForecastDataModule(SequenceDataModule):
             if name not in names:
                 raise ConfigError(f"the pipeline leaves no number '{name}', which is forecast: pipeline=sequence")
         return tuple(names.index(name) for name in self._asked.target)
+
+    def _units(self, steps: pl.DataFrame, values: np.ndarray, train: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """Mean and scale by which the pipeline, whose statistics are of a sample, encodes the targets, ``(C,)`` each.
+
+        They are read off the steps at which each is least and largest.
+        """
+        ends = train[np.stack([values[train].argmin(0), values[train].argmax(0)])]
+        num = self.pipeline.encode(self.pipeline.code(steps[ends.ravel()]))[0][:, list(self._channels())]
+        encoded = num.double().numpy().reshape(*ends.shape, -1)
+        (least, largest), column = ends, np.arange(values.shape[1])
+        low, high = encoded[0, column, column], encoded[1, column, column]
+        scale = (values[largest, column] - values[least, column]) / np.where(high > low, high - low, 1.0)
+        return values[least, column] - low * scale, scale
 
     def _check_units(self, num: Tensor) -> None:
         seen = num[:_COMPARED, list(self._channels())]
