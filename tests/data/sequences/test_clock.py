@@ -52,8 +52,8 @@ def test_gaps_are_counted_within_a_series():
     assert found.ahead.tolist() == [1, 1, 3, 1, 1, 1, 2, 1]
     assert found.missing == 3
     assert found.note() == (
-        "times have gaps: a step is 1, and 3 steps in 2 gaps are missing (the longest 2); rows are taken as consecutive "
-        "steps (data.fill=forward puts the missing ones in)"
+        "times have gaps: a step is 1, and 3 steps in 2 gaps are missing (the longest 2); rows are taken as "
+        "consecutive steps (data.fill=forward puts the missing ones in)"
     )
     frame = pl.DataFrame({"id": ["a"] * 5 + ["b"] * 3, "at": times, "y": range(8)})
     whole = with_missing_steps(frame, found, kept={"id"}, times=times, where="x.csv")
@@ -66,14 +66,18 @@ def test_steps_that_are_uneven():
     found = spacing(times, one(5), None, "x.csv")
     assert found.uneven.tolist() == [3]
     assert found.note().startswith("times are uneven: most steps are 1 apart, 1 of 5 are no multiple of it")
-    with pytest.raises(DataError, match=r"x.csv: 1 of 5 rows are no multiple of 1 behind the one before \(3.4\): data.fill"):
+    with pytest.raises(
+        DataError, match=r"x.csv: 1 of 5 rows are no multiple of 1 behind the one before \(3.4\): data.fill"
+    ):
         with_missing_steps(pl.DataFrame({"at": times}), found, kept=(), times=times, where="x.csv")
 
 
 def test_a_wrong_time_is_not_filled_up_to():
     times = pl.Series("at", [*range(10), 100_000])
     found = spacing(times, one(11), None, "x.csv")
-    with pytest.raises(DataError, match="at steps of 1, 99,990 are missing between 11 .*: a time is wrong, or data.freq"):
+    with pytest.raises(
+        DataError, match="at steps of 1, 99,990 are missing between 11 .*: a time is wrong, or data.freq"
+    ):
         with_missing_steps(pl.DataFrame({"at": times}), found, kept=(), times=times, where="x.csv")
 
 

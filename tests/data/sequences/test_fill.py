@@ -50,6 +50,13 @@ def test_origins_are_those_whose_steps_are_all_there():
     assert not any(a + n == b and p == q for a, n, b, p, q in zip(starts, counts, starts[1:], of, of[1:]))
 
 
+def test_every_third_origin_of_a_range():
+    allowed = np.ones(30, dtype=bool)
+    allowed[13] = False
+    starts, counts, of = runs(allowed, np.array([0, 10]), np.array([8, 9]), stride=3)
+    assert (starts.tolist(), counts.tolist(), of.tolist()) == ([0, 3, 6, 10, 16], [1] * 5, [0, 0, 0, 1, 1])
+
+
 def test_ranges_that_touch_stay_apart():
     starts, counts, of = runs(np.ones(10, dtype=bool), np.array([0, 5]), np.array([5, 5]))
     assert (starts.tolist(), counts.tolist(), of.tolist()) == ([0, 5], [5, 5], [0, 1])

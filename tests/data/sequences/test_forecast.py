@@ -137,7 +137,10 @@ def test_what_cannot_be_forecast(change, more, error, said):
         ({"horizon": 0, "context": 4}, "horizon=0 must be at least 1"),
         ({"horizon": 3, "context": 4, "weight": "w"}, "weight=w: all windows of a forecast weigh the same"),
         ({"fill": "forward"}, "frequency=None and fill=forward are of series that are forecast: set horizon"),
-        ({"horizon": 3, "context": 4, "fill": "back"}, "fill='back' and short='skip': forward or null, and skip or repeat"),
+        (
+            {"horizon": 3, "context": 4, "fill": "back"},
+            "fill='back' and short='skip': forward or null, and skip or repeat",
+        ),
         ({"horizon": 3, "context": 4, "frequency": "1h"}, "frequency=1h is of the column `time`, which is not set"),
         ({"horizon": 3, "context": 4, "time": "t", "frequency": "1x"}, "frequency=1x: a time such as 30m, 1h, 1d"),
         ({"id": ["a"]}, r"id=\['a'\]: a column, or several that name a series together"),
@@ -192,7 +195,9 @@ def test_missing_targets_are_filled_to_look_back_at_and_not_forecast():
 
 def test_a_series_without_any_value_is_named():
     frame = series(n=(60, 40)).with_columns(a=pl.when(pl.col("id") == 1).then(None).otherwise("a"))
-    with pytest.raises(DataError, match=r"'a' \(data.target\) is missing in every step of 1 series \(from 0: 1\): leave"):
+    with pytest.raises(
+        DataError, match=r"'a' \(data.target\) is missing in every step of 1 series \(from 0: 1\): leave"
+    ):
         ready(frame, "data.fill=forward")
 
 
@@ -209,6 +214,12 @@ def test_series_that_are_too_short_are_counted_or_begin_earlier():
             begin = max(first for first in (0, 60, 100) if first <= origin)
             seen = np.maximum(np.arange(origin - 6, origin), begin)
             np.testing.assert_allclose(num[:, 0], z[seen], atol=1e-5)
+
+
+def test_val_and_test_may_be_measured_at_every_so_many_steps():
+    datamodule = ready(series(), "split.stride=4")
+    assert origins(datamodule, "train") == [*range(6, 41), *range(66, 87)]
+    assert origins(datamodule, "test") == [48, 52, 56, 92, 96, 108]
 
 
 def hours(n=100, *, without=()):

@@ -61,6 +61,7 @@ def test_no_step_is_forecast_in_two_parts():
     ("options", "said"),
     [
         ({"val": 0.5, "test": 0.5}, "leave no steps to train on: their sum must be below 1"),
+        ({"stride": 0}, "split.stride=0 must be at least 1"),
         ({"test": 1.5}, r"split.test=1.5: a share below 1, or a whole number of steps"),
         ({"test": 0.0}, r"split.test=0.0 must be between 0 and 1"),
         ({"steps": [10, 5]}, r"split.steps=\[10, 5\]: three numbers above 0, of train, val and test steps"),

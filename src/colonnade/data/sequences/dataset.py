@@ -117,8 +117,7 @@ class SequenceDataset(TableDataset):
         together = None if id is None or isinstance(id, str) else tuple(id)
         if together is not None and len(together) < 2:
             raise ValueError(f"id={list(together)}: a column, or several that name a series together")
-        if together is not None:
-            id = JOINED.join(together)
+        named = SERIES if id is None else id if isinstance(id, str) else JOINED.join(id)
         super().__init__(
             name=name,
             path=path,
@@ -139,7 +138,7 @@ class SequenceDataset(TableDataset):
             exclude=exclude,
             weight=weight,
             group=group,
-            row_id=SERIES if id is None else id,
+            row_id=named,
             drop_missing_target=drop_missing_target,
             timezone=timezone,
             infinite=infinite,
@@ -166,7 +165,7 @@ class SequenceDataset(TableDataset):
             raise ValueError(f"frequency={frequency} and fill={fill} are of series that are forecast: set horizon")
         if frequency is not None and time is None:
             raise ValueError(f"frequency={frequency} is of the column `time`, which is not set")
-        self.id = SERIES if id is None else id
+        self.id = named
         self.one = id is None
         self.together = together
         self.frequency = None if frequency is None else Step.parse(frequency)
@@ -272,7 +271,9 @@ class SequenceDataset(TableDataset):
         if self.together is not None:
             for name in self.together:
                 if name not in frame.columns:
-                    raise SchemaError(f"data.id={list(self.together)}: '{name}' is no column{closest(name, frame.columns)}")
+                    raise SchemaError(
+                        f"data.id={list(self.together)}: '{name}' is no column{closest(name, frame.columns)}"
+                    )
             parts = [pl.col(name).cast(pl.String) for name in self.together]
             frame = frame.with_columns(pl.concat_str(parts, separator=JOINED).alias(self.id))
         if self.channels is None:

@@ -34,8 +34,8 @@ def known(steps: pl.DataFrame, offsets: np.ndarray, targets: Sequence[str]) -> t
         targets: what is forecast.
 
     Returns:
-        ``(N,)`` bool: all targets are there, and were there before, since what stands before a first value is taken from
-        it; ``(N,)`` bool: a target has not been there yet.
+        ``(N,)`` bool: all targets are there, and were there before, since what stands before a first value is taken
+        from it; ``(N,)`` bool: a target has not been there yet.
 
     Raises:
         DataError: a series has no value of a target at all.
@@ -61,20 +61,23 @@ def known(steps: pl.DataFrame, offsets: np.ndarray, targets: Sequence[str]) -> t
     return there, early
 
 
-def runs(allowed: np.ndarray, first: np.ndarray, count: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+def runs(
+    allowed: np.ndarray, first: np.ndarray, count: np.ndarray, *, stride: int = 1
+) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """Ranges of origins without those that are not allowed.
 
     Args:
         allowed: ``(N,)`` bool, for each step whether a forecast may begin there.
         first: first origin of each range, ``(S,)`` int64.
         count: origins of each range, ``(S,)`` int64.
+        stride: of each range, only the first origin and every so many behind it.
 
     Returns:
         First origins and counts of the ranges that are left, and the range that each is a piece of, ``(R,)`` each.
     """
     of = np.repeat(np.arange(len(first)), count)
     origin = np.repeat(first - (np.cumsum(count) - count), count) + np.arange(len(of))
-    keep = allowed[origin]
+    keep = allowed[origin] & ((origin - first[of]) % stride == 0)
     of, origin = of[keep], origin[keep]
     begins = np.append(True, (np.diff(origin) != 1) | (np.diff(of) != 0))[: len(of)]
     at = np.flatnonzero(begins)

@@ -23,10 +23,12 @@ class Borders:
     Args:
         ends: ``(S, 3)`` int64, steps of each series before the end of train, val and test.
         how: what was done, in words.
+        stride: steps from an origin of val and test to the next.
     """
 
     ends: np.ndarray
     how: str
+    stride: int = 1
 
     def origins(self, part: str, *, context: int, horizon: int) -> tuple[np.ndarray, np.ndarray]:
         """First origin of each series in a part, and how many there are, ``(S,)`` int64 each.
@@ -55,12 +57,21 @@ class Horizon(Splitter):
         val: share of the steps of a series that choose the model, in (0, 1), or how many steps, from 1.
         test: share of the steps that measure it, or how many; they are the last.
         steps: instead of shares, how many steps train, val and test have, from the first on; what is behind is unused.
+        stride: steps from an origin of val and test to the next; 1: all windows are measured. What is measured lies in
+            memory, ``data.horizon`` values of each window and target.
 
     Raises:
         ValueError: a share out of range, nothing left to train on, or other than three numbers of steps.
     """
 
-    def __init__(self, *, val: float | int = 0.1, test: float | int = 0.2, steps: Sequence[int] | None = None) -> None:
+    def __init__(
+        self,
+        *,
+        val: float | int = 0.1,
+        test: float | int = 0.2,
+        steps: Sequence[int] | None = None,
+        stride: int = 1,
+    ) -> None:
         _need_size("val", val)
         _need_size("test", test)
         if val < 1 and test < 1 and val + test >= 1:
@@ -69,6 +80,9 @@ class Horizon(Splitter):
             )
         if steps is not None and (len(steps) != len(PARTS) or min(steps) < 1):
             raise ValueError(f"split.steps={list(steps)}: three numbers above 0, of train, val and test steps")
+        if stride < 1:
+            raise ValueError(f"split.stride={stride} must be at least 1")
+        self.stride = stride
         self.val = val
         self.test = test
         self.steps = None if steps is None else tuple(steps)
@@ -95,7 +109,9 @@ class Horizon(Splitter):
         """
         if self.steps is not None:
             ends = np.minimum(np.cumsum(self.steps), lengths[:, None])
-            return Borders(ends, f"the first {self.steps[0]:,} steps train, the next {self.steps[1]:,} val, then test")
+            return Borders(
+                ends, f"the first {self.steps[0]:,} steps train, the next {self.steps[1]:,} val, then test", self.stride
+            )
         if self.val < 1 and self.test < 1:
             train = (lengths * (1 - self.val - self.test) + 1e-9).astype(np.int64)
             ends = [train, lengths - (lengths * self.test + 1e-9).astype(np.int64), lengths]
@@ -104,7 +120,7 @@ class Horizon(Splitter):
             ends = [np.maximum(tested - _steps(self.val, lengths), 0), tested, lengths]
         before = f"{self.val:.0%}" if self.val < 1 else f"{self.val:.0f}"
         how = f"the last {_words(self.test)} of each series test, the {before} before val"
-        return Borders(np.stack(ends, axis=1), how)
+        return Borders(np.stack(ends, axis=1), how, self.stride)
 
 
 def _need_size(name: str, value: float) -> None:

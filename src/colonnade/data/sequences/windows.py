@@ -77,7 +77,9 @@ class WindowStore:
         else:
             seen = past.unsqueeze(1) + torch.arange(self.context, device=self.device)
             seen = torch.maximum(seen, self.begin.index_select(0, place).unsqueeze(1))
-            num, cat = (steps.index_select(0, seen.flatten()).unflatten(0, seen.shape) for steps in (self.num, self.cat))
+            num, cat = (
+                steps.index_select(0, seen.flatten()).unflatten(0, seen.shape) for steps in (self.num, self.cat)
+            )
         return Batch(
             num=num,
             cat=cat.long(),

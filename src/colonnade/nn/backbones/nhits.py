@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from itertools import pairwise
 
 import torch
 import torch.nn.functional as F
@@ -19,8 +20,9 @@ class NHiTS(ForecastBackbone):
     """Each block pools what the blocks before left of the past, and gives a backcast, which is taken off, and a few
     values of a forecast, between which straight lines are drawn. The forecast is the last value and the sum of all.
 
-    Challu et al., *N-HiTS: Neural Hierarchical Interpolation for Time Series Forecasting*, AAAI 2023. All channels share
-    the weights; columns that are not forecast are not looked at. The last value is the level, as in neuralforecast.
+    Challu et al., *N-HiTS: Neural Hierarchical Interpolation for Time Series Forecasting*, AAAI 2023. All channels
+    share the weights; columns that are not forecast are not looked at. The last value is the level, as in
+    neuralforecast.
 
     Args:
         layout: of an embedded step.
@@ -106,7 +108,7 @@ class Block(nn.Module):
         super().__init__()
         self.pool = pool
         sizes = [-(-window.context // pool), *widths]
-        layers = [nn.Sequential(nn.Linear(a, b), nn.ReLU(), Dropout(dropout)) for a, b in zip(sizes, sizes[1:])]
+        layers = [nn.Sequential(nn.Linear(a, b), nn.ReLU(), Dropout(dropout)) for a, b in pairwise(sizes)]
         self.hidden = nn.Sequential(*layers)
         self.backcast = nn.Linear(sizes[-1], window.context) if explains else None
         self.knots = nn.Linear(sizes[-1], n_knots)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from itertools import pairwise
+
 import torch
 from jaxtyping import Bool, Float
 from torch import Tensor, nn
@@ -15,8 +17,8 @@ from colonnade.nn.layout import Layout
 
 class TiDE(ForecastBackbone):
     """The past of a channel, and what else was at each step in a few numbers, are encoded together; the decoder gives
-    some numbers for each step ahead, of which a small block that all steps share makes the forecast. A linear map of the
-    past is added.
+    some numbers for each step ahead, of which a small block that all steps share makes the forecast. A linear map of
+    the past is added.
 
     Das et al., *Long-term Forecasting with TiDE: Time-series Dense Encoder*, TMLR 2023. All channels share the weights;
     each is normalised by its own window, as in the published runs. Covariates are those of the past. Departure: no norm
@@ -63,7 +65,7 @@ class TiDE(ForecastBackbone):
             self.project = Block(len(self.covariates), d_hidden, d_covariate, dropout=dropout)
             d_in += window.context * d_covariate
         widths = [d_in, *[d_hidden] * (n_encoder + n_decoder - 1), window.horizon * d_decoded]
-        self.dense = nn.Sequential(*(Block(a, d_hidden, b, dropout=dropout) for a, b in zip(widths, widths[1:])))
+        self.dense = nn.Sequential(*(Block(a, d_hidden, b, dropout=dropout) for a, b in pairwise(widths)))
         self.temporal = Block(d_decoded, d_temporal, 1, dropout=dropout, norm=False)
         self.skip = nn.Linear(window.context, window.horizon)
 

@@ -14,8 +14,8 @@ from colonnade.nn.layout import Layout
 
 
 class TSMixer(ForecastBackbone):
-    """Blocks that mix the steps of each column by one map, then the columns of each step by another; a linear map of all
-    steps forecasts. Columns are normalised by their own window before, and brought back behind.
+    """Blocks that mix the steps of each column by one map, then the columns of each step by another; a linear map of
+    all steps forecasts. Columns are normalised by their own window before, and brought back behind.
 
     Chen et al., *TSMixer: An All-MLP Architecture for Time Series Forecasting*, TMLR 2023, with the reversible
     normalisation of its implementation, whose norms are of batches, over each step of each column.
