@@ -31,8 +31,8 @@ COUNTS = {
     "callbacks": 6,
     "cluster": 1,
     "cv": 7,
-    "data": 35,
-    "experiment": 8,
+    "data": 40,
+    "experiment": 12,
     "explain": 2,
     "export": 2,
     "features": 9,
@@ -40,11 +40,11 @@ COUNTS = {
     "launcher": 3,
     "loader": 2,
     "logger": 5,
-    "model": 43,
+    "model": 47,
     "optim": 3,
     "pipeline": 7,
-    "search": 38,
-    "split": 10,
+    "search": 42,
+    "split": 11,
     "task": 10,
     "trainer": 4,
     "tune": 7,
@@ -76,9 +76,21 @@ TREES = ("random_forest", "xgboost", "lightgbm", "catboost")
 REFUSED = {("random_forest", "quantile"), ("modernnca", "quantile"), ("minirocket", "quantile")}
 # Models of whole series, and those that forecast; splits and data that go with one or the other.
 OF_SEQUENCES = ("gru", "inception_time", "lite", "lstm", "mingru", "minirocket", "resnet1d", "tcn", "transformer")
-OF_FORECASTS = ("dlinear", "ets", "naive", "nlinear", "patchtst", "seasonal_naive", "theta")
+OF_FORECASTS = (
+    "dlinear",
+    "ets",
+    "itransformer",
+    "naive",
+    "nhits",
+    "nlinear",
+    "patchtst",
+    "seasonal_naive",
+    "theta",
+    "tide",
+    "tsmixer",
+)
 FORECASTS = ("forecast", "forecast_distribution", "forecast_quantile")
-STEPWISE = ("split=ett_hours", "split=horizon")
+STEPWISE = ("split=ett_hours", "split=horizon", "split=last_horizon")
 SEQUENCES = (
     "arrowhead",
     "basic_motions",
@@ -90,7 +102,16 @@ SEQUENCES = (
     "pendigits",
     "sequences",
 )
-SERIES = ("airline_passengers", "co2", "etth1")
+SERIES = (
+    "airline_passengers",
+    "beijing_pm25",
+    "co2",
+    "etth1",
+    "exchange_rate",
+    "m4_hourly",
+    "nyc_taxi",
+    "tourism",
+)
 OWN = ("data=table", "data=sequences")
 
 

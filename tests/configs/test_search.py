@@ -31,7 +31,7 @@ from colonnade.tuning.space import Dimension, parse_space
 
 NAMES = sorted(path.stem for path in (shipped() / "search").glob("*.yaml"))
 OF_SEQUENCES = ("gru", "inception_time", "lite", "lstm", "mingru", "minirocket", "resnet1d", "tcn", "transformer")
-OF_FORECASTS = ("dlinear", "nlinear", "patchtst")
+OF_FORECASTS = ("dlinear", "itransformer", "nhits", "nlinear", "patchtst", "tide", "tsmixer")
 NOTHING_TO_CHOOSE = {"dummy", "naive", "seasonal_naive", "ets", "theta"}
 BETWEEN = 2
 # Rounds are not searched: early stopping finds their number.
@@ -123,7 +123,7 @@ def forward(cfg: DictConfig) -> None:
 def test_every_model_has_one():
     """But those that have nothing to choose."""
     assert sorted({path.stem for path in (shipped() / "model").glob("*.yaml")} - NOTHING_TO_CHOOSE) == NAMES
-    assert len(NAMES) == 38
+    assert len(NAMES) == 42
 
 
 @pytest.mark.parametrize("model", NAMES)
