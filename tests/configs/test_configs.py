@@ -90,6 +90,11 @@ OF_FORECASTS = (
     "tsmixer",
 )
 FORECASTS = ("forecast", "forecast_distribution", "forecast_quantile")
+# Several numbers of a step; that every backbone gives them is in tests/contracts/test_forecast_backbones.py.
+SEVERAL = [
+    *((model, "forecast_quantile") for model in ("gru", "nlinear", "theta")),
+    *((model, "forecast_distribution") for model in ("gru", "patchtst", "ets")),
+]
 STEPWISE = ("split=ett_hours", "split=horizon", "split=last_horizon")
 SEQUENCES = (
     "arrowhead",
@@ -180,7 +185,7 @@ def pairs() -> list[tuple[str, str]]:
     tasks = [name for name in FOUND["task"] if name not in ("auto", *FORECASTS)]
     learned = [(model, task) for model in FOUND["model"] for task in tasks if model not in OF_FORECASTS]
     forecasts = [model for model in (*OF_SEQUENCES, *OF_FORECASTS) if model != "minirocket"]
-    return [*learned, *((model, task) for model in forecasts for task in FORECASTS)]
+    return [*learned, *((model, "forecast") for model in forecasts), *SEVERAL]
 
 
 def choices(*groups: str) -> list[str]:

@@ -1,7 +1,8 @@
 """Distributions of a forecast value: raw outputs to negative log-likelihood, mean and quantiles."""
 
 from abc import ABC, abstractmethod
-from typing import ClassVar
+from collections.abc import Callable
+from typing import Any, ClassVar
 
 import numpy as np
 import torch
@@ -165,8 +166,7 @@ def _t_quantiles(levels: tuple[float, ...]) -> np.ndarray:
     from numpy.polynomial.chebyshev import chebinterpolate
     from scipy.special import stdtrit
 
-    def at(u: np.ndarray, level: float) -> np.ndarray:
-        quantile: np.ndarray = stdtrit(4 / (u + 1), level)
-        return quantile
+    def of_level(level: float) -> Callable[[np.ndarray], Any]:
+        return lambda u: stdtrit(4 / (u + 1), level)
 
-    return np.stack([chebinterpolate(at, DEGREE, (level,)) for level in levels], axis=1)
+    return np.stack([chebinterpolate(of_level(level), DEGREE) for level in levels], axis=1)
