@@ -92,11 +92,11 @@ def check_parity(
         for start, size in _batches(rows.height, largest):
             try:
                 found = model.session.run(None, model.cut(feeds, start, size))
-            except Exception as error:  # its classes are those of a C++ library, and without a common base
-                reason = str(error).splitlines()[0]
+            except Exception as failed:  # its classes are those of a C++ library, and without a common base
+                reason = str(failed).splitlines()[0]
                 raise ExportError(
                     f"export: the graph does not run on {names[start]}, in batches of {size}: {reason}"
-                ) from error
+                ) from failed
             right = {name: values[start : start + size] for name, values in expected.items()}
             for name, values in reversed(list(zip(model.outputs, found))):
                 if series is not None and name in ENCODED:

@@ -44,11 +44,11 @@ class Recurrence(nn.Module):
             )
         self.operator, places = OPERATORS[type(layer)]
         self.d = layer.hidden_size
-        for name, value in (("weight", layer.weight_ih_l0), ("recurrent", layer.weight_hh_l0)):
-            self.register_buffer(name, _placed(value, places)[None])
-        self.register_buffer(
-            "bias", torch.cat([_placed(b, places) for b in (layer.bias_ih_l0, layer.bias_hh_l0)])[None]
-        )
+        # As torch names them: of the input, of the state, and the biases of both.
+        weight, recurrent, *biases = (_placed(values, places) for _, values in layer.named_parameters())
+        self.register_buffer("weight", weight[None])
+        self.register_buffer("recurrent", recurrent[None])
+        self.register_buffer("bias", torch.cat(biases)[None])
 
     def forward(self, x: Tensor) -> tuple[Tensor, None]:
         """``(B, T, d_in)`` to the states ``(B, T, d)``; the last one by itself is not given."""

@@ -106,5 +106,24 @@ def windowed(
     )
 
 
+def windows_at(table: Table, origin: np.ndarray, context: int, *, filled: bool) -> Table:
+    """A row for each window that forecasts from a step on, counted over all series in their order.
+
+    Args:
+        table: a row for each series.
+        origin: ``(N,)`` int64; what stands before the first step of its series is that step.
+        context: steps of a window.
+        filled: see :func:`windowed`.
+    """
+    steps, offsets = steps_of(table.frame, table.schema.features)
+    # A step behind the end of its series is looked back at from there.
+    of = np.searchsorted(offsets, origin - 1, side="right") - 1
+    past = np.maximum(origin[:, None] - context + np.arange(context), offsets[of][:, None])
+    seen = carried(steps, offsets) if filled else steps
+    columns = [_lists(seen, name, past) for name in table.schema.features]
+    others = table.frame.select(pl.exclude(table.schema.features))
+    return replace(table, frame=pl.DataFrame([*columns, *(others[name].gather(of) for name in others.columns)]))
+
+
 def _lists(steps: pl.DataFrame, name: str, past: np.ndarray) -> pl.Series:
     return steps[name].gather(past.ravel()).reshape(past.shape).arr.to_list().alias(name)

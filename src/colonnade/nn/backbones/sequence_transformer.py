@@ -101,5 +101,6 @@ def positions(n: int | torch.SymInt, d: int, device: torch.device) -> Float[Tens
     In an export the number of positions is a symbol.
     """
     rate = torch.exp(torch.arange(0, d, 2, device=device) * (-math.log(10_000.0) / d))
-    angle = torch.arange(n, device=device).unsqueeze(1) * rate
+    step = torch.arange(n, device=device)  # type: ignore[arg-type]
+    angle = step.unsqueeze(1) * rate
     return torch.stack([angle.sin(), angle.cos()], dim=-1).flatten(1)[:, :d]
