@@ -31,7 +31,7 @@ COUNTS = {
     "callbacks": 6,
     "cluster": 1,
     "cv": 7,
-    "data": 34,
+    "data": 37,
     "experiment": 8,
     "explain": 2,
     "export": 2,
@@ -40,10 +40,10 @@ COUNTS = {
     "launcher": 3,
     "loader": 2,
     "logger": 5,
-    "model": 41,
+    "model": 43,
     "optim": 3,
     "pipeline": 7,
-    "search": 38,
+    "search": 40,
     "split": 10,
     "task": 8,
     "trainer": 4,
@@ -75,7 +75,19 @@ UNBUILT = {"trainer=gpu", "trainer=ddp"}
 TREES = ("random_forest", "xgboost", "lightgbm", "catboost")
 REFUSED = {("random_forest", "quantile"), ("modernnca", "quantile"), ("minirocket", "quantile")}
 # Models of whole series, and those that forecast; splits and data that go with one or the other.
-OF_SEQUENCES = ("gru", "inception_time", "lite", "lstm", "mingru", "minirocket", "resnet1d", "tcn", "transformer")
+OF_SEQUENCES = (
+    "event_gru",
+    "event_transformer",
+    "gru",
+    "inception_time",
+    "lite",
+    "lstm",
+    "mingru",
+    "minirocket",
+    "resnet1d",
+    "tcn",
+    "transformer",
+)
 OF_FORECASTS = ("dlinear", "naive", "nlinear", "patchtst", "seasonal_naive")
 STEPWISE = ("split=ett_hours", "split=horizon")
 SEQUENCES = (
@@ -84,13 +96,16 @@ SEQUENCES = (
     "covid3month",
     "digits_rows",
     "gunpoint",
+    "helpdesk",
     "italy_power_demand",
     "japanese_vowels",
+    "occupancy",
     "pendigits",
     "sequences",
+    "steps",
 )
 SERIES = ("airline_passengers", "etth1")
-OWN = ("data=table", "data=sequences")
+OWN = ("data=table", "data=sequences", "data=steps")
 
 
 @cache

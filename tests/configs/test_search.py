@@ -30,7 +30,19 @@ from colonnade.tuning.defaults import default_of
 from colonnade.tuning.space import Dimension, parse_space
 
 NAMES = sorted(path.stem for path in (shipped() / "search").glob("*.yaml"))
-OF_SEQUENCES = ("gru", "inception_time", "lite", "lstm", "mingru", "minirocket", "resnet1d", "tcn", "transformer")
+OF_SEQUENCES = (
+    "event_gru",
+    "event_transformer",
+    "gru",
+    "inception_time",
+    "lite",
+    "lstm",
+    "mingru",
+    "minirocket",
+    "resnet1d",
+    "tcn",
+    "transformer",
+)
 OF_FORECASTS = ("dlinear", "nlinear", "patchtst")
 BETWEEN = 2
 # Rounds are not searched: early stopping finds their number.
@@ -125,7 +137,7 @@ def test_every_model_has_one():
         sorted({path.stem for path in (shipped() / "model").glob("*.yaml")} - {"dummy", "naive", "seasonal_naive"})
         == NAMES
     )
-    assert len(NAMES) == 38
+    assert len(NAMES) == 40
 
 
 @pytest.mark.parametrize("model", NAMES)

@@ -105,5 +105,5 @@ def rows_of(store: Stored) -> Rows:
     """Encoded rows as arrays; of windows, the steps and what is forecast of them."""
     assert store.target is not None
     weight = None if store.weight is None else store.weight.cpu().numpy()
-    spans = store.spans().cpu().numpy() if isinstance(store, SequenceStore) else None
+    spans = store.spans.cpu().numpy() if isinstance(store, SequenceStore) else None
     return Rows(store.num.cpu().numpy(), store.cat.cpu().numpy(), store.target.cpu().numpy(), weight, spans)

@@ -65,7 +65,7 @@ def fold(table: Table, *, id: str) -> Table:
     Raises:
         DataError: target, weight or group change within a series.
     """
-    schema, starts = table.schema, _starts(table, id)
+    schema, starts = table.schema, starts_of(table.frame[id], table.parts)
     index = pl.Series(_INDEX, np.cumsum(starts) - 1)
     features = list(schema.features)
     others = [name for name in table.frame.columns if name not in features and name not in schema.exclude]
@@ -101,11 +101,16 @@ def steps_of(frame: pl.DataFrame, features: Sequence[str]) -> tuple[pl.DataFrame
     return pl.DataFrame([frame[name].explode() for name in features]), offsets
 
 
-def _starts(table: Table, id: str) -> np.ndarray:
-    """Which rows begin a series, ``(N,)`` bool."""
-    codes = table.frame[id].rle_id().to_numpy()
+def starts_of(ids: pl.Series, parts: Mapping[str, tuple[int, int]]) -> np.ndarray:
+    """Which rows begin a series, ``(N,)`` bool.
+
+    Args:
+        ids: name of the series of each row, the rows of a series one after the other.
+        parts: row ranges beyond which no series goes.
+    """
+    codes = ids.rle_id().to_numpy()
     starts = np.append(True, codes[1:] != codes[:-1])
-    for start, stop in table.parts.values():
+    for start, stop in parts.values():
         starts[[row for row in (start, stop) if row < len(starts)]] = True
     return starts
 
