@@ -53,7 +53,7 @@ def series(task="multiclass", *, seed=0, equal=False):
     return SequenceStore(
         num=torch.from_numpy(num),
         cat=torch.from_numpy(cat),
-        offsets=offsets,
+        spans=torch.stack([offsets[:-1], offsets[1:]], 1),
         row_id=torch.arange(N),
         target=coded,
         lengths=None if equal else offsets.diff(),
@@ -190,7 +190,7 @@ def test_padding_changes_nothing():
 def test_a_class_without_train_rows_is_the_last_choice():
     store, spec = series()
     model = MiniRocket(spec=replace(spec, classes=("a", "b", "c", "d"), out_shape=(4,)), n_features=84)
-    rows = Rows(store.num.numpy(), store.cat.numpy(), store.target.numpy(), spans=store.spans().numpy())
+    rows = Rows(store.num.numpy(), store.cat.numpy(), store.target.numpy(), spans=store.spans.numpy())
     from colonnade.baselines.base import Job
 
     model.fit([Problem("multiclass", "log_loss", n_classes=4)], rows, None, Job())

@@ -31,7 +31,7 @@ COUNTS = {
     "callbacks": 6,
     "cluster": 1,
     "cv": 7,
-    "data": 40,
+    "data": 43,
     "experiment": 12,
     "explain": 2,
     "export": 2,
@@ -40,10 +40,10 @@ COUNTS = {
     "launcher": 3,
     "loader": 2,
     "logger": 5,
-    "model": 47,
+    "model": 49,
     "optim": 3,
     "pipeline": 7,
-    "search": 42,
+    "search": 44,
     "split": 11,
     "task": 10,
     "trainer": 4,
@@ -75,7 +75,19 @@ UNBUILT = {"trainer=gpu", "trainer=ddp"}
 TREES = ("random_forest", "xgboost", "lightgbm", "catboost")
 REFUSED = {("random_forest", "quantile"), ("modernnca", "quantile"), ("minirocket", "quantile")}
 # Models of whole series, and those that forecast; splits and data that go with one or the other.
-OF_SEQUENCES = ("gru", "inception_time", "lite", "lstm", "mingru", "minirocket", "resnet1d", "tcn", "transformer")
+OF_SEQUENCES = (
+    "event_gru",
+    "event_transformer",
+    "gru",
+    "inception_time",
+    "lite",
+    "lstm",
+    "mingru",
+    "minirocket",
+    "resnet1d",
+    "tcn",
+    "transformer",
+)
 OF_FORECASTS = (
     "dlinear",
     "ets",
@@ -102,10 +114,13 @@ SEQUENCES = (
     "covid3month",
     "digits_rows",
     "gunpoint",
+    "helpdesk",
     "italy_power_demand",
     "japanese_vowels",
+    "occupancy",
     "pendigits",
     "sequences",
+    "steps",
 )
 SERIES = (
     "airline_passengers",
@@ -117,7 +132,7 @@ SERIES = (
     "nyc_taxi",
     "tourism",
 )
-OWN = ("data=table", "data=sequences")
+OWN = ("data=table", "data=sequences", "data=steps")
 
 
 @cache

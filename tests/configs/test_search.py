@@ -30,7 +30,19 @@ from colonnade.tuning.defaults import default_of
 from colonnade.tuning.space import Dimension, parse_space
 
 NAMES = sorted(path.stem for path in (shipped() / "search").glob("*.yaml"))
-OF_SEQUENCES = ("gru", "inception_time", "lite", "lstm", "mingru", "minirocket", "resnet1d", "tcn", "transformer")
+OF_SEQUENCES = (
+    "event_gru",
+    "event_transformer",
+    "gru",
+    "inception_time",
+    "lite",
+    "lstm",
+    "mingru",
+    "minirocket",
+    "resnet1d",
+    "tcn",
+    "transformer",
+)
 OF_FORECASTS = ("dlinear", "itransformer", "nhits", "nlinear", "patchtst", "tide", "tsmixer")
 NOTHING_TO_CHOOSE = {"dummy", "naive", "seasonal_naive", "ets", "theta"}
 BETWEEN = 2
@@ -123,7 +135,7 @@ def forward(cfg: DictConfig) -> None:
 def test_every_model_has_one():
     """But those that have nothing to choose."""
     assert sorted({path.stem for path in (shipped() / "model").glob("*.yaml")} - NOTHING_TO_CHOOSE) == NAMES
-    assert len(NAMES) == 42
+    assert len(NAMES) == 44
 
 
 @pytest.mark.parametrize("model", NAMES)

@@ -107,5 +107,5 @@ def rows_of(store: Stored) -> Rows:
     assert store.target is not None
     weight = None if store.weight is None else store.weight.cpu().numpy()
     ranges = store.ranges if isinstance(store, WindowStore) else ()
-    spans = store.spans().cpu().numpy() if isinstance(store, SequenceStore) else None
+    spans = store.spans.cpu().numpy() if isinstance(store, SequenceStore) else None
     return Rows(store.num.cpu().numpy(), store.cat.cpu().numpy(), store.target.cpu().numpy(), weight, ranges, spans)
