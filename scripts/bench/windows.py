@@ -132,7 +132,8 @@ def main() -> None:
         "of optimizer steps, contexts and targets; bare: a shuffled order and one gather a batch. "
         f"{ROUNDS} rounds in turn, median. Below: NLinear for one epoch over every window of a series of 32 channels, "
         "one of which is forecast, 96 steps from 96, with its validation, test, predictions and figures "
-        "(split.stride=96), in a process of its own: largest memory beyond that of the same training on 2,000 steps, over the size of the series in float32.",
+        "(split.stride=96), in a process of its own: largest memory beyond that of the same training on 2,000 steps, "
+        "over the size of the series in float32.",
     )
     speed = machine.table(["series", "steps", "batch", "bare windows/s", "ours windows/s", "time", "target"], rows)
     held = machine.table(["steps", "series MB", "peak MB", "ratio", "target", "seconds"], memory())

@@ -105,10 +105,11 @@ class ForecastNetwork(SequenceNetwork):
             raise ConfigError(
                 "model.numerical: a forecast is of numbers as they are: colonnade.nn.embed.identity.Identity"
             )
-        self.window = window
+        self.horizon = spec.horizon
+        self.channels = list(window.channels)
         self.scaled = scaling is not None
         is_value = torch.zeros(spec.n_num, dtype=torch.bool)
-        is_value[list(window.channels)] = True
+        is_value[self.channels] = True
         self.register_buffer("of_values", is_value, persistent=False)
 
     def forward(self, batch: Batch) -> Output:
@@ -121,5 +122,5 @@ class ForecastNetwork(SequenceNetwork):
         spread = torch.where(self.of_values & (spread > SMALLEST * (1 + level.abs())), spread, 1.0)
         level = torch.where(self.of_values, level, 0.0)
         found = super().forward(replace(batch, num=(batch.num - level) / spread))
-        level, unit = (of[:, 0, list(self.window.channels)].repeat(1, self.window.horizon) for of in (level, spread))
+        level, unit = (of[:, 0, self.channels].repeat(1, self.horizon) for of in (level, spread))
         return replace(found, raw=found.raw * unit.unsqueeze(1) + level.unsqueeze(1), unit=unit)

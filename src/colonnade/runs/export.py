@@ -14,7 +14,6 @@ from colonnade.config.build import build
 from colonnade.core.errors import ConfigError, DataError
 from colonnade.data.conform import conform
 from colonnade.data.sequences.dataset import SequenceDataset
-from colonnade.data.sequences.windowed import windowed
 from colonnade.deploy.onnx_export import Exportable, OnnxExport
 from colonnade.runs.folder import RunFolder
 from colonnade.runs.load import Loaded, load
@@ -176,8 +175,5 @@ def _series(loaded: Loaded, folder: RunFolder, data: Any, at_most: int) -> pl.Da
             raise ConfigError(f"export: series on which the graph is compared with the run: {error}") from error
     if loaded.spec.horizon is None:
         return table.frame
-    dataset = loaded.dataset
-    assert isinstance(dataset, SequenceDataset)
-    assert dataset.context is not None
-    context, repeat, filled = dataset.context, dataset.repeats, dataset.filled
-    return windowed(table, (), context=context, horizon=0, repeat=repeat, filled=filled, at_most=at_most).frame
+    assert isinstance(loaded.dataset, SequenceDataset)
+    return loaded.dataset.windows(table, at_most).frame

@@ -55,3 +55,15 @@ def test_the_last_block_gives_no_backcast():
 def test_arguments_out_of_range(options, said):
     with pytest.raises(ValueError, match=said):
         NHiTS(layout=LAYOUT, window=WINDOW, **options)
+
+
+def test_each_number_of_a_step_has_lines_of_its_own():
+    window = Window(context=10, horizon=12, channels=(0,), roles=("level", "free"))
+    model = NHiTS(layout=LAYOUT, window=window, pool=(1,), downsample=(3,), d_hidden=5)
+    x = torch.randn(2, 10, 3)
+    (block,) = model.blocks
+    knots = block.knots(block.hidden(x[:, :, 0].flip(1))).detach().numpy()
+    found = model(x)[0][:, 0].detach().numpy()
+    for row in range(2):
+        np.testing.assert_allclose(found[row, :6], between(knots[row, :2], 6) + x[row, -1, 0].item(), atol=1e-5)
+        np.testing.assert_allclose(found[row, 6:], between(knots[row, 2:], 6), atol=1e-5)

@@ -37,7 +37,7 @@ def test_the_formula(channels):
     for k, channel in enumerate(channels):
         past = x[:, :, channel]
         mean, scale = past.mean(1, keepdim=True), (past.var(1, keepdim=True, correction=0) + 1e-5).sqrt()
-        weight, bias = model.norm.weight[k], model.norm.bias[k]
+        weight, bias = model.norm.log_weight[k].exp(), model.norm.bias[k]
         normal = (past - mean) / scale * weight + bias
         known = [normal]
         if others:

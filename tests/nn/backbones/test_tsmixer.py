@@ -27,7 +27,7 @@ def test_the_formula():
     model.eval()
     x = torch.randn(5, 7, 3)
     mean, scale = x.mean(1)[:, :, None], (x.var(1, correction=0) + 1e-5).sqrt()[:, :, None]
-    weight, bias = model.instance.weight, model.instance.bias
+    weight, bias = model.instance.log_weight.exp(), model.instance.bias
     h = (x.transpose(1, 2) - mean) / scale * weight + bias
     for block in model.blocks:
         h = h + (norm(block.time_norm, h) @ block.time.weight.T + block.time.bias).clamp(min=0)

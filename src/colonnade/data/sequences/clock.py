@@ -95,8 +95,8 @@ class Spacing:
         if self.missing:
             return (
                 f"times have gaps: a step is {self.step}, and {self.missing:,} steps in "
-                f"{int((self.ahead > 1).sum()):,} gaps are missing (the longest {int(self.ahead.max()) - 1:,}); rows are "
-                "taken as consecutive steps (data.fill=forward puts the missing ones in)"
+                f"{int((self.ahead > 1).sum()):,} gaps are missing (the longest {int(self.ahead.max()) - 1:,}); rows "
+                "are taken as consecutive steps (data.fill=forward puts the missing ones in)"
             )
         return None
 

@@ -199,11 +199,23 @@ class SequenceDataset(TableDataset):
     def read_new(self, data: Any, schema: Schema, *, need_target: bool) -> Table:
         """See the base class; a row for each series, or, if forecasts are to be measured, for each of their windows."""
         table = fold(super().read_new(data, schema, need_target=need_target), id=self.id)
-        if self.horizon is None or self.context is None or not need_target:
-            return table
-        return windowed(
-            table, self.target, context=self.context, horizon=self.horizon, repeat=self.repeats, filled=self.filled
-        )
+        return table if self.horizon is None or not need_target else self._windowed(table, self.target, self.horizon)
+
+    def ends(self, table: Table) -> Table:
+        """Series that are forecast, each cut to the window behind which it is."""
+        assert self.context is not None
+        features = lists_of(table.frame)
+        frame = tails(table.frame, features, self.context, repeat=self.repeats, filled=self.filled)
+        return dc_replace(table, frame=frame)
+
+    def windows(self, table: Table, at_most: int) -> Table:
+        """A row for each of so many windows that are looked back at, spread over all series."""
+        return self._windowed(table, (), 0, at_most)
+
+    def _windowed(self, table: Table, targets: Sequence[str], horizon: int, at_most: int | None = None) -> Table:
+        assert self.context is not None
+        context, repeat, filled = self.context, self.repeats, self.filled
+        return windowed(table, targets, context=context, horizon=horizon, repeat=repeat, filled=filled, at_most=at_most)
 
     def steps(self, frame: pl.DataFrame) -> pl.DataFrame:
         """The steps of series, one after the other."""

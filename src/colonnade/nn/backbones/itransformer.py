@@ -63,13 +63,13 @@ class ITransformer(ForecastBackbone):
         self, x: Float[Tensor, "b t d"], mask: Bool[Tensor, "b t"] | None = None
     ) -> tuple[Float[Tensor, "b 1 h"], None]:
         """``(B, context, d_flat)`` to ``(B, 1, horizon * C)``."""
-        normal, mean, scale = self.instance(x.transpose(1, 2))
+        normal, location, scale = self.instance(x.transpose(1, 2))
         h = self.dropout(self.embed(normal))
         for layer in self.layers:
             h = layer(h)
         channels = list(self.window.channels)
         ahead = self.forecast(self.norm(h[:, channels]))
-        return self.window.flat(self.instance.back(ahead, mean, scale, channels)), None
+        return self.window.flat(self.window.placed(ahead, location[:, channels], scale[:, channels])), None
 
 
 class Layer(nn.Module):

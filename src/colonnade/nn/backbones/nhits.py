@@ -64,7 +64,7 @@ class NHiTS(ForecastBackbone):
             Block(
                 window,
                 pool=size,
-                n_knots=max(window.horizon // ratio, 1),
+                downsample=ratio,
                 widths=[d_hidden] * n_hidden,
                 dropout=dropout,
                 # Nothing looks at what the last block leaves.
@@ -78,14 +78,14 @@ class NHiTS(ForecastBackbone):
     ) -> tuple[Float[Tensor, "b 1 h"], None]:
         """``(B, context, d_flat)`` to ``(B, 1, horizon * C)``."""
         past = self.window.past(x)
-        ahead = past[..., -1:]
+        ahead = past.new_zeros(1)
         # Backwards: where the context is no multiple of a pool, the oldest steps share the smaller one.
         rest = past.flip(-1)
         for block in self.blocks:
             backcast, forecast = block(rest)
             rest = rest if backcast is None else rest - backcast
             ahead = ahead + forecast
-        return self.window.flat(ahead), None
+        return self.window.flat(self.window.placed(ahead, past[..., -1:])), None
 
 
 class Block(nn.Module):
@@ -94,7 +94,7 @@ class Block(nn.Module):
     Args:
         window: what is looked at, and forecast.
         pool: steps that become one.
-        n_knots: values of the forecast.
+        downsample: steps ahead for each value of the forecast.
         widths: of the hidden layers.
         dropout: of hidden layers.
         explains: whether it gives a backcast.
@@ -103,7 +103,7 @@ class Block(nn.Module):
     lines: Tensor
 
     def __init__(
-        self, window: Window, *, pool: int, n_knots: int, widths: Sequence[int], dropout: float, explains: bool
+        self, window: Window, *, pool: int, downsample: int, widths: Sequence[int], dropout: float, explains: bool
     ) -> None:
         super().__init__()
         self.pool = pool
@@ -111,12 +111,17 @@ class Block(nn.Module):
         layers = [nn.Sequential(nn.Linear(a, b), nn.ReLU(), Dropout(dropout)) for a, b in pairwise(sizes)]
         self.hidden = nn.Sequential(*layers)
         self.backcast = nn.Linear(sizes[-1], window.context) if explains else None
-        self.knots = nn.Linear(sizes[-1], n_knots)
+        self.n_numbers = max(1, len(window.roles))
+        steps = window.horizon // self.n_numbers
+        n_knots = max(steps // downsample, 1)
+        self.knots = nn.Linear(sizes[-1], self.n_numbers * n_knots)
         # What a value of each knot adds to each step: the interpolation is a linear map.
-        lines = F.interpolate(torch.eye(n_knots).unsqueeze(0), size=window.horizon, mode="linear")[0]
+        lines = F.interpolate(torch.eye(n_knots).unsqueeze(0), size=steps, mode="linear")[0]
         self.register_buffer("lines", lines, persistent=False)
 
     def forward(self, rest: Float[Tensor, "b c t"]) -> tuple[Float[Tensor, "b c t"] | None, Float[Tensor, "b c h"]]:
         """``(B, C, context)``, the last step first, to a backcast of it or None, and a forecast ``(B, C, horizon)``."""
         hidden = self.hidden(F.max_pool1d(rest, self.pool, self.pool, ceil_mode=True))
-        return None if self.backcast is None else self.backcast(hidden), self.knots(hidden) @ self.lines
+        # Of several numbers for each step, each has lines of its own.
+        forecast = (self.knots(hidden).unflatten(-1, (self.n_numbers, -1)) @ self.lines).flatten(-2)
+        return None if self.backcast is None else self.backcast(hidden), forecast

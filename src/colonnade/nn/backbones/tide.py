@@ -5,6 +5,7 @@ from __future__ import annotations
 from itertools import pairwise
 
 import torch
+import torch.nn.functional as F
 from jaxtyping import Bool, Float
 from torch import Tensor, nn
 
@@ -67,20 +68,22 @@ class TiDE(ForecastBackbone):
         widths = [d_in, *[d_hidden] * (n_encoder + n_decoder - 1), window.horizon * d_decoded]
         self.dense = nn.Sequential(*(Block(a, d_hidden, b, dropout=dropout) for a, b in pairwise(widths)))
         self.temporal = Block(d_decoded, d_temporal, 1, dropout=dropout, norm=False)
-        self.skip = nn.Linear(window.context, window.horizon)
+        self.skip = nn.Linear(window.context, window.levels)
 
     def forward(
         self, x: Float[Tensor, "b t d"], mask: Bool[Tensor, "b t"] | None = None
     ) -> tuple[Float[Tensor, "b 1 h"], None]:
         """``(B, context, d_flat)`` to ``(B, 1, horizon * C)``."""
-        past, mean, scale = self.norm(self.window.past(x))
+        past, location, scale = self.norm(self.window.past(x))
         known = past
         if self.covariates:
             beside = self.project(x[..., self.covariates]).flatten(1)
             known = torch.cat([past, beside.unsqueeze(1).expand(-1, past.shape[1], -1)], dim=-1)
         decoded = self.dense(known).unflatten(-1, (self.window.horizon, -1))
-        ahead = self.temporal(decoded).squeeze(-1) + self.skip(past)
-        return self.window.flat(self.norm.back(ahead, mean, scale, range(past.shape[1]))), None
+        # The past is added to levels alone: a deviation that is linear in it would explode or vanish.
+        skipped = F.pad(self.skip(past), (0, self.window.horizon - self.window.levels))
+        ahead = self.temporal(decoded).squeeze(-1) + skipped
+        return self.window.flat(self.window.placed(ahead, location, scale)), None
 
 
 class Block(nn.Module):

@@ -49,11 +49,12 @@ class TSMixer(ForecastBackbone):
         self, x: Float[Tensor, "b t d"], mask: Bool[Tensor, "b t"] | None = None
     ) -> tuple[Float[Tensor, "b 1 h"], None]:
         """``(B, context, d_flat)`` to ``(B, 1, horizon * C)``."""
-        h, mean, scale = self.instance(x.transpose(1, 2))
+        h, location, scale = self.instance(x.transpose(1, 2))
         for block in self.blocks:
             h = block(h)
         channels = list(self.window.channels)
-        return self.window.flat(self.instance.back(self.forecast(h[:, channels]), mean, scale, channels)), None
+        ahead = self.forecast(h[:, channels])
+        return self.window.flat(self.window.placed(ahead, location[:, channels], scale[:, channels])), None
 
 
 class Block(nn.Module):

@@ -1,6 +1,6 @@
-"""Train models that forecast, and write the table ``docs/benchmarks/forecasts.md``.
+"""Train models that forecast, and write the table ``docs/benchmarks/forecast_models.md``.
 
-    COLONNADE_DATA=<folder> python scripts/forecasts.py
+    COLONNADE_DATA=<folder> python scripts/forecast_models.py
 
 Each line is a run folder under ``--runs``: repeated, the command trains only what is missing, and resumes what was cut
 off. ``--only m4`` trains the lines whose name begins so; the table holds all that is finished.
@@ -139,7 +139,7 @@ def row(name: str, words: tuple[str, ...], folder: Path) -> list[object] | None:
 def main() -> None:
     """Train what is missing, and write the table after each run."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--runs", type=Path, default=ROOT / "outputs" / "forecasts")
+    parser.add_argument("--runs", type=Path, default=ROOT / "outputs" / "forecast_models")
     parser.add_argument("--only", default="", help="lines whose name begins so; none: only the table")
     args = parser.parse_args()
     for name, words in lines().items():
@@ -153,15 +153,15 @@ def write(runs: Path) -> None:
     """The table as far as it is known."""
     rows = [row(name, words, runs / name) for name, words in lines().items()]
     note = (
-        "Test windows, seed 0, weights that were best on validation, one thread. MSE and MAE are in standard deviations "
+        "Test windows, seed 0, weights best on validation, one thread. MSE and MAE are in standard deviations "
         "of the train steps, over all windows, steps ahead and values; so with series of different size the large ones "
         "decide. MASE is the mean over the series of the absolute error over that of the seasonal naive forecast on "
         "the steps before test (season: 24 hours, 4 quarters, 336 half hours); on M4 Hourly that is the official test. "
         "Published figures of ETTh1 are MSE."
     )
     columns = ["data", "model", "MSE", "published", "MAE", "MASE", "seconds", "command"]
-    text = machine.header("Forecasts on real data", "python scripts/forecasts.py", note)
-    machine.write("forecasts", text + "\n" + machine.table(columns, [line for line in rows if line is not None]))
+    text = machine.header("Models that forecast, on real data", "python scripts/forecast_models.py", note)
+    machine.write("forecast_models", text + "\n" + machine.table(columns, [line for line in rows if line is not None]))
 
 
 if __name__ == "__main__":
