@@ -20,6 +20,7 @@ HOURS = (
     "data.id=place",
     "data.time=hour",
     "data.target=[load,temp]",
+    "data.season=24",
 )
 
 
@@ -62,7 +63,8 @@ def test_a_rhythm_is_learned(folder):
 
     learned = json.loads((folder / "run" / "result.json").read_text())["metrics"]["test"]
     assert learned["mse"] < seasonal["mse"] < naive["mse"]
-    assert set(learned) == {"mse", "mse/load", "mse/temp", "mae", "mae/load", "mae/temp"}
+    names = ("mse", "mae", "rmse", "mase", "smape")
+    assert set(learned) == {f"{name}{of}" for name in names for of in ("", "/load", "/temp")}
     assert {path.name for path in (folder / "run" / "figures").iterdir()} >= {"forecasts.png", "steps.png"}
 
 
@@ -121,15 +123,73 @@ def test_a_network_of_whole_series_forecasts_too(folder):
     assert result["status"] == "finished"
 
 
+def test_errors_are_told_by_step_and_by_series(folder):
+    import json
+
+    learned = json.loads((folder / "run" / "result.json").read_text())["metrics"]["test"]
+    stored = pl.read_parquet(folder / "run" / "predictions.parquet").filter(split="test")
+    by_step, by_series = (pl.read_csv(folder / "run" / f"by_{what}.csv") for what in ("step", "series"))
+    assert by_step.select("step", "value").rows()[:3] == [(1, "load"), (1, "temp"), (2, "load")]
+    assert by_step["mse"].mean() == pytest.approx(learned["mse"])
+    error = (stored["prediction/temp+6"] - stored["target/temp+6"]).abs()
+    scale = json.loads((folder / "run" / "spec.json").read_text())["target_scale"][1]
+    assert by_step.row(-1, named=True)["mae"] == pytest.approx(error.mean() / scale)
+    assert sorted(by_series["series"].unique()) == ["north", "south"]
+    assert by_series["windows"].unique().to_list() == [stored.height // 2]
+    assert by_series.filter(value="load")["mae"].mean() == pytest.approx(learned["mae/load"])
+    # In units of its own naive error.
+    north = series().filter(pl.col("place") == "north").sort("hour")["load"].to_numpy()[:168]
+    told = by_series.filter(series="north", value="load").row(0, named=True)
+    naive = np.abs(north[24:] - north[:-24]).mean()
+    load = json.loads((folder / "run" / "spec.json").read_text())["target_scale"][0]
+    assert told["mase"] == pytest.approx(told["mae"] * load / naive)
+
+
+@pytest.mark.parametrize("model", ["dlinear", "ets"])
+def test_quantiles_cover_what_comes(folder, model):
+    run = folder / f"quantile_{model}"
+    words_of = words(f"model={model}", *(QUICK if model == "dlinear" else ("logger=none", "model.trend=none")))
+    words_of = [word for word in words_of if not word.startswith("task=")]
+    result = fit(compose([*words_of, "task=forecast_quantile"]), run, series())
+    assert result["metrics"]["test"]["coverage/0.9"] == pytest.approx(0.9, abs=0.12)
+    # There is nothing but the rhythm and noise, of which the naive forecast has twice as much.
+    assert result["metrics"]["test"]["mase"] < 1.1
+    found = predict(run, series())
+    levels = [found[f"quantile/load+3/{q}"].to_numpy() for q in range(5)]
+    assert (np.diff(levels, axis=0) >= 0).all()
+    np.testing.assert_array_equal(levels[2], found["prediction/load+3"])
+    assert evaluate(run, series().filter(pl.col("hour") >= 192 - 48)) == pytest.approx(
+        result["metrics"]["test"], rel=1e-4
+    )
+    assert {path.name for path in (run / "figures").iterdir()} >= {"forecasts.png", "coverage_steps.png"}
+
+
+def test_counts_have_a_distribution_of_counts(folder):
+    def counts(frame):
+        return frame.with_columns(pl.col("load", "temp").round().cast(pl.Int64))
+
+    task = ["task=forecast_distribution", "task.distribution=negative_binomial"]
+    kept = [word for word in words("model=dlinear", *QUICK, "trainer.max_epochs=2") if not word.startswith("task=")]
+    result = fit(compose([*kept, *task]), folder / "counts", counts(series()))
+    assert result["status"] == "finished"
+    found = predict(folder / "counts", counts(series()))["quantile/load+1/4"].to_numpy()
+    np.testing.assert_array_equal(found, found.round())
+    with pytest.raises(ConfigError, match="which not all steps of load, temp are: task.distribution=gaussian"):
+        fit(compose([*kept, *task]), folder / "none", series())
+
+
 @pytest.mark.parametrize(
     ("more", "said"),
     [
-        (["task=regression"], "task: data.horizon is set, so that the target is forecast: task=forecast"),
+        (["task=regression"], "so that the target is forecast: task=forecast, forecast_quantile or"),
+        (["model=ets", "data.context=40"], "begins its states with 48 steps .* and data.context=40 is less"),
+        (["model=naive", "task=forecast_distribution", "task.distribution=student_t"], "baselines forecast normal"),
         (["split=random"], "split: series are divided by time within each of them to be forecast: split=horizon"),
         (["cv=kfold"], "cv: forecasts are not cross-validated yet: cv=none"),
         (["uncertainty=auto"], "uncertainty: windows of a forecast overlap and follow each other"),
         (["explain=auto", "explain.method=tree_shap"], "explain.method=tree_shap does not explain NLinear; use integ"),
         (["model=patchtst", "data.context=8"], "patch=16 is longer than data.context=8"),
+        (["model=seasonal_naive", "data.season=1"], "a seasonal forecast needs a season: data.season"),
         (["model=seasonal_naive", "data.context=8"], "model.period=24 is more than data.context=8 looks back"),
         (["data.horizon=null"], "horizon=None and context=48: a forecast needs both"),
     ],

@@ -22,13 +22,13 @@ from colonnade.data.columns import FIRST_LEVEL, MISSING, UNKNOWN, RawColumns
 from colonnade.data.lookup import Lookup
 from colonnade.deploy.inputs import INTERNAL, LENGTH, NUMBERS, TEXTS, TIMES, Input, Series
 from colonnade.deploy.recurrence import for_export
+from colonnade.deploy.trees import ML, plant, with_trees
 from colonnade.training.predictor import Predictor, encode
 
 if TYPE_CHECKING:
     import onnx_ir as ir
 
 OPSET, OPSET_ML = 20, 3
-ML = "ai.onnx.ml"
 BATCH, TIME = "batch", "time"
 OUTPUTS = ("label", "probability", "value", "quantile")
 """Names of all outputs that decoders give; what follows a decoder may add others."""
@@ -157,7 +157,10 @@ def build_graph(
         )
     with _quiet():
         series = Series.of(spec)
-        model = _exported(RawPredictor(for_export(predictor), lookup, series), lookup)
+        traceable, trees = with_trees(for_export(predictor))
+        names = output_names(predictor, lookup, series)
+        model = _exported(RawPredictor(traceable, lookup, series), lookup, names)
+        plant(model, trees)
         _simplify(model)
         _hide_names(model)
         _front(model, lookup, inputs, series)
@@ -170,7 +173,7 @@ def build_graph(
         return Graph(shipped=_serialised(model, inputs, facts), checked=checked)
 
 
-def _exported(module: RawPredictor, lookup: Lookup) -> ir.Model:
+def _exported(module: RawPredictor, lookup: Lookup, names: list[str]) -> ir.Model:
     """The part between the strings, its inputs called as their blocks."""
     n_text, series = len(lookup.cat) - module.n_boolean, module.series
     shape = _shape(3, series)
@@ -186,7 +189,6 @@ def _exported(module: RawPredictor, lookup: Lookup) -> ir.Model:
     if series is not None and series.length is not None:
         given["length"], shapes["length"] = torch.full((3,), STEPS), {0: BATCH}
         input_names.append(LENGTH)
-    names = output_names(module.predictor, lookup, series)
     try:
         with torch.no_grad():
             program = torch.onnx.export(

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Mapping
-from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -13,7 +12,7 @@ from omegaconf import DictConfig
 
 from colonnade.config.build import build
 from colonnade.core.files import replacing, write_json
-from colonnade.data.sequences.windowed import tails, windowed
+from colonnade.data.sequences.dataset import SequenceDataset
 from colonnade.data.table import Table
 from colonnade.explain.explainer import explain as attribute
 from colonnade.explain.explanation import Explanation
@@ -121,8 +120,8 @@ def _read(loaded: LoadedRun, data: Any) -> Table:
     table = loaded.dataset.read_new(data, loaded.schema, need_target=False)
     if loaded.spec.horizon is None:
         return table
-    assert loaded.spec.n_steps is not None
-    return replace(table, frame=tails(table.frame, table.schema.features, loaded.spec.n_steps))
+    assert isinstance(loaded.dataset, SequenceDataset)
+    return loaded.dataset.ends(table)
 
 
 def _compared(loaded: LoadedRun, data: Any, options: Explain) -> Table:
@@ -130,8 +129,8 @@ def _compared(loaded: LoadedRun, data: Any, options: Explain) -> Table:
     table = loaded.dataset.read_new(data, loaded.schema, need_target=False)
     if loaded.spec.horizon is None:
         return sample(table, np.arange(len(table)), options.background, options.seed)
-    assert loaded.spec.n_steps is not None
-    return windowed(table, (), context=loaded.spec.n_steps, horizon=0, at_most=options.background)
+    assert isinstance(loaded.dataset, SequenceDataset)
+    return loaded.dataset.windows(table, options.background)
 
 
 def _write(folder: RunFolder, found: Explanation, rows: Table, split: str) -> None:

@@ -13,7 +13,7 @@ from omegaconf import DictConfig, OmegaConf
 from colonnade.config.build import build
 from colonnade.core.errors import ConfigError, DataError
 from colonnade.data.conform import conform
-from colonnade.data.sequences.windowed import windowed
+from colonnade.data.sequences.dataset import SequenceDataset
 from colonnade.deploy.onnx_export import Exportable, OnnxExport
 from colonnade.runs.folder import RunFolder
 from colonnade.runs.load import Loaded, load
@@ -175,5 +175,5 @@ def _series(loaded: Loaded, folder: RunFolder, data: Any, at_most: int) -> pl.Da
             raise ConfigError(f"export: series on which the graph is compared with the run: {error}") from error
     if loaded.spec.horizon is None:
         return table.frame
-    assert loaded.spec.n_steps is not None
-    return windowed(table, (), context=loaded.spec.n_steps, horizon=0, at_most=at_most).frame
+    assert isinstance(loaded.dataset, SequenceDataset)
+    return loaded.dataset.windows(table, at_most).frame

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import numpy as np
 
+from colonnade.data.sequences.dataset import SequenceDataset
 from colonnade.data.sequences.fold import steps_of
 from colonnade.data.sequences.horizon import Borders
 from colonnade.data.sequences.windowed import windows_at
@@ -67,12 +68,15 @@ class OwnWindows(OwnParts):
         table: all series.
         borders: of their parts.
         context, horizon: steps.
+        repeat, filled: see :func:`~colonnade.data.sequences.windowed.windowed`.
     """
 
     table: Table
     borders: Borders
     context: int
     horizon: int
+    repeat: bool
+    filled: bool
 
     def count(self, part: str) -> int:
         """See the base class."""
@@ -86,11 +90,11 @@ class OwnWindows(OwnParts):
         series = np.searchsorted(before + count, chosen, side="right")
         _, offsets = steps_of(self.table.frame, self.table.schema.features)
         origin = offsets[:-1][series] + first[series] + chosen - before[series]
-        found = windows_at(self.table, origin - self.context, self.context)
+        found = windows_at(self.table, origin, self.context, filled=self.filled)
         return Table(found.frame, found.schema, origin=found.origin, row_ids=origin)
 
     def _origins(self, part: str) -> tuple[np.ndarray, np.ndarray]:
-        return self.borders.origins(part, context=self.context, horizon=self.horizon)
+        return self.borders.origins(part, context=1 if self.repeat else self.context, horizon=self.horizon)
 
 
 def own_parts(folder: Path, loaded: Loaded, table: Table) -> OwnParts:
@@ -103,8 +107,17 @@ def own_parts(folder: Path, loaded: Loaded, table: Table) -> OwnParts:
     """
     if loaded.spec.horizon is None:
         return OwnRows(table, Split.load(folder / SPLIT))
+    dataset = loaded.dataset
+    assert isinstance(dataset, SequenceDataset)
     assert loaded.spec.n_steps is not None
-    return OwnWindows(table, Borders.load(folder / SPLIT), context=loaded.spec.n_steps, horizon=loaded.spec.horizon)
+    return OwnWindows(
+        table,
+        Borders.load(folder / SPLIT),
+        context=loaded.spec.n_steps,
+        horizon=loaded.spec.horizon,
+        repeat=dataset.repeats,
+        filled=dataset.filled,
+    )
 
 
 def sample(table: Table, rows: np.ndarray, n: int, seed: int) -> Table:

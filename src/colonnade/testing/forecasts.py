@@ -4,6 +4,7 @@ wrong; see :mod:`colonnade.testing.sequences`."""
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 
 import torch
 
@@ -63,6 +64,19 @@ def check_channels(build: Build) -> None:
     with torch.no_grad():
         found = network(toy_batch(spec)).raw.unflatten(-1, (6, 2))
         close(other(toy_batch(spec)).raw.unflatten(-1, (6, 2)).flip(-1), found, "channels are mixed up")
+
+
+def check_several_numbers(build: Build) -> None:
+    """Quantiles, and the parameters of a distribution, of each step are finite, and reach every parameter."""
+    for roles in ((), ("level", "log_scale", "free")):
+        spec = replace(toy_spec(), out_shape=(12, 3), roles=roles)
+        network = seeded(build, spec).train()
+        raw = network(toy_batch(spec)).raw
+        assert raw.shape == (8, network.backbone.n_members, 12, 3), f"raw has the shape {tuple(raw.shape)}"
+        raw.square().mean().backward()
+        for name, parameter in network.named_parameters():
+            assert parameter.grad is not None, f"no gradient reaches {name} where a step has several numbers"
+            assert parameter.grad.isfinite().all(), f"the gradient of {name} is not finite"
 
 
 def check_rows_independent(build: Build) -> None:
@@ -126,6 +140,7 @@ def check_export(build: Build) -> None:
 CHECKS = (
     check_shapes,
     check_channels,
+    check_several_numbers,
     check_rows_independent,
     check_constant,
     check_gradients,

@@ -12,13 +12,13 @@ from torch import Tensor, nn
 from colonnade.nn.backbones.sequence import SequenceBackbone
 from colonnade.nn.blocks.attention import SelfAttention
 from colonnade.nn.blocks.dropout import Dropout
-from colonnade.nn.blocks.pooling import mean_of_steps
+from colonnade.nn.blocks.pooling import StepPool
 from colonnade.nn.checks import fraction, positive
 from colonnade.nn.layout import Layout
 
 
 class SequenceTransformer(SequenceBackbone):
-    """A projection of each step, the position added as sines and cosines, layers of attention, and the mean over steps.
+    """A projection of each step, the position added as sines and cosines, layers of attention, and a pooling.
 
     Vaswani et al., *Attention Is All You Need*, NeurIPS 2017; as a classifier of series, Zerveas et al., *A
     Transformer-based Framework for Multivariate Time Series Representation Learning*, KDD 2021, whose positions are
@@ -31,6 +31,7 @@ class SequenceTransformer(SequenceBackbone):
         n_heads: attention heads; must divide ``d_block``.
         d_hidden: hidden width of the feed-forward parts.
         dropout: dropout after the projection, of the attention weights, and of what each part adds.
+        pooling: see :class:`~colonnade.nn.blocks.pooling.StepPool`.
 
     Raises:
         ValueError: for an argument out of range.
@@ -45,6 +46,7 @@ class SequenceTransformer(SequenceBackbone):
         n_heads: int = 16,
         d_hidden: int = 256,
         dropout: float = 0.1,
+        pooling: str = "mean",
     ) -> None:
         super().__init__()
         positive(d_block=d_block, n_blocks=n_blocks, n_heads=n_heads, d_hidden=d_hidden)
@@ -56,6 +58,7 @@ class SequenceTransformer(SequenceBackbone):
             Layer(d_block, n_heads=n_heads, d_hidden=d_hidden, dropout=dropout) for _ in range(n_blocks)
         )
         self.norm = nn.LayerNorm(d_block)
+        self.pool = StepPool(d_block, pooling)
 
     def forward(
         self, x: Float[Tensor, "b t d"], mask: Bool[Tensor, "b t"] | None = None
@@ -65,7 +68,7 @@ class SequenceTransformer(SequenceBackbone):
         x = self.dropout(x + positions(x.shape[1], x.shape[2], x.device).to(x.dtype))
         for layer in self.layers:
             x = layer(x, mask)
-        return mean_of_steps(self.norm(x), mask).unsqueeze(1), None
+        return self.pool(self.norm(x), mask).unsqueeze(1), None
 
 
 class Layer(nn.Module):

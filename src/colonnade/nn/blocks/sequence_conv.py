@@ -22,13 +22,18 @@ class SameConv(nn.Conv1d):
         d_in, d_out: channels.
         kernel: steps that it sees.
         bias: whether there is one.
+        dilation: distance of the steps that it sees.
+        groups: of channels, each convolved by itself.
     """
 
-    def __init__(self, d_in: int, d_out: int, kernel: int, *, bias: bool = False) -> None:
-        super().__init__(d_in, d_out, kernel, bias=bias)
+    def __init__(
+        self, d_in: int, d_out: int, kernel: int, *, bias: bool = False, dilation: int = 1, groups: int = 1
+    ) -> None:
+        super().__init__(d_in, d_out, kernel, bias=bias, dilation=dilation, groups=groups)
         # Of an even kernel the larger half lies behind, as torch's padding="same" has it; given here as numbers, since
         # that refuses to export.
-        self.around = ((kernel - 1) // 2, kernel // 2)
+        span = dilation * (kernel - 1)
+        self.around = (span // 2, span - span // 2)
 
     def forward(  # type: ignore[override]
         self, x: Float[Tensor, "b c t"], mask: Bool[Tensor, "b t"] | None
