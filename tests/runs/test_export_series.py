@@ -11,7 +11,7 @@ import pytest
 import torch
 
 from colonnade.config.compose import compose
-from colonnade.core.errors import ConfigError, ExportError, SchemaError
+from colonnade.core.errors import ConfigError, DataError, ExportError
 from colonnade.deploy.runtime import InputError, OnnxModel
 from colonnade.nn.backbones.recurrent import Recurrent
 from colonnade.runs.ensemble import ensemble
@@ -160,8 +160,12 @@ def test_forecasts_of_a_file(forecast, model):
     assert [value.shape for value in loaded.session.get_outputs()] == [["batch", 6, 2]]
     assert {tuple(value.shape) for value in loaded.session.get_inputs()} == {("batch", 48)}
     assert loaded.series == {"length": None, "context": 48, "horizon": 6, "values": ["load", "temp"]}
-    with pytest.raises(SchemaError, match="series 0 has 40 steps, and 48 are needed"):
+    with pytest.raises(
+        DataError, match=r"2 series \(from 0: 0, 1\) have fewer steps than a forecast looks back at: 48"
+    ):
         predict_onnx(forecast / model / "model.onnx", test_forecasts.series().filter(pl.col("hour") < 40))
+    with pytest.raises(InputError, match="series 0 has 3 steps, and 48 are needed"):
+        loaded.predict({name: [[1, 2, 3]] for name in loaded.columns})
 
 
 def test_several_models_leave_as_one(forecast, tmp_path):

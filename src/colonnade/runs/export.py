@@ -14,6 +14,7 @@ from colonnade.config.build import build
 from colonnade.core.errors import ConfigError, DataError
 from colonnade.data.conform import conform
 from colonnade.data.sequences.dataset import SequenceDataset
+from colonnade.data.sequences.steps import StepDataset
 from colonnade.deploy.onnx_export import Exportable, OnnxExport
 from colonnade.runs.folder import RunFolder
 from colonnade.runs.load import Loaded, load
@@ -41,8 +42,23 @@ READING = (
     "timezone",
     "infinite",
 )
-# Of series also where they are, which of a wide table its other columns tell.
-READING_OF_SERIES = ("id", "time", "channels", "context", "horizon", "target", "weight", "group", "exclude")
+# Of series also where they are, which of a wide table its other columns tell, and how windows and histories begin.
+READING_OF_SERIES = (
+    "id",
+    "time",
+    "channels",
+    "frequency",
+    "fill",
+    "short",
+    "context",
+    "horizon",
+    "known",
+    "elapsed",
+    "target",
+    "weight",
+    "group",
+    "exclude",
+)
 
 
 @dataclass(frozen=True)
@@ -137,6 +153,10 @@ def exportable(loaded: Loaded, folder: RunFolder) -> Exportable:
     options = OmegaConf.to_container(loaded.cfg.data, resolve=True)
     assert isinstance(options, dict)
     keys = READING if loaded.spec.n_steps is None else (*READING, *READING_OF_SERIES)
+    reading = {key: options[key] for key in keys if key in options and (key == "id" or options[key] is not None)}
+    if isinstance(loaded.dataset, StepDataset):
+        # By which steps are told from whole series.
+        reading["lead"] = loaded.dataset.lead
     return Exportable(
         predictor=loaded.predictor,
         lookup=loaded.lookup,
@@ -144,7 +164,7 @@ def exportable(loaded: Loaded, folder: RunFolder) -> Exportable:
         spec=loaded.spec,
         task=loaded.task,
         config_hash=str((folder.state or {}).get("config_hash", "")),
-        reading={key: options[key] for key in keys if key in options and (key == "id" or options[key] is not None)},
+        reading=reading,
         conformal=None if loaded.fitted is None else loaded.fitted.conformal,
     )
 
