@@ -126,6 +126,16 @@ def test_a_window_is_decomposed_as_statsmodels_does(period, multiplied):
     np.testing.assert_allclose(trend[0, 0], reference.trend[~np.isnan(reference.trend)])
 
 
+@pytest.mark.parametrize("model", [ETS, Theta])
+@pytest.mark.parametrize("value", [0.0, 7.0])
+def test_a_window_without_change_has_a_forecast(model, value):
+    """Also of zeros, where a season was multiplied in training."""
+    made = model(spec=spec_of())
+    made.learn([series()[:, None]], Job())
+    found = forecast(made, np.full(CONTEXT, value))
+    np.testing.assert_allclose(found, value, atol=1e-3)
+
+
 @pytest.mark.parametrize(
     ("model", "options", "more", "error", "said"),
     [

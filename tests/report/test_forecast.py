@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from colonnade.report.forecast import Bands, Past, by_step, coverage_by_step, shown, windows
+from colonnade.report.forecast import Past, bands_of, by_step, coverage_by_step, shown, windows
 
 
 def test_four_windows_are_shown_and_fewer_where_there_are_fewer():
@@ -32,7 +32,7 @@ def test_a_fan_lies_around_the_forecast_behind_what_was():
     quantile = value[..., None] + np.array([-2.0, -1.0, 0.0, 1.0, 2.0])
     assert shown(30).tolist() == [0, 10, 19, 29]
     past = Past(rng.normal(size=(4, 40)), ("north", "north", "south", "south"))
-    fig = windows(value, value, "load", bands=Bands(levels, quantile), past=past)
+    fig = windows(value, value, "load", bands=bands_of(quantile, levels), past=past)
     for k, (panel, row) in enumerate(zip(fig.axes, shown(30))):
         assert panel.get_title("left") == f"{past.names[k]}, window {row} of 30"
         before = panel.get_lines()[0]

@@ -164,6 +164,31 @@ def test_quantiles_cover_what_comes(folder, model):
     assert {path.name for path in (run / "figures").iterdir()} >= {"forecasts.png", "coverage_steps.png"}
 
 
+def test_intervals_by_step_ahead_are_found_on_validation_windows(folder):
+    """The values are far from each other in units, and so are their thresholds; those of far steps are wider."""
+    import json
+
+    words_of = words("model=naive", "logger=none", "split.val=0.3", "uncertainty=auto", "uncertainty.level=0.8")
+    result = fit(compose(words_of), folder / "conformal", series())
+    stored = pl.read_parquet(folder / "conformal" / "predictions.parquet")
+    val = stored.filter(split="val")
+    told = json.loads((folder / "conformal" / "calibration.json").read_text())["conformal"]
+    assert told["method"] == "absolute"
+    # Two series of 72 steps, from each of which 67 windows begin: 23 of them share no step.
+    assert val.height == 2 * 67
+    place = -(-val.height * 20 // 23)
+    for name in ("load+1", "load+6", "temp+1"):
+        errors = np.sort((val[f"target/{name}"] - val[f"prediction/{name}"]).abs().to_numpy())
+        half = (val[f"upper/{name}"] - val[f"lower/{name}"]).to_numpy() / 2
+        np.testing.assert_allclose(half, errors[place - 1])
+    wide = {name: val[f"upper/{name}"][0] - val[f"lower/{name}"][0] for name in ("load+1", "load+6", "temp+6")}
+    assert wide["load+6"] > 2 * wide["load+1"]
+    assert wide["load+6"] > 2 * wide["temp+6"]
+    assert result["metrics"]["test"]["conformal_coverage"] == pytest.approx(0.8, abs=0.12)
+    assert {"conformal_width/load", "conformal_width/temp"} <= set(result["metrics"]["test"])
+    assert "lower/load+1" in predict(folder / "conformal", series()).columns
+
+
 def test_counts_have_a_distribution_of_counts(folder):
     def counts(frame):
         return frame.with_columns(pl.col("load", "temp").round().cast(pl.Int64))
@@ -186,7 +211,6 @@ def test_counts_have_a_distribution_of_counts(folder):
         (["model=naive", "task=forecast_distribution", "task.distribution=student_t"], "baselines forecast normal"),
         (["split=random"], "split: series are divided by time within each of them to be forecast: split=horizon"),
         (["cv=kfold"], "cv: forecasts are not cross-validated yet: cv=none"),
-        (["uncertainty=auto"], "uncertainty: windows of a forecast overlap and follow each other"),
         (["explain=auto", "explain.method=tree_shap"], "explain.method=tree_shap does not explain NLinear; use integ"),
         (["model=patchtst", "data.context=8"], "patch=16 is longer than data.context=8"),
         (["model=seasonal_naive", "data.season=1"], "a seasonal forecast needs a season: data.season"),

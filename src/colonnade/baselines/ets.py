@@ -12,7 +12,7 @@ import torch
 from torch import Tensor
 
 from colonnade.baselines.base import Job
-from colonnade.baselines.seasonal import seasonal_pattern
+from colonnade.baselines.seasonal import above, seasonal_pattern
 from colonnade.baselines.series import SeriesBaseline
 from colonnade.core.errors import ConfigError, DataError
 from colonnade.core.optional import optional_import
@@ -110,9 +110,9 @@ class ETS(SeriesBaseline):
             s = season[t % self.period]
             before = level + damping * trend
             error = y[..., t] - torch.where(multiplies, before * s, before + s)
-            level = before + alpha * torch.where(multiplies, error / s, error)
-            trend = damping * trend + beta * torch.where(multiplies, error / s, error)
-            season[t % self.period] = s + torch.where(multiplies, share * (y[..., t] / level - s), gamma * error)
+            step = torch.where(multiplies, error / above(s), error)
+            level, trend = before + alpha * step, damping * trend + beta * step
+            season[t % self.period] = s + torch.where(multiplies, share * (y[..., t] / above(level) - s), gamma * error)
         steps, growth, factor = [], torch.zeros_like(trend), damping
         for h in range(self.horizon):
             growth, factor = growth + factor * trend, factor * damping

@@ -6,6 +6,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+LEAST = 1e-6
+
 
 def moving_average(y: Tensor, period: int) -> Tensor:
     """Mean over a season around each step; over two seasons that are a step apart where the period is even.
@@ -36,9 +38,14 @@ def seasonal_pattern(y: Tensor, period: int, multiplicative: Tensor) -> tuple[Te
     trend = moving_average(y, period)
     half = period // 2
     middle = y[..., half : half + trend.shape[-1]]
-    rest = torch.where(multiplicative, middle / trend, middle - trend)
+    rest = torch.where(multiplicative, middle / above(trend), middle - trend)
     phase = torch.arange(half, half + trend.shape[-1], device=y.device).remainder(period)
     of_phase = (phase == torch.arange(period, device=y.device)[:, None]).to(y.dtype)
     pattern = rest @ (of_phase / of_phase.sum(1, keepdim=True)).T
     mean = pattern.mean(-1, keepdim=True)
-    return torch.where(multiplicative, pattern / mean, pattern - mean), trend
+    return torch.where(multiplicative, above(pattern / above(mean)), pattern - mean), trend
+
+
+def above(values: Tensor) -> Tensor:
+    """What may be divided by: train steps are above 0 where anything is multiplied, but a new window may be empty."""
+    return values.clamp_min(LEAST)

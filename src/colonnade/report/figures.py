@@ -135,11 +135,14 @@ def _forecast(s: Scored) -> dict[str, Figure]:
     names = list(dict.fromkeys(steps))
     value, truth = (a.reshape(len(a), -1, len(names)) for a in (s.prediction["value"], s.truth))
     figures = {"steps": forecast.by_step(value, truth, names)}
-    bands = None
+    bands: list[forecast.Band] = []
+    if "lower" in s.prediction:
+        low, high = (s.prediction[end].reshape(value.shape)[:, :, -1] for end in ("lower", "upper"))
+        bands = [forecast.Band("conformal", low, high)]
     if s.quantiles:
         quantile = s.prediction["quantile"].reshape(*value.shape, -1)
-        bands = forecast.Bands(s.quantiles, quantile[:, :, -1])
-        flat = bands.values.reshape(-1, len(s.quantiles))
+        bands = bands or forecast.bands_of(quantile[:, :, -1], s.quantiles)
+        flat = quantile[:, :, -1].reshape(-1, len(s.quantiles))
         figures["coverage"] = regression.coverage(flat, truth[:, :, -1].ravel(), s.quantiles, names[-1])
         figures["coverage_steps"] = forecast.coverage_by_step(quantile, truth, s.quantiles)
     shown = forecast.windows(value[:, :, -1], truth[:, :, -1], names[-1], bands=bands, past=s.past)

@@ -21,16 +21,17 @@ PAST = 2
 
 
 @dataclass(frozen=True)
-class Bands:
-    """Predicted quantiles.
+class Band:
+    """Intervals around a forecast.
 
     Args:
-        levels: increasing.
-        values: ``(N, horizon, Q)`` in original units.
+        name: what they are.
+        low, high: ``(N, horizon)`` in original units.
     """
 
-    levels: tuple[float, ...]
-    values: np.ndarray
+    name: str
+    low: np.ndarray
+    high: np.ndarray
 
 
 @dataclass(frozen=True)
@@ -51,15 +52,26 @@ def shown(n: int) -> np.ndarray:
     return np.unique(np.linspace(0, n - 1, min(SHOWN, n)).round().astype(int))
 
 
+def bands_of(quantile: np.ndarray, levels: Sequence[float]) -> list[Band]:
+    """Central intervals, the widest first.
+
+    Args:
+        quantile: ``(N, horizon, Q)`` in original units.
+        levels: increasing.
+    """
+    found = reversed(intervals(levels))
+    return [Band(f"{nominal:.0%}", quantile[..., low], quantile[..., high]) for low, high, nominal in found]
+
+
 def windows(
-    value: np.ndarray, truth: np.ndarray, name: str, *, bands: Bands | None = None, past: Past | None = None
+    value: np.ndarray, truth: np.ndarray, name: str, *, bands: Sequence[Band] = (), past: Past | None = None
 ) -> Figure:
     """Four forecasts, evenly spread over the windows, what stood before, and what came.
 
     Args:
         value, truth: ``(N, horizon)`` in original units.
         name: of what is forecast.
-        bands: quantiles; None: there are none.
+        bands: intervals, the widest first.
         past: what stood before; None: it is not known.
     """
     chosen = shown(len(value))
@@ -73,8 +85,9 @@ def windows(
         if past is not None:
             _before(panel, past.values[k], truth[row], len(steps))
             title = f"{style.shorten(past.names[k], 24)}, {title}" if past.names[k] else title
-        if bands is not None:
-            _fan(panel, steps, bands.values[row], bands.levels)
+        for i, band in enumerate(bands):
+            low, high, shade = band.low[row], band.high[row], 0.18 + 0.14 * i
+            panel.fill_between(steps, low, high, color=style.ORANGE, alpha=shade, linewidth=0, label=band.name)
         panel.plot(steps, truth[row], color=style.INK, linewidth=1.2, label="came")
         panel.plot(steps, value[row], color=style.ORANGE, linewidth=1.6, label="forecast")
         style.label(panel, x="steps ahead", y="", title=title)
@@ -141,18 +154,3 @@ def _before(panel: Axes, values: np.ndarray, truth: np.ndarray, horizon: int) ->
     steps = np.arange(1 - len(values), 2)
     panel.plot(steps, np.append(values, truth[0]), color=style.FAINT, linewidth=1.1, label="before")
     panel.axvline(0, color=style.GRID, linewidth=1.2)
-
-
-def _fan(panel: Axes, steps: np.ndarray, values: np.ndarray, levels: Sequence[float]) -> None:
-    """Central intervals, the widest below."""
-    found = intervals(levels)
-    for i, (low, high, nominal) in enumerate(reversed(found)):
-        panel.fill_between(
-            steps,
-            values[:, low],
-            values[:, high],
-            color=style.ORANGE,
-            alpha=0.18 + 0.14 * i,
-            linewidth=0,
-            label=f"{nominal:.0%}",
-        )
