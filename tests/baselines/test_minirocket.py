@@ -8,6 +8,8 @@ import numpy as np
 import pytest
 import torch
 
+from colonnade.baselines.base import Job
+from colonnade.baselines.dummy import Dummy
 from colonnade.baselines.minirocket import KERNELS, MiniRocket, dilations, drawn_channels, sharpness
 from colonnade.baselines.module import BaselineModule
 from colonnade.baselines.problems import Problem, Rows
@@ -68,8 +70,6 @@ def fitted(task="multiclass", seed=0, **options):
     network = MiniRocket(spec=spec, **{"n_features": FEATURES, "max_dilations": 3} | options)
     module = BaselineModule(network=network, task=learner, optim=None, spec=spec, seed=seed)
     val, _ = series(task, seed=1)
-    from colonnade.baselines.base import Job
-
     module.fit(store, val, Job())
     return module, val
 
@@ -187,12 +187,30 @@ def test_padding_changes_nothing():
     assert module.network(whole).raw.equal(module.network(masked).raw)
 
 
+def test_an_exported_graph_takes_any_batch_and_length():
+    module, val = fitted()
+
+    class Scores(torch.nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.model = module.network
+
+        def forward(self, num, cat, mask):
+            return self.model.raw(num, cat, mask)
+
+    batch = val.rows(0, 8)
+    sizes = {0: torch.export.Dim.DYNAMIC, 1: torch.export.Dim.DYNAMIC}
+    shapes = {"num": sizes, "cat": sizes, "mask": sizes}
+    graph = torch.export.export(Scores(), (batch.num, batch.cat, batch.mask), dynamic_shapes=shapes).module()
+    for rows in (val.rows(0, 3), val.rows(10, 40)):
+        found = graph(rows.num, rows.cat, rows.mask)
+        torch.testing.assert_close(found, module.network(rows).raw[:, 0], rtol=1e-4, atol=1e-4)
+
+
 def test_a_class_without_train_rows_is_the_last_choice():
     store, spec = series()
     model = MiniRocket(spec=replace(spec, classes=("a", "b", "c", "d"), out_shape=(4,)), n_features=84)
     rows = Rows(store.num.numpy(), store.cat.numpy(), store.target.numpy(), spans=store.spans.numpy())
-    from colonnade.baselines.base import Job
-
     model.fit([Problem("multiclass", "log_loss", n_classes=4)], rows, None, Job())
     assert (model(store.rows(0, N)).raw.argmax(-1) < 3).all()
 
@@ -220,6 +238,19 @@ def test_scores_become_logits_by_validation_rows():
 def test_arguments_out_of_range(options, said):
     with pytest.raises(ValueError, match=said):
         MiniRocket(spec=series()[1], **options)
+
+
+def test_shares_are_those_of_series_too():
+    store, spec = series()
+    learner = Multiclass()
+    learner.setup(spec)
+    spec = replace(spec, out_shape=learner.out_shape(spec))
+    module = BaselineModule(network=Dummy(spec=spec), task=learner, optim=None, spec=spec)
+    module.fit(store, store, Job())
+    found = module.task.decode(module.network(store.rows(0, 5)).raw)["probability"]
+    torch.testing.assert_close(found, torch.full((5, 3), 1 / 3))
+    with pytest.raises(ConfigError, match="a forecast is compared with the last value"):
+        Dummy(spec=replace(spec, horizon=3))
 
 
 def test_what_it_does_not_take():

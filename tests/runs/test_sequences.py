@@ -175,7 +175,7 @@ def test_regression_over_series(folder, tmp_path):
             ["model=mlp"],
             "`data` gives sequences, but model.backbone takes the rows of a table: choose a model for sequences",
         ),
-        (["model=dummy"], "`data` gives sequences"),
+        (["model=linear_sklearn"], "`data` gives sequences"),
         (["data=breast_cancer"], "`data` gives the rows of a table, but model.backbone takes sequences"),
         (["data.target=null"], "data.target: which column is to be predicted"),
         (

@@ -93,6 +93,8 @@ def test_a_baseline_learns_histories_too(folder):
     kept = [w for w in words(folder) if not w.startswith(("model", "optim", "trainer", "loader"))]
     result = fit(compose([*kept, *more]), folder / "rocket")
     assert result["metrics"]["test"]["auroc"] > 0.8
+    kept = [*kept, "data.target=alarm", "task=binary", "model=dummy"]
+    assert fit(compose(kept), folder / "dummy")["metrics"]["test"]["auroc"] == 0.5
 
 
 def test_steps_drawn_at_random_are_refused(folder):

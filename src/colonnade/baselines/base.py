@@ -66,7 +66,7 @@ class Baseline(nn.Module, ABC):
         spec: of the data, with ``out_shape`` set from the task.
 
     Raises:
-        ConfigError: there are no features, or the data are sequences.
+        ConfigError: there are no features, or the data are of the kind that it does not take.
     """
 
     kinds: ClassVar[frozenset[str]] = KINDS
@@ -74,8 +74,8 @@ class Baseline(nn.Module, ABC):
     for_classes: ClassVar[Mapping[str, Any]] = {}
     for_numbers: ClassVar[Mapping[str, Any]] = {}
     """Defaults of arguments that are None, for targets of classes and of numbers."""
-    sequential: ClassVar[bool] = False
-    """Whether it takes sequences."""
+    sequential: ClassVar[bool | None] = False
+    """Whether it takes sequences; None: both these and rows."""
     exportable: ClassVar[bool] = True
     """Whether what was fitted can be exported as a graph."""
 
@@ -85,7 +85,7 @@ class Baseline(nn.Module, ABC):
             raise ConfigError(
                 "there are no features to learn from: see data.exclude and the columns that `pipeline` dropped"
             )
-        if spec.n_steps is not None and not self.sequential:
+        if spec.n_steps is not None and self.sequential is False:
             raise ConfigError("`data` gives sequences, but this model takes the rows of a table")
         if spec.n_steps is None and self.sequential:
             raise ConfigError("`data` gives the rows of a table, but this model takes series")
