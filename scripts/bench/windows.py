@@ -132,8 +132,8 @@ def main() -> None:
         "make bench BENCH=windows",
         "An epoch of the train loader over all windows (context 336, horizon 96), one thread: a shuffled order, chunks "
         "of optimizer steps, contexts and targets; bare: a shuffled order and one gather a batch. "
-        f"{ROUNDS} rounds in turn, median; of ETTh1 20 epochs each. Below: NLinear for one epoch over every window of a "
-        "series of 32 channels, one of which is forecast, 96 steps from 96, with its validation, test, predictions and "
+        f"{ROUNDS} rounds in turn, median; of ETTh1 20 epochs each. Below: NLinear for one epoch over every window of "
+        "a series of 32 channels, one of which is forecast, 96 steps from 96, with validation, test, predictions and "
         "figures (split.stride=96), in a process of its own: largest memory beyond that of the same training on 2,000 "
         "steps, over the size of the series as read (float64).",
     )
