@@ -305,3 +305,15 @@ def test_counts_are_seen():
     assert ready(frame).spec.counts
     assert not ready(frame.with_columns(b=pl.col("b") + 0.5)).spec.counts
     assert not ready(frame.with_columns(a=pl.col("a") - 1)).spec.counts
+
+
+def test_a_chunk_of_long_windows_has_fewer_steps(monkeypatch):
+    datamodule = ready(series(), "loader.batch_size=8", "loader.chunk=64")
+    # Context 6 of two numbers and a category, horizon 2 of two values, and the origin.
+    assert datamodule._stores["train"].bytes_of_window == 6 * (2 * 4 + 8) + 2 * 2 * 4 + 8
+    whole = list(datamodule.train_dataloader())
+    monkeypatch.setattr("colonnade.data.sequences.forecast.CHUNK_BYTES", 8 * 120 * 3)
+    pieces = list(datamodule.train_dataloader())
+    assert [len(chunk) for chunk in whole] == [7]
+    assert [len(chunk) for chunk in pieces] == [3, 3, 1]
+    assert torch.cat([chunk.batch.num for chunk in pieces]).equal(whole[0].batch.num)

@@ -52,7 +52,7 @@ def in_order(
     of = ["id"] if goes_on else ["part", "id"]
     keys = keys.with_columns(pl.col("row").min().over(of).alias("first"))
     if time is None:
-        return frame[keys.sort("first", "part", "row")["row"]]
+        return _taken(frame, keys.sort("first", "part", "row")["row"])
     keys = keys.with_columns(instants(frame[time], where).alias("time"))
     twice = keys.filter(keys.select("first", "part", "time").is_duplicated())
     if twice.height:
@@ -61,7 +61,7 @@ def in_order(
             f"{where}: {twice.height:,} rows share the series and the time (data.time={time}) with another (series "
             f"{ids}): a series has one row for each time"
         )
-    return frame[keys.sort("first", "part", "time")["row"]]
+    return _taken(frame, keys.sort("first", "part", "time")["row"])
 
 
 def fold(table: Table, *, id: str) -> Table:
@@ -78,9 +78,14 @@ def fold(table: Table, *, id: str) -> Table:
     index = pl.Series(_INDEX, np.cumsum(starts) - 1)
     features = list(schema.features)
     others = [name for name in table.frame.columns if name not in features and name not in schema.exclude]
-    grouped = table.frame.group_by(index, maintain_order=True)
-    frame = grouped.agg(pl.col(features), pl.col(others).first()).drop(_INDEX)
-    changing = grouped.agg(pl.col(others).n_unique()).drop(_INDEX)
+    if starts.sum() == 1:
+        # It may be very long: groups are copies.
+        frame = table.frame.select(pl.col(features).implode(), pl.col(others).first())
+        changing = table.frame.select(pl.col(others).n_unique())
+    else:
+        grouped = table.frame.group_by(index, maintain_order=True)
+        frame = grouped.agg(pl.col(features), pl.col(others).first()).drop(_INDEX)
+        changing = grouped.agg(pl.col(others).n_unique()).drop(_INDEX)
     for name in others:
         wrong = np.flatnonzero(changing[name].to_numpy() > 1)
         if len(wrong):
@@ -127,3 +132,8 @@ def starts_of(ids: pl.Series, parts: Mapping[str, tuple[int, int]]) -> np.ndarra
     for start, stop in parts.values():
         starts[[row for row in (start, stop) if row < len(starts)]] = True
     return starts
+
+
+def _taken(frame: pl.DataFrame, order: pl.Series) -> pl.DataFrame:
+    """Rows in an order; where they are in it already, the frame itself, since a copy of a long series is large."""
+    return frame if order.is_sorted() else frame[order]

@@ -15,7 +15,7 @@ from torch import Tensor
 from colonnade.core.errors import ConfigError, DataError
 from colonnade.core.schema import TargetKind
 from colonnade.core.spec import BatchSpec
-from colonnade.data.datamodule import check_features
+from colonnade.data.datamodule import SAMPLE_ROWS, check_features
 from colonnade.data.sequences.datamodule import SequenceDataModule, positions
 from colonnade.data.sequences.dataset import SequenceDataset
 from colonnade.data.sequences.fill import carried, complete, known, runs
@@ -29,6 +29,8 @@ from colonnade.data.target import TargetCoder
 
 log = logging.getLogger(__name__)
 
+CHUNK_BYTES = 2**25
+"""What the windows of a chunk of optimizer steps may take, if they are more than one step."""
 _SAME = 1e-3
 """How far the encoded channel may be from the standardised target, in standard deviations."""
 _COMPARED = 1000
@@ -158,13 +160,25 @@ class ForecastDataModule(SequenceDataModule):
         log.info("%s", text)
         self.notes.append(text)
 
+    def _chunk(self, store: Rows) -> int:
+        # Windows overlap: gathered, they may take many times the memory of their steps.
+        assert isinstance(store, WindowStore)
+        rows = min(self._options.batch_size, len(store))
+        return max(1, min(self._options.chunk, CHUNK_BYTES // (rows * store.bytes_of_window)))
+
     def _save_split(self, path: Path) -> None:
         self.borders.save(path)
 
     def _spec(self, train: Rows) -> BatchSpec:
         assert isinstance(train, WindowStore)
+        rows = self._train
+        if len(rows) > SAMPLE_ROWS:
+            # Drawn here: the train steps of a long series are not copied to draw from them.
+            rows = rows[
+                torch.from_numpy(np.random.default_rng(self._seed).choice(len(rows), SAMPLE_ROWS, False)).sort()[0]
+            ]
         described = self._described(
-            target=train.target, num=train.num[self._train], n_train=len(train), n_steps=self._asked.context
+            target=train.target, num=train.num[rows], n_train=len(train), n_steps=self._asked.context
         )
         return replace(
             described,

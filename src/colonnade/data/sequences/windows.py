@@ -70,6 +70,12 @@ class WindowStore:
         found = zip(begins.tolist(), ends.tolist(), self.before.diff().tolist())
         return tuple((begin, end) for begin, end, count in found if count)
 
+    @property
+    def bytes_of_window(self) -> int:
+        """Bytes of a window in a batch."""
+        steps = self.context * (self.num.shape[1] * 4 + self.cat.shape[1] * 8)
+        return steps + self.horizon * self.target.shape[1] * 4 + 8
+
     def origins(self, index: Tensor) -> Tensor:
         """Steps at which the forecasts of windows begin, ``(B,)`` int64."""
         return self._placed(index)[0]
