@@ -117,6 +117,31 @@ def test_a_series_that_is_too_short_is_named(folder):
         predict(folder / "run", series().filter(pl.col("hour") < 40))
 
 
+def test_series_with_gaps_of_all_sizes_and_lengths(tmp_path, caplog):
+    """Loads of a few and of thousands, with missing hours and values; a place that was never seen has a single hour."""
+    rows = series().filter(pl.int_range(pl.len()).over("place") % 17 != 5)
+    rows = rows.with_columns(
+        load=pl.when(pl.col("hour") % 31 != 7).then(pl.col("load") * pl.when(place="south").then(1000).otherwise(1))
+    )
+    rows.write_csv(tmp_path / "loads.csv", null_value="NA")
+    more = ("model=nlinear", "model.scaling=window", "data.fill=forward", "data.short=repeat", *QUICK)
+    with caplog.at_level("INFO"):
+        result = fit(compose(words(*more, f"data.path={tmp_path}/loads.csv")), tmp_path / "run")
+    assert result["status"] == "finished"
+    assert "missing steps of 1 were put in (data.fill=forward)" in caplog.text
+    assert "windows would forecast a missing value: left out" in caplog.text
+    found = predict(
+        tmp_path / "run", pl.concat([rows.sort("place", "hour"), rows[:1].with_columns(place=pl.lit("new"))])
+    )
+    level = {place: found.filter(place=place)["prediction/load+1"].item() for place in ("north", "south", "new")}
+    expected = 50 + 10 * np.sin(240 / 24 * 2 * np.pi)
+    assert level["north"] == pytest.approx(expected, abs=4)
+    assert level["south"] == pytest.approx(1000 * (expected + 5), abs=4000)
+    assert np.isfinite(level["new"])
+    measured = evaluate(tmp_path / "run", rows)
+    assert all(np.isfinite(value) for value in measured.values())
+
+
 def test_a_network_of_whole_series_forecasts_too(folder):
     small = ("model=gru", "model.backbone.d_hidden=8", "model.backbone.n_layers=1", *QUICK)
     result = fit(compose(words(*small, "trainer.max_epochs=1")), folder / "gru", series())
@@ -211,8 +236,7 @@ def test_counts_have_a_distribution_of_counts(folder):
         (["model=naive", "task=forecast_distribution", "task.distribution=student_t"], "baselines forecast normal"),
         (["split=random"], "split: series are divided by time within each of them to be forecast: split=horizon"),
         (["cv=kfold"], "cv: forecasts are not cross-validated yet: cv=none"),
-        (["export=onnx"], "networks of sequences are not exported yet"),
-        (["explain=auto"], "models of sequences are not explained yet"),
+        (["explain=auto", "explain.method=tree_shap"], "explain.method=tree_shap does not explain NLinear; use integ"),
         (["model=patchtst", "data.context=8"], "patch=16 is longer than data.context=8"),
         (["model=seasonal_naive", "data.season=1"], "a seasonal forecast needs a season: data.season"),
         (["model=seasonal_naive", "data.context=8"], "model.period=24 is more than data.context=8 looks back"),

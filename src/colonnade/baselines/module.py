@@ -14,6 +14,7 @@ from colonnade.baselines.problems import CLASSES, Problem, Rows, problems_of
 from colonnade.core.batch import Batch
 from colonnade.core.errors import ConfigError, DataError
 from colonnade.core.spec import BatchSpec
+from colonnade.data.sequences.store import SequenceStore
 from colonnade.data.sequences.windows import WindowStore
 from colonnade.data.store import Rows as Stored
 from colonnade.tasks.base import Task
@@ -106,4 +107,5 @@ def rows_of(store: Stored) -> Rows:
     assert store.target is not None
     weight = None if store.weight is None else store.weight.cpu().numpy()
     ranges = store.ranges if isinstance(store, WindowStore) else ()
-    return Rows(store.num.cpu().numpy(), store.cat.cpu().numpy(), store.target.cpu().numpy(), weight, ranges)
+    spans = store.spans.cpu().numpy() if isinstance(store, SequenceStore) else None
+    return Rows(store.num.cpu().numpy(), store.cat.cpu().numpy(), store.target.cpu().numpy(), weight, ranges, spans)

@@ -43,6 +43,8 @@ class Rows:
         weight: ``(N,)`` float32; None means one.
         ranges: of series, whose rows are steps: the first step of each that belongs to the part, and the one behind the
             last.
+        spans: where a row is a sequence, its first step among ``num`` and ``cat``, and the one behind its last,
+            ``(N, 2)`` int64; None: a row is a row, or a window.
     """
 
     num: np.ndarray
@@ -50,6 +52,7 @@ class Rows:
     target: np.ndarray
     weight: np.ndarray | None = None
     ranges: tuple[tuple[int, int], ...] = ()
+    spans: np.ndarray | None = None
 
     def __len__(self) -> int:
         return len(self.target)

@@ -81,6 +81,7 @@ def rehearse(tree: Mapping[str, Any], faults: Faults, *, auto: bool) -> None:
             task = construct(tree["task"])
             if well["data"]:
                 _forecasts(tree, task, faults)
+                _steps(tree, faults)
             if not auto:
                 _targets(task, _mapping(tree.get("data")).get("target"), faults)
                 for key in after:
@@ -196,6 +197,21 @@ def _forecasts(tree: Mapping[str, Any], task: Task, faults: Faults) -> None:
         faults.add("split: series are divided by time within each of them to be forecast: split=horizon")
     if tree.get("cv"):
         faults.add("cv: forecasts are not cross-validated yet: cv=none")
+
+
+def _steps(tree: Mapping[str, Any], faults: Faults) -> None:
+    """What goes with a target for each step: parts of whole series."""
+    from colonnade.data.sequences.steps import TORN, StepDataset
+    from colonnade.data.split.shuffled import Random, Stratified
+
+    if not _of_class(tree["data"], StepDataset):
+        return
+    cv = _mapping(tree.get("cv"))
+    for path, node in (("split", tree.get("split")), ("cv.by", cv.get("by"))):
+        if any(_of_class(node, kind) for kind in (Random, Stratified)):
+            faults.add(f"{path}: {TORN}: split=auto, or cv=group")
+    if cv and tree["data"].get("id") is None:
+        faults.add("cv: one series makes no folds: cv=none, or data.id")
 
 
 def _targets(task: Task, names: Any, faults: Faults) -> None:

@@ -11,7 +11,7 @@ import torch
 from colonnade.core.batch import Batch
 from colonnade.core.spec import BatchSpec
 from colonnade.nn.forecast import ForecastNetwork
-from colonnade.testing.networks import close, near_under_autocast, seeded, trained_a_little
+from colonnade.testing.networks import check_exported, close, near_under_autocast, seeded, trained_a_little
 
 Build = Callable[[BatchSpec], ForecastNetwork]
 
@@ -126,6 +126,15 @@ def check_autocast(build: Build) -> None:
     """Training under bfloat16 autocast runs, and comes near to float32."""
     spec = toy_spec()
     near_under_autocast(_trained_a_little(build, spec), toy_batch(spec))
+
+
+def check_export(build: Build) -> None:
+    """The network exports to ONNX, with a free number of windows.
+
+    It takes seconds, and is not among :data:`CHECKS`.
+    """
+    spec = toy_spec()
+    check_exported(_trained_a_little(build, spec), toy_batch(spec, 3), [toy_batch(spec, n, seed=n) for n in (1, 2, 7)])
 
 
 CHECKS = (

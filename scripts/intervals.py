@@ -1,6 +1,6 @@
-"""Forecast real series with intervals, and write the table of ``docs/benchmarks/forecasts.md``.
+"""Forecast real series with intervals, and write the table of ``docs/benchmarks/intervals.md``.
 
-    python scripts/forecasts.py --cases co2/nlinear,co2/theta,etth1/nlinear/forecast_distribution
+    python scripts/intervals.py --cases co2/nlinear,co2/theta,etth1/nlinear/forecast_distribution
 
 Each case is ``data/model``, of quantiles, or ``data/model/task``; its run is a folder under ``--runs``: repeated, the
 command trains only what is missing.
@@ -53,17 +53,18 @@ def main() -> None:
     """Train what is missing, and write the table after each case."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--cases", required=True)
-    parser.add_argument("--runs", type=Path, default=ROOT / "outputs" / "forecasts")
+    parser.add_argument("--runs", type=Path, default=ROOT / "outputs" / "intervals")
     parser.add_argument("overrides", nargs="*", help="further overrides for every run, stated in the table's command")
     args = parser.parse_args()
     torch.set_num_threads(1)
     args.runs.mkdir(parents=True, exist_ok=True)
-    command = " ".join(["python scripts/forecasts.py", f"--cases {args.cases}", *args.overrides])
+    command = " ".join(["python scripts/intervals.py", f"--cases {args.cases}", *args.overrides])
     lines: list[list[object]] = []
     for case in args.cases.split(","):
         lines.append(line_of(case, args.runs, args.overrides))
         machine.write(
-            "forecasts", "\n".join([machine.header("Forecasts", command, NOTE), machine.table(COLUMNS, lines)])
+            "intervals",
+            "\n".join([machine.header("Forecasts with intervals", command, NOTE), machine.table(COLUMNS, lines)]),
         )
 
 
