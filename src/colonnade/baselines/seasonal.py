@@ -5,6 +5,8 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
+LEAST = 1e-6
+
 
 def moving_average(y: Tensor, period: int) -> Tensor:
     """Mean over a season around each step; over two seasons that are a step apart where the period is even.
@@ -16,12 +18,14 @@ def moving_average(y: Tensor, period: int) -> Tensor:
     Returns:
         ``(B, C, n - 2 * (period // 2))``, the first of step ``period // 2``.
     """
-    # A product, since onnxruntime pools no numbers of double precision.
-    ahead = torch.arange(y.shape[-1], device=y.device)[:, None] - torch.arange(
-        y.shape[-1] - period + 1, device=y.device
-    )
-    mean = y @ (((ahead >= 0) & (ahead < period)).to(y.dtype) / period)
-    return mean if period % 2 else (mean[..., 1:] + mean[..., :-1]) / 2
+    n, half = y.shape[-1], period // 2
+    step = torch.arange(n, device=y.device)
+    # As a matrix, which an exported graph has in float64 too.
+    distance = (step[:, None] - step[half : n - half]).abs()
+    weight = (distance <= half).to(y.dtype)
+    if period % 2 == 0:
+        weight = weight - 0.5 * (distance == half).to(y.dtype)
+    return y @ (weight / period)
 
 
 def seasonal_pattern(y: Tensor, period: int, multiplicative: Tensor) -> tuple[Tensor, Tensor]:
@@ -39,9 +43,14 @@ def seasonal_pattern(y: Tensor, period: int, multiplicative: Tensor) -> tuple[Te
     trend = moving_average(y, period)
     half = period // 2
     middle = y[..., half : half + trend.shape[-1]]
-    rest = torch.where(multiplicative, middle / trend, middle - trend)
+    rest = torch.where(multiplicative, middle / above(trend), middle - trend)
     phase = torch.arange(half, half + trend.shape[-1], device=y.device).remainder(period)
     of_phase = (phase == torch.arange(period, device=y.device)[:, None]).to(y.dtype)
     pattern = rest @ (of_phase / of_phase.sum(1, keepdim=True)).T
     mean = pattern.mean(-1, keepdim=True)
-    return torch.where(multiplicative, pattern / mean, pattern - mean), trend
+    return torch.where(multiplicative, above(pattern / above(mean)), pattern - mean), trend
+
+
+def above(values: Tensor) -> Tensor:
+    """What may be divided by: train steps are above 0 where anything is multiplied, but a new window may be empty."""
+    return values.clamp_min(LEAST)
