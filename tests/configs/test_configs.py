@@ -31,7 +31,7 @@ COUNTS = {
     "callbacks": 6,
     "cluster": 1,
     "cv": 7,
-    "data": 37,
+    "data": 38,
     "experiment": 8,
     "explain": 2,
     "export": 2,
@@ -101,6 +101,7 @@ SEQUENCES = (
     "japanese_vowels",
     "occupancy",
     "pendigits",
+    "pizzaplace",
     "sequences",
     "steps",
 )
