@@ -47,7 +47,7 @@ check: setup ## lint, format, types, import floors, examples in docstrings
 	$(BIN)/lint-imports --no-cache
 	OMP_NUM_THREADS=1 $(BIN)/python -m pytest --doctest-modules src/colonnade -q
 
-bench: setup ## speed, as ratios against bare loops in the same run; BENCH="epoch encode process search" chooses
+bench: setup ## speed, as ratios against bare loops in the same run; BENCH="epoch encode process search windows" chooses
 	OMP_NUM_THREADS=1 $(BIN)/python scripts/bench $(BENCH)
 
 clean: ## remove .venv, caches and what runs have made

@@ -1,4 +1,5 @@
-"""Run the benchmarks: ``python scripts/bench [epoch|encode|process|search|gpu|artefact]``; the last two on request."""
+"""Run the benchmarks: ``python scripts/bench [epoch|encode|process|search|windows|gpu|artefact]``; the last two on
+request."""
 
 from __future__ import annotations
 
@@ -6,7 +7,7 @@ import subprocess
 import sys
 from pathlib import Path
 
-BENCHMARKS = ("epoch", "encode", "process", "search")
+BENCHMARKS = ("epoch", "encode", "process", "search", "windows")
 ON_REQUEST = ("gpu", "artefact")
 
 if __name__ == "__main__":

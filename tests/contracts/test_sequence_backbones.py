@@ -20,7 +20,7 @@ from colonnade.nn.backbones.tcn import Tcn
 from colonnade.nn.embed.linear import LinearEmbedding
 from colonnade.nn.sequence import SequenceNetwork
 from colonnade.testing.backbones import backbones_in
-from colonnade.testing.sequences import CHECKS, check_order, check_padding
+from colonnade.testing.sequences import CHECKS, check_export, check_order, check_padding
 
 SMALL = partial(InceptionTime, n_modules=3, n_filters=4, kernels=[6, 3], bottleneck=4)
 CASES = {
@@ -84,3 +84,12 @@ def test_what_breaks_the_contract_is_found(check, said):
 @pytest.mark.parametrize("check", CHECKS, ids=lambda check: check.__name__)
 def test_contract(case, check):
     check(partial(build, case))
+
+
+# One of each backbone, and both cells of the recurrent one.
+EXPORTED = {(c["backbone"].func, c["backbone"].keywords.get("cell")): name for name, c in reversed(CASES.items())}
+
+
+@pytest.mark.parametrize("case", EXPORTED.values())
+def test_export(case):
+    check_export(partial(build, case))

@@ -12,6 +12,7 @@ import torch
 from torch import Tensor, nn
 
 from colonnade.baselines.problems import KINDS, Problem, Rows
+from colonnade.baselines.trees import Trees
 from colonnade.core.batch import Batch
 from colonnade.core.errors import ConfigError
 from colonnade.core.output import Output
@@ -92,6 +93,11 @@ class Baseline(nn.Module, ABC):
         self.n_num = spec.n_num
         self.cardinalities = spec.cardinalities
 
+    @property
+    def n_columns(self) -> int:
+        """Encoded columns: numbers, then categories."""
+        return self.n_num + len(self.cardinalities)
+
     @abstractmethod
     def fit(self, problems: Sequence[Problem], train: Rows, val: Rows | None, job: Job) -> Fitted:
         """Fit one model for each problem, in the order of the outputs.
@@ -145,3 +151,15 @@ class Baseline(nn.Module, ABC):
                 self._buffers[name] = torch.empty_like(stored, memory_format=torch.contiguous_format)
         super()._load_from_state_dict(state_dict, prefix, *args)
         self.forget()
+
+
+class OfTrees(Baseline):
+    """A baseline that is trees, in whatever form it keeps them."""
+
+    @abstractmethod
+    def trees(self) -> Trees:
+        """All of them in one form, whose outputs :meth:`finished` takes."""
+
+    def finished(self, sums: Tensor) -> Tensor:
+        """Raw outputs ``(B, outputs)`` of what the leaves of a row add up to."""
+        return sums

@@ -14,7 +14,10 @@ class Output:
     Args:
         raw: ``(B, members, *out)``; members is 1 except for ensembles such as TabM. Logits, or standardised values.
         penalty: scalar added to the loss in training (TabNet's sparsity); None means none.
+        unit: ``(B, D)``, by which standardised values and their targets are divided before the loss is taken, where
+            rows differ in size; None means one.
     """
 
     raw: Tensor
     penalty: Tensor | None = None
+    unit: Tensor | None = None

@@ -176,11 +176,15 @@ class TableDataModule(LightningDataModule):
             store,
             self._order(store),
             batch_size=self._options.batch_size,
-            chunk=self._options.chunk,
+            chunk=self._chunk(store),
             position=self._position,
             rank=rank,
             world=world,
         )
+
+    def _chunk(self, store: Rows) -> int:
+        """Optimizer steps in a chunk."""
+        return self._options.chunk
 
     def val_dataloader(self) -> EvalLoader | list[EvalLoader]:
         """This process's share of the validation rows; no loader when there are none."""

@@ -2,12 +2,19 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
+from dataclasses import replace
 from functools import partial
+from typing import Literal
 
-from torch import nn
+import torch
+from jaxtyping import Float
+from torch import Tensor, nn
 
+from colonnade.core.batch import Batch
 from colonnade.core.errors import ConfigError
+from colonnade.core.output import Output
 from colonnade.core.spec import BatchSpec
 from colonnade.nn.backbones.forecast import ForecastBackbone, Window
 from colonnade.nn.embed.base import Embedding
@@ -15,6 +22,26 @@ from colonnade.nn.embed.identity import Identity
 from colonnade.nn.embed.onehot import OneHot
 from colonnade.nn.head import Given
 from colonnade.nn.sequence import SequenceNetwork
+
+SMALLEST = 1e-6
+
+
+class Ahead(Given):
+    """No head: the representation is the forecast already, which is brought into the order of the targets.
+
+    Args:
+        d_in, n_members, out_shape: see :class:`~colonnade.nn.head.Given`.
+
+    Raises:
+        ConfigError: see there.
+    """
+
+    def forward(self, x: Float[Tensor, "b m d"]) -> Float[Tensor, "b m *out"]:
+        """``(B, members, Q * T)``, all targets of the first of ``Q`` numbers first, to ``(B, members, T, Q)``; of a
+        single number ``(B, members, T)``."""
+        if len(self.out_shape) == 1:
+            return x
+        return x.unflatten(-1, (self.out_shape[1], self.out_shape[0])).transpose(-1, -2)
 
 
 class ForecastNetwork(SequenceNetwork):
@@ -29,10 +56,17 @@ class ForecastNetwork(SequenceNetwork):
         numerical: called with ``spec``; numbers must stay as they are, since what is forecast is one of them.
         categorical: called with ``spec``.
         head: see :class:`~colonnade.nn.network.Network`.
+        scaling: ``"window"``: what is forecast is brought to mean 0 and deviation 1 over its own window before the
+            backbone, and back behind it, and the loss is taken in these units: series of all sizes weigh the same,
+            those that training did not see too. None: values are in standard deviations of all train steps.
 
     Raises:
-        ConfigError: ``data`` has no horizon, or numbers are embedded; see :class:`~colonnade.nn.network.Network` too.
+        ValueError: ``scaling`` is neither.
+        ConfigError: ``data`` has no horizon, numbers are embedded, or ``scaling`` is asked for where the task wants
+            more than a value for each step; see :class:`~colonnade.nn.network.Network` too.
     """
+
+    of_values: Tensor
 
     def __init__(
         self,
@@ -41,15 +75,25 @@ class ForecastNetwork(SequenceNetwork):
         backbone: Callable[..., ForecastBackbone],
         numerical: Callable[..., Embedding] = Identity,
         categorical: Callable[..., Embedding] = OneHot,
-        head: Callable[..., nn.Module] = Given,
+        head: Callable[..., nn.Module] = Ahead,
+        scaling: Literal["window"] | None = None,
     ) -> None:
+        if scaling not in (None, "window"):
+            raise ValueError(f"scaling={scaling!r}: window or null")
         self._check_rank(spec)
         if spec.horizon is None or spec.n_steps is None:
             raise ConfigError(
                 "model.backbone forecasts, and `data` says not how far: set data.horizon and data.context, or choose a "
                 "model that learns from whole series, such as model=gru"
             )
-        window = Window(context=spec.n_steps, horizon=spec.horizon, channels=spec.channels)
+        d_out = spec.horizon * len(spec.channels)
+        if scaling is not None and spec.out_shape != (d_out,):
+            raise ConfigError(
+                f"model.scaling={scaling} scales a value for each step, and the task asks for {spec.out_shape}: "
+                "model.scaling=null"
+            )
+        numbers = max(1, math.prod(spec.out_shape) // d_out)
+        window = Window(context=spec.n_steps, horizon=spec.horizon * numbers, channels=spec.channels, roles=spec.roles)
         super().__init__(
             spec=spec,
             backbone=partial(backbone, window=window),
@@ -61,3 +105,22 @@ class ForecastNetwork(SequenceNetwork):
             raise ConfigError(
                 "model.numerical: a forecast is of numbers as they are: colonnade.nn.embed.identity.Identity"
             )
+        self.horizon = spec.horizon
+        self.channels = list(window.channels)
+        self.scaled = scaling is not None
+        is_value = torch.zeros(spec.n_num, dtype=torch.bool)
+        is_value[self.channels] = True
+        self.register_buffer("of_values", is_value, persistent=False)
+
+    def forward(self, batch: Batch) -> Output:
+        """Raw outputs ``(B, members, *out_shape)`` of a batch of windows."""
+        if not self.scaled:
+            return super().forward(batch)
+        level = batch.num.mean(1, keepdim=True)
+        spread = batch.num.std(1, keepdim=True, correction=0)
+        # Rounding is no spread: a window that does not change is left in the units of all.
+        spread = torch.where(self.of_values & (spread > SMALLEST * (1 + level.abs())), spread, 1.0)
+        level = torch.where(self.of_values, level, 0.0)
+        found = super().forward(replace(batch, num=(batch.num - level) / spread))
+        level, unit = (of[:, 0, self.channels].repeat(1, self.horizon) for of in (level, spread))
+        return replace(found, raw=found.raw * unit.unsqueeze(1) + level.unsqueeze(1), unit=unit)

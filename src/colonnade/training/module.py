@@ -246,7 +246,10 @@ class SupervisedModule(LightningModule):
         """Row losses times their shares, and the penalty times the part of the step's rows that these are."""
         assert batch.target is not None
         output = self.network(batch)
-        loss = torch.dot(self.task.row_loss(output.raw.float(), batch.target), shares)
+        raw, target = output.raw.float(), batch.target
+        if output.unit is not None:
+            raw, target = raw / output.unit.unsqueeze(1), target / output.unit
+        loss = torch.dot(self.task.row_loss(raw, target), shares)
         return loss if output.penalty is None else loss + part * output.penalty
 
     def _backward(self, loss: Tensor) -> None:

@@ -37,6 +37,15 @@ def test_shares_of_each_series(tmp_path):
     }
 
 
+def test_the_last_steps_of_each_series():
+    borders = Horizon(val=48, test=48).borders(np.array([748, 100, 50, 10]))
+    assert borders.ends.tolist() == [[652, 700, 748], [4, 52, 100], [0, 2, 50], [0, 0, 10]]
+    assert borders.how == "the last 48 steps of each series test, the 48 before val"
+    first, count = borders.origins("test", context=3, horizon=48)
+    assert (first.tolist(), count.tolist()) == ([700, 52, 3, 3], [1, 1, 0, 0])
+    assert Horizon(val=0.5, test=2).borders(np.array([20])).ends.tolist() == [[8, 18, 20]]
+
+
 def test_no_step_is_forecast_in_two_parts():
     borders = Horizon().borders(np.array([57]))
     seen = []
@@ -52,6 +61,8 @@ def test_no_step_is_forecast_in_two_parts():
     ("options", "said"),
     [
         ({"val": 0.5, "test": 0.5}, "leave no steps to train on: their sum must be below 1"),
+        ({"stride": 0}, "split.stride=0 must be at least 1"),
+        ({"test": 1.5}, r"split.test=1.5: a share below 1, or a whole number of steps"),
         ({"test": 0.0}, r"split.test=0.0 must be between 0 and 1"),
         ({"steps": [10, 5]}, r"split.steps=\[10, 5\]: three numbers above 0, of train, val and test steps"),
     ],

@@ -74,3 +74,20 @@ def test_moved_it_is_the_same():
     windows = store()
     assert windows.to("cpu").rows(2, 5).target.equal(windows.rows(2, 5).target)
     assert windows.nbytes == 28 * (3 * 4 + 4 + 2 * 4) + 3 * 8 + 4 * 8
+
+
+def test_the_steps_of_a_part_of_series_with_windows():
+    assert store().ranges == ((0, 12), (12, 19))
+    # Two windows forecast the steps 7 to 9, and look at those from 3 on.
+    assert store(count=(2, 0, 1), first=(7, 0, 23)).ranges == ((3, 10), (19, 25))
+
+
+def test_a_window_that_begins_before_its_series_repeats_the_first_step():
+    windows = WindowStore(**{**store(count=(3, 2, 0), first=(1, 13, 20)).__dict__, "begin": torch.tensor([0, 12, 19])})
+    batch = windows.rows(0, 5)
+    assert batch.row_id.tolist() == [1, 2, 3, 13, 14]
+    for row, (begin, origin) in enumerate([(0, 1), (0, 2), (0, 3), (12, 13), (12, 14)]):
+        seen = [max(step, begin) for step in range(origin - CONTEXT, origin)]
+        assert batch.num[row].equal(windows.num[seen])
+        assert batch.cat[row].equal(windows.cat[seen].long())
+        assert batch.target[row].equal(windows.target[origin : origin + HORIZON].flatten())

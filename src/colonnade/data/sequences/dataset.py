@@ -2,21 +2,19 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Mapping, Sequence
 from dataclasses import replace as dc_replace
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
 import polars as pl
-import torch
-from torch import Tensor
 
+from colonnade.core.errors import SchemaError, closest
 from colonnade.core.schema import Schema
 from colonnade.data.cast import Infinite
-from colonnade.data.columns import RawColumns
 from colonnade.data.dataset import Source, TableDataset
-from colonnade.data.lookup import Lookup
-from colonnade.data.sequences.fold import fold, in_order, steps_of
-from colonnade.data.sequences.store import padded
+from colonnade.data.sequences.clock import Step, instants, spacing, with_missing_steps
+from colonnade.data.sequences.fold import fold, in_order, lists_of, starts_of, steps_of
 from colonnade.data.sequences.wide import from_wide
 from colonnade.data.sequences.windowed import tails, windowed
 from colonnade.data.sources.ts import SERIES
@@ -24,10 +22,17 @@ from colonnade.data.sources.written import Written
 from colonnade.data.table import Table
 
 if TYPE_CHECKING:
+    # Files are read without torch where an exported model is applied.
+    from colonnade.data.columns import RawColumns
+    from colonnade.data.lookup import Lookup
     from colonnade.data.sequences.datamodule import SequenceDataModule
+
+log = logging.getLogger(__name__)
 
 ORDER = "orders the steps"
 """Why the column of ``data.time`` is no feature."""
+JOINED = "/"
+"""Between the values of several columns that name a series together."""
 
 
 class SequenceDataset(TableDataset):
@@ -43,13 +48,23 @@ class SequenceDataset(TableDataset):
 
     Args:
         name, path, target, files, sql, source: see :class:`~colonnade.data.dataset.TableDataset`.
-        id: column that names the series of a row; series do not mix. They are numbered, 0, 1, ..., where a wide table
-            has no such column. None: all rows of a long table are one series.
+        id: column that names the series of a row, or several that do together; series do not mix. They are numbered,
+            0, 1, ..., where a wide table has no such column. None: all rows of a long table are one series.
         time: of a long table, the column by which the steps of a series are ordered: numbers or times. None: they are
             in order.
+        frequency: of series that are forecast, the time from a step to the next: ``30m``, ``1h``, ``1d``, ``1w``,
+            ``1mo``, ``1q``, ``1y``, or a number where ``time`` holds numbers; None: what it is most often.
+        fill: of series that are forecast, ``"forward"``: steps that are missing in ``time`` are put in, a missing value
+            is the last one before it in its series, and windows that would forecast a missing value are left out;
+            None: steps are taken as they come, and a missing target is an error.
+        short: of series that are forecast, ``"repeat"``: a window may begin before its series, whose first step is
+            repeated then; ``"skip"``: only whole windows are learned from, and a series shorter than ``context`` is not
+            forecast.
         horizon: steps of ``target`` that are forecast, from every step of a series; None: the target is one value of a
             whole series.
         context: steps that a forecast looks back at.
+        season: steps of a season of what is forecast, such as 24 hours of a day; 1: none is known. Errors are compared
+            with those of a seasonal naive forecast (``mase``), and baselines take it as their period.
         channels: names of the channels of a wide table, whose columns hold all channels of the first step, then of the
             second, ...; None: the table is long.
         delimiter, decimal, encoding, header, missing, replace, select, filter, columns, levels, exclude, weight, group:
@@ -59,7 +74,7 @@ class SequenceDataset(TableDataset):
 
     Raises:
         ValueError: see there; or ``channels`` together with ``time``, a channel named twice, ``horizon`` without
-            ``context``, or weights of forecasts.
+            ``context``, weights of forecasts, or ``frequency`` or ``fill`` that do not go with the rest.
     """
 
     def __init__(
@@ -71,10 +86,14 @@ class SequenceDataset(TableDataset):
         files: Sequence[Mapping[str, Any]] | None = None,
         sql: Mapping[str, Any] | None = None,
         source: Source | None = None,
-        id: str | None = SERIES,
+        id: str | Sequence[str] | None = SERIES,
         time: str | None = None,
+        frequency: str | float | None = None,
+        fill: Literal["forward"] | None = None,
+        short: Literal["skip", "repeat"] = "skip",
         horizon: int | None = None,
         context: int | None = None,
+        season: int = 1,
         channels: Sequence[str] | None = None,
         delimiter: str | None = None,
         decimal: str = ".",
@@ -96,6 +115,10 @@ class SequenceDataset(TableDataset):
         licence: str | None = None,
         citation: str | None = None,
     ) -> None:
+        together = None if id is None or isinstance(id, str) else tuple(id)
+        if together is not None and len(together) < 2:
+            raise ValueError(f"id={list(together)}: a column, or several that name a series together")
+        named = SERIES if id is None else id if isinstance(id, str) else JOINED.join(id)
         super().__init__(
             name=name,
             path=path,
@@ -116,7 +139,7 @@ class SequenceDataset(TableDataset):
             exclude=exclude,
             weight=weight,
             group=group,
-            row_id=SERIES if id is None else id,
+            row_id=named,
             drop_missing_target=drop_missing_target,
             timezone=timezone,
             infinite=infinite,
@@ -132,15 +155,27 @@ class SequenceDataset(TableDataset):
             raise ValueError(f"channels={list(channels)}: one name or more, each once")
         if (horizon is None) != (context is None):
             raise ValueError(f"horizon={horizon} and context={context}: a forecast needs both")
-        for key, value in (("horizon", horizon), ("context", context)):
+        for key, value in (("horizon", horizon), ("context", context), ("season", season)):
             if value is not None and value < 1:
                 raise ValueError(f"{key}={value} must be at least 1")
         if horizon is not None and weight is not None:
             raise ValueError(f"weight={weight}: all windows of a forecast weigh the same")
-        self.id = SERIES if id is None else id
+        if fill not in (None, "forward") or short not in ("skip", "repeat"):
+            raise ValueError(f"fill={fill!r} and short={short!r}: forward or null, and skip or repeat")
+        if horizon is None and (frequency is not None or fill is not None):
+            raise ValueError(f"frequency={frequency} and fill={fill} are of series that are forecast: set horizon")
+        if frequency is not None and time is None:
+            raise ValueError(f"frequency={frequency} is of the column `time`, which is not set")
+        self.id = named
         self.one = id is None
+        self.together = together
+        self.frequency = None if frequency is None else Step.parse(frequency)
+        self.filled = fill is not None
+        self.repeats = short == "repeat"
+        self._irregular: list[str] = []
         self.horizon = horizon
         self.context = context
+        self.season = season
         self.order_by = time
         self.channels = None if channels is None else tuple(channels)
         if time is not None:
@@ -158,32 +193,42 @@ class SequenceDataset(TableDataset):
 
     def read(self) -> Table:
         """See the base class; a row for each series."""
-        return fold(self._looked_back_at(super().read()), id=self.id)
+        table = fold(self._looked_back_at(super().read()), id=self.id)
+        return dc_replace(table, notes=[*table.notes, *self._irregular])
 
     def read_new(self, data: Any, schema: Schema, *, need_target: bool) -> Table:
         """See the base class; a row for each series, or, if forecasts are to be measured, for each of their windows."""
         table = fold(super().read_new(data, schema, need_target=need_target), id=self.id)
-        if self.horizon is None or self.context is None or not need_target:
-            return table
-        return windowed(table, self.target, context=self.context, horizon=self.horizon)
+        return table if self.horizon is None or not need_target else self._windowed(table, self.target, self.horizon)
+
+    def ends(self, table: Table) -> Table:
+        """Series that are forecast, each cut to the window behind which it is."""
+        assert self.context is not None
+        features = lists_of(table.frame)
+        frame = tails(table.frame, features, self.context, repeat=self.repeats, filled=self.filled)
+        return dc_replace(table, frame=frame)
+
+    def windows(self, table: Table, at_most: int) -> Table:
+        """A row for each of so many windows that are looked back at, spread over all series."""
+        return self._windowed(table, (), 0, at_most)
+
+    def _windowed(self, table: Table, targets: Sequence[str], horizon: int, at_most: int | None = None) -> Table:
+        assert self.context is not None
+        context, repeat, filled = self.context, self.repeats, self.filled
+        return windowed(table, targets, context=context, horizon=horizon, repeat=repeat, filled=filled, at_most=at_most)
 
     def steps(self, frame: pl.DataFrame) -> pl.DataFrame:
         """The steps of series, one after the other."""
-        return steps_of(frame, _lists(frame))[0]
+        return steps_of(frame, lists_of(frame))[0]
 
     def raw(self, lookup: Lookup, frame: pl.DataFrame) -> RawColumns:
         """Series as a predictor takes them, padded to the longest; of those that are forecast, the last steps."""
+        from colonnade.data.sequences.raw import raw_series
+
+        features = lists_of(frame)
         if self.context is not None:
-            frame = tails(frame, _lists(frame), self.context)
-        steps, offsets = steps_of(frame, _lists(frame))
-        rows, offset = lookup(steps), torch.from_numpy(offsets)
-        index, mask = padded(offset[:-1], offset.diff())
-
-        def series(values: Tensor) -> Tensor:
-            # Padding repeats a step, so that it is a value like any other; what it becomes is masked.
-            return values.index_select(0, index.flatten()).unflatten(0, index.shape)
-
-        return RawColumns(num=series(rows.num), cat=series(rows.cat), time=series(rows.time), mask=mask)
+            frame = tails(frame, features, self.context, repeat=self.repeats, filled=self.filled)
+        return raw_series(lookup, frame, features)
 
     def _looked_back_at(self, table: Table) -> Table:
         """What is forecast is a channel like the others."""
@@ -194,15 +239,52 @@ class SequenceDataset(TableDataset):
         height = frame.height
         frame = self._long(frame)
         parts = {part: (a * frame.height // height, b * frame.height // height) for part, (a, b) in parts.items()}
-        ordered = in_order(frame, id=self.id, time=self.order_by, parts=parts, where=self.path or self.name)
-        return ordered, parts, origin, first_line if self._as_read(frame, ordered) else None
+        where, goes_on = self.path or self.name, self.horizon is not None
+        ordered = in_order(frame, id=self.id, time=self.order_by, parts=parts, where=where, goes_on=goes_on)
+        # A series that is forecast goes on in the next part; where it is divided, the split says.
+        regular, self._irregular = self._regular(ordered, where, known=not goes_on or len(parts) < 2)
+        parts = {} if goes_on else parts
+        return regular, parts, origin, first_line if regular is ordered and self._as_read(frame, ordered) else None
 
     def _arranged(self, frame: pl.DataFrame, first_line: Written | None) -> tuple[pl.DataFrame, Written | None]:
         long = self._long(frame)
         ordered = in_order(long, id=self.id, time=self.order_by, parts={}, where="the new data")
-        return ordered, first_line if self._as_read(long, ordered) else None
+        regular, notes = self._regular(ordered, "the new data")
+        for note in notes:
+            log.warning("the new data: %s", note)
+        return regular, first_line if regular is ordered and self._as_read(long, ordered) else None
+
+    def _regular(self, ordered: pl.DataFrame, where: str, *, known: bool = True) -> tuple[pl.DataFrame, list[str]]:
+        """Rows with those that are missing, where they are to be put in; otherwise, in words, what is irregular.
+
+        Args:
+            ordered: see :func:`~colonnade.data.sequences.fold.in_order`.
+            where: file, for messages.
+            known: whether times go on from one row of a series to the next; False where they begin anew.
+        """
+        if self.horizon is None or self.order_by is None or not known:
+            return ordered, []
+        times = instants(ordered[self.order_by], where)
+        found = spacing(times, starts_of(ordered[self.id], {}), self.frequency, where)
+        if found is None:
+            return ordered, []
+        if not self.filled:
+            return ordered, [note for note in [found.note()] if note is not None]
+        if not found.missing and not len(found.uneven):
+            return ordered, []
+        kept = {name for name in (self.id, *(self.together or ()), self.group) if name is not None}
+        whole = with_missing_steps(ordered, found, kept=kept, times=times, where=where)
+        return whole, [f"{found.missing:,} missing steps of {found.step} were put in (data.fill=forward)"]
 
     def _long(self, frame: pl.DataFrame) -> pl.DataFrame:
+        if self.together is not None:
+            for name in self.together:
+                if name not in frame.columns:
+                    raise SchemaError(
+                        f"data.id={list(self.together)}: '{name}' is no column{closest(name, frame.columns)}"
+                    )
+            parts = [pl.col(name).cast(pl.String) for name in self.together]
+            frame = frame.with_columns(pl.concat_str(parts, separator=JOINED).alias(self.id))
         if self.channels is None:
             return frame.with_columns(pl.lit("0").alias(self.id)) if self.one else frame
         others = {name for name in (*self.target, self.weight, self.group, *self.exclude) if name is not None}
@@ -211,8 +293,3 @@ class SequenceDataset(TableDataset):
     def _as_read(self, long: pl.DataFrame, ordered: pl.DataFrame) -> bool:
         """Whether rows are still those of the file, so that lines can be named."""
         return self.channels is None and long[self.id].equals(ordered[self.id]) and self.order_by is None
-
-
-def _lists(frame: pl.DataFrame) -> list[str]:
-    """Columns that hold the steps."""
-    return [name for name, dtype in frame.schema.items() if dtype == pl.List]

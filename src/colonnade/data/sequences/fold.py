@@ -9,6 +9,7 @@ import numpy as np
 import polars as pl
 
 from colonnade.core.errors import DataError, SchemaError, closest
+from colonnade.data.sequences.clock import instants
 from colonnade.data.table import Table
 
 _SHOWN = 5
@@ -17,7 +18,13 @@ _INDEX = "\x00series"
 
 
 def in_order(
-    frame: pl.DataFrame, *, id: str, time: str | None, parts: Mapping[str, tuple[int, int]], where: str
+    frame: pl.DataFrame,
+    *,
+    id: str,
+    time: str | None,
+    parts: Mapping[str, tuple[int, int]],
+    where: str,
+    goes_on: bool = False,
 ) -> pl.DataFrame:
     """The steps of each series one after the other; series stand in the order of their first row.
 
@@ -27,6 +34,7 @@ def in_order(
         time: numbers, times, or text of either, by which the steps of a series are ordered; None: as they come.
         parts: row ranges.
         where: file, for messages.
+        goes_on: a series goes on in the next part, whose times may begin anew.
 
     Raises:
         SchemaError: a column is not there.
@@ -41,18 +49,19 @@ def in_order(
     for i, (start, stop) in enumerate(parts.values(), 1):
         part[start:stop] = i
     keys = frame.select(pl.col(id).alias("id"), pl.Series("part", part), pl.int_range(pl.len()).alias("row"))
-    keys = keys.with_columns(pl.col("row").min().over("part", "id").alias("first"))
+    of = ["id"] if goes_on else ["part", "id"]
+    keys = keys.with_columns(pl.col("row").min().over(of).alias("first"))
     if time is None:
-        return frame[keys.sort("first", "row")["row"]]
-    keys = keys.with_columns(_instants(frame[time], where).alias("time"))
-    twice = keys.filter(keys.select("first", "time").is_duplicated())
+        return _taken(frame, keys.sort("first", "part", "row")["row"])
+    keys = keys.with_columns(instants(frame[time], where).alias("time"))
+    twice = keys.filter(keys.select("first", "part", "time").is_duplicated())
     if twice.height:
         ids = ", ".join(map(str, twice["id"].unique(maintain_order=True).head(_SHOWN)))
         raise DataError(
             f"{where}: {twice.height:,} rows share the series and the time (data.time={time}) with another (series "
             f"{ids}): a series has one row for each time"
         )
-    return frame[keys.sort("first", "time")["row"]]
+    return _taken(frame, keys.sort("first", "part", "time")["row"])
 
 
 def fold(table: Table, *, id: str) -> Table:
@@ -69,9 +78,14 @@ def fold(table: Table, *, id: str) -> Table:
     index = pl.Series(_INDEX, np.cumsum(starts) - 1)
     features = list(schema.features)
     others = [name for name in table.frame.columns if name not in features and name not in schema.exclude]
-    grouped = table.frame.group_by(index, maintain_order=True)
-    frame = grouped.agg(pl.col(features), pl.col(others).first()).drop(_INDEX)
-    changing = grouped.agg(pl.col(others).n_unique()).drop(_INDEX)
+    if starts.sum() == 1:
+        # It may be very long: groups are copies.
+        frame = table.frame.select(pl.col(features).implode(), pl.col(others).first())
+        changing = table.frame.select(pl.col(others).n_unique())
+    else:
+        grouped = table.frame.group_by(index, maintain_order=True)
+        frame = grouped.agg(pl.col(features), pl.col(others).first()).drop(_INDEX)
+        changing = grouped.agg(pl.col(others).n_unique()).drop(_INDEX)
     for name in others:
         wrong = np.flatnonzero(changing[name].to_numpy() > 1)
         if len(wrong):
@@ -83,6 +97,11 @@ def fold(table: Table, *, id: str) -> Table:
     before = np.concatenate([[0], np.cumsum(starts)])
     parts = {part: (int(before[start]), int(before[stop])) for part, (start, stop) in table.parts.items()}
     return replace(table, frame=frame, parts=parts, row_ids=None)
+
+
+def lists_of(frame: pl.DataFrame) -> list[str]:
+    """Columns that hold the steps of series."""
+    return [name for name, dtype in frame.schema.items() if dtype == pl.List]
 
 
 def steps_of(frame: pl.DataFrame, features: Sequence[str]) -> tuple[pl.DataFrame, np.ndarray]:
@@ -115,18 +134,6 @@ def starts_of(ids: pl.Series, parts: Mapping[str, tuple[int, int]]) -> np.ndarra
     return starts
 
 
-def _instants(column: pl.Series, where: str) -> pl.Series:
-    """Times that can be compared: of text, the numbers or times that it spells."""
-    if column.dtype != pl.String:
-        return column
-    numbers = column.cast(pl.Float64, strict=False)
-    if not numbers.null_count():
-        return numbers
-    try:
-        return column.str.to_datetime(time_unit="us", strict=True)
-    except pl.exceptions.PolarsError as error:
-        example = column.filter(numbers.is_null())[0]
-        raise DataError(
-            f"{where}: column '{column.name}' (data.time) holds '{example}': numbers are expected, or times such as "
-            "2024-01-31 or 2024-01-31T12:00:00"
-        ) from error
+def _taken(frame: pl.DataFrame, order: pl.Series) -> pl.DataFrame:
+    """Rows in an order; where they are in it already, the frame itself, since a copy of a long series is large."""
+    return frame if order.is_sorted() else frame[order]

@@ -23,20 +23,33 @@ class Borders:
     Args:
         ends: ``(S, 3)`` int64, steps of each series before the end of train, val and test.
         how: what was done, in words.
+        stride: steps from an origin of val and test to the next.
     """
 
     ends: np.ndarray
     how: str
+    stride: int = 1
 
     def origins(self, part: str, *, context: int, horizon: int) -> tuple[np.ndarray, np.ndarray]:
         """First origin of each series in a part, and how many there are, ``(S,)`` int64 each.
 
         The forecast steps of a window lie within the part; what it looks back at may lie before.
+
+        Args:
+            part: train, val or test.
+            context: steps that must stand before an origin.
+            horizon: steps that are forecast.
         """
         i = PARTS.index(part)
         begin = self.ends[:, i - 1] if i else np.zeros(len(self.ends), dtype=np.int64)
         first = np.maximum(begin, context)
         return first, np.maximum(0, self.ends[:, i] - horizon - first + 1)
+
+    @classmethod
+    def load(cls, path: Path) -> Borders:
+        """Read ``split.json``."""
+        told = json.loads(path.read_text(encoding="utf-8"))
+        return cls(ends=np.asarray(told["ends"], dtype=np.int64), how=told["how"])
 
     def save(self, path: Path) -> None:
         """Write ``split.json``."""
@@ -47,23 +60,35 @@ class Horizon(Splitter):
     """The first steps of each series to train, the next to val, the last to test.
 
     Args:
-        val: share of the steps of a series that choose the model, in (0, 1).
-        test: share of the steps that measure it, in (0, 1).
+        val: share of the steps of a series that choose the model, in (0, 1), or how many steps, from 1.
+        test: share of the steps that measure it, or how many; they are the last.
         steps: instead of shares, how many steps train, val and test have, from the first on; what is behind is unused.
+        stride: steps from an origin of val and test to the next; 1: all windows are measured. What is measured lies in
+            memory, ``data.horizon`` values of each window and target.
 
     Raises:
         ValueError: a share out of range, nothing left to train on, or other than three numbers of steps.
     """
 
-    def __init__(self, *, val: float = 0.1, test: float = 0.2, steps: Sequence[int] | None = None) -> None:
-        need_share("val", val)
-        need_share("test", test)
-        if val + test >= 1:
+    def __init__(
+        self,
+        *,
+        val: float | int = 0.1,
+        test: float | int = 0.2,
+        steps: Sequence[int] | None = None,
+        stride: int = 1,
+    ) -> None:
+        _need_size("val", val)
+        _need_size("test", test)
+        if val < 1 and test < 1 and val + test >= 1:
             raise ValueError(
                 f"split.val={val} and split.test={test} leave no steps to train on: their sum must be below 1"
             )
         if steps is not None and (len(steps) != len(PARTS) or min(steps) < 1):
             raise ValueError(f"split.steps={list(steps)}: three numbers above 0, of train, val and test steps")
+        if stride < 1:
+            raise ValueError(f"split.stride={stride} must be at least 1")
+        self.stride = stride
         self.val = val
         self.test = test
         self.steps = None if steps is None else tuple(steps)
@@ -90,10 +115,32 @@ class Horizon(Splitter):
         """
         if self.steps is not None:
             ends = np.minimum(np.cumsum(self.steps), lengths[:, None])
-            return Borders(ends, f"the first {self.steps[0]:,} steps train, the next {self.steps[1]:,} val, then test")
-        train = (lengths * (1 - self.val - self.test) + 1e-9).astype(np.int64)
-        tested = (lengths * self.test + 1e-9).astype(np.int64)
-        return Borders(
-            np.stack([train, lengths - tested, lengths], axis=1),
-            f"the last {self.test:.0%} of the steps of each series test, the {self.val:.0%} before val",
-        )
+            return Borders(
+                ends, f"the first {self.steps[0]:,} steps train, the next {self.steps[1]:,} val, then test", self.stride
+            )
+        if self.val < 1 and self.test < 1:
+            train = (lengths * (1 - self.val - self.test) + 1e-9).astype(np.int64)
+            ends = [train, lengths - (lengths * self.test + 1e-9).astype(np.int64), lengths]
+        else:
+            tested = np.maximum(lengths - _steps(self.test, lengths), 0)
+            ends = [np.maximum(tested - _steps(self.val, lengths), 0), tested, lengths]
+        before = f"{self.val:.0%}" if self.val < 1 else f"{self.val:.0f}"
+        how = f"the last {_words(self.test)} of each series test, the {before} before val"
+        return Borders(np.stack(ends, axis=1), how, self.stride)
+
+
+def _need_size(name: str, value: float) -> None:
+    """A share, or a number of steps."""
+    if value < 1:
+        need_share(name, value)
+    elif value != int(value):
+        raise ValueError(f"split.{name}={value}: a share below 1, or a whole number of steps")
+
+
+def _steps(size: float, lengths: np.ndarray) -> np.ndarray:
+    found: np.ndarray = (lengths * size + 1e-9).astype(np.int64) if size < 1 else np.full_like(lengths, int(size))
+    return found
+
+
+def _words(size: float) -> str:
+    return f"{size:.0%} of the steps" if size < 1 else f"{size:.0f} steps"

@@ -9,6 +9,7 @@ import numpy as np
 import polars as pl
 
 from colonnade.core.errors import DataError
+from colonnade.data.sequences.fill import carried, complete, known, runs
 from colonnade.data.sequences.fold import steps_of
 from colonnade.data.table import Table
 
@@ -24,58 +25,105 @@ def ahead(targets: Sequence[str], horizon: int) -> tuple[str, ...]:
     return tuple(f"{name}+{step}" for step in range(1, horizon + 1) for name in targets)
 
 
-def tails(frame: pl.DataFrame, features: Sequence[str], context: int) -> pl.DataFrame:
+def tails(frame: pl.DataFrame, features: Sequence[str], context: int, *, repeat: bool, filled: bool) -> pl.DataFrame:
     """The last steps of each series.
 
     Args:
         frame: a row for each series.
         features: columns of lists.
         context: how many.
+        repeat: where a series has fewer, its first step stands before it.
+        filled: see :func:`~colonnade.data.sequences.fill.carried`.
 
     Raises:
-        DataError: a series is shorter; the positions are named.
+        DataError: a series is shorter, and nothing is repeated; the positions are named.
     """
-    short = np.flatnonzero(frame[features[0]].list.len().to_numpy() < context)
-    if len(short):
+    lengths = frame[features[0]].list.len().cast(pl.Int64).to_numpy()
+    short = np.flatnonzero(lengths < context)
+    if len(short) and not repeat:
         shown = ", ".join(map(str, short[:_SHOWN].tolist())) + (", ..." if len(short) > _SHOWN else "")
         raise DataError(
             f"{len(short):,} series (from 0: {shown}) have fewer steps than a forecast looks back at: {context} "
-            "(data.context)"
+            "(data.context); a model that was trained with data.short=repeat has an answer for them"
         )
-    return frame.with_columns(pl.col(name).list.tail(context) for name in features)
+    steps, offsets = steps_of(frame, features)
+    steps = carried(steps, offsets) if filled else steps
+    past = np.maximum(offsets[1:, None] - context + np.arange(context), offsets[:-1, None])
+    return frame.with_columns(_lists(steps, name, past) for name in features)
 
 
-def windowed(table: Table, targets: Sequence[str], *, context: int, horizon: int) -> Table:
+def windowed(
+    table: Table,
+    targets: Sequence[str],
+    *,
+    context: int,
+    horizon: int,
+    repeat: bool,
+    filled: bool,
+    at_most: int | None = None,
+) -> Table:
     """A row for each window of each series: its context as lists, what is forecast as numbers.
 
     Args:
         table: a row for each series.
         targets: what is forecast.
         context: steps of a list.
-        horizon: steps that are forecast.
+        horizon: steps that are forecast; 0: windows are only looked back at.
+        repeat: a window may begin before its series, whose first step is repeated then.
+        filled: contexts are filled, see :func:`~colonnade.data.sequences.fill.carried`, and windows that would forecast
+            a missing value are left out.
+        at_most: so many windows, evenly spread over all; None: all.
 
     Raises:
         DataError: no series has a whole window.
     """
     features = table.schema.features
     steps, offsets = steps_of(table.frame, features)
-    counts = np.maximum(0, np.diff(offsets) - context - horizon + 1)
+    first = offsets[:-1] + (1 if repeat else context)
+    counts = np.maximum(0, offsets[1:] - horizon - first + 1)
+    of = np.arange(len(counts))
+    if filled and targets:
+        first, counts, of = runs(complete(known(steps, offsets, targets)[0], horizon), first, counts)
     if not counts.any():
         raise DataError(
-            f"no series has the {context} + {horizon} steps of a window (data.context, data.horizon); the longest has "
-            f"{np.diff(offsets).max(initial=0):,}"
+            f"no series has the {1 if repeat else context} + {horizon} steps of a window (data.context, data.horizon); "
+            f"the longest has {np.diff(offsets).max(initial=0):,}"
         )
-    of = np.repeat(np.arange(len(counts)), counts)
-    begin = offsets[:-1][of] + np.arange(len(of)) - np.repeat(np.cumsum(counts) - counts, counts)
-    past = begin[:, None] + np.arange(context)
-    columns = {
-        name: steps[name].gather(past.ravel()).reshape((len(of), context)).arr.to_list().alias(name)
-        for name in features
-    }
+    of = np.repeat(of, counts)
+    origin = np.repeat(first - (np.cumsum(counts) - counts), counts) + np.arange(len(of))
+    if at_most is not None and at_most < len(of):
+        chosen = np.linspace(0, len(of) - 1, at_most).astype(np.int64)
+        of, origin = of[chosen], origin[chosen]
+    past = np.maximum(origin[:, None] - context + np.arange(context), offsets[of][:, None])
+    seen = carried(steps, offsets) if filled else steps
+    columns = {name: _lists(seen, name, past) for name in features}
     for i, label in enumerate(ahead(targets, horizon)):
         step, value = divmod(i, len(targets))
-        columns[label] = steps[targets[value]].gather(begin + context + step).alias(label)
+        columns[label] = steps[targets[value]].gather(origin + step).alias(label)
     others = table.frame.select(pl.exclude(features))
     return replace(
         table, frame=pl.DataFrame([*columns.values(), *(others[name].gather(of) for name in others.columns)])
     )
+
+
+def windows_at(table: Table, origin: np.ndarray, context: int, *, filled: bool) -> Table:
+    """A row for each window that forecasts from a step on, counted over all series in their order.
+
+    Args:
+        table: a row for each series.
+        origin: ``(N,)`` int64; what stands before the first step of its series is that step.
+        context: steps of a window.
+        filled: see :func:`windowed`.
+    """
+    steps, offsets = steps_of(table.frame, table.schema.features)
+    # A step behind the end of its series is looked back at from there.
+    of = np.searchsorted(offsets, origin - 1, side="right") - 1
+    past = np.maximum(origin[:, None] - context + np.arange(context), offsets[of][:, None])
+    seen = carried(steps, offsets) if filled else steps
+    columns = [_lists(seen, name, past) for name in table.schema.features]
+    others = table.frame.select(pl.exclude(table.schema.features))
+    return replace(table, frame=pl.DataFrame([*columns, *(others[name].gather(of) for name in others.columns)]))
+
+
+def _lists(steps: pl.DataFrame, name: str, past: np.ndarray) -> pl.Series:
+    return steps[name].gather(past.ravel()).reshape(past.shape).arr.to_list().alias(name)

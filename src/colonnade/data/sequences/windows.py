@@ -15,16 +15,18 @@ from colonnade.data.sequences.store import SHARE_OF_FREE
 @dataclass(frozen=True)
 class WindowStore:
     """Windows of the steps of some series. Each has an origin, the first step that is forecast: ``context`` steps stand
-    before it, ``horizon`` from it on. The origins of a series are consecutive; other origins are another store of the
-    same steps.
+    before it, ``horizon`` from it on. They are ranges of consecutive origins: one for each series, or several, where
+    some are left out. Other origins are another store of the same steps.
 
     Args:
         num: ``(N, F)`` float32, the steps of all series, one series after the other.
         cat: ``(N, K)`` int32 codes; batches hold them as int64.
         target: ``(N, C)`` float32, what is forecast, standardised: its value at each step.
-        first: ``(S,)`` int64, step of the first origin of each series.
-        before: ``(S + 1,)`` int64, windows of all series before each, and of all.
+        first: ``(R,)`` int64, step of the first origin of each range.
+        before: ``(R + 1,)`` int64, windows of all ranges before each, and of all.
         context, horizon: steps.
+        begin: ``(R,)`` int64, first step of the series of each range, which is repeated where a window begins before
+            it; None: none does.
     """
 
     num: Tensor
@@ -34,6 +36,7 @@ class WindowStore:
     before: Tensor
     context: int
     horizon: int
+    begin: Tensor | None = None
 
     def __len__(self) -> int:
         return int(self.before[-1])
@@ -58,21 +61,43 @@ class WindowStore:
         """Bytes of all tensors."""
         return sum(t.nbytes for t in self._tensors().values())
 
+    @property
+    def ranges(self) -> tuple[tuple[int, int], ...]:
+        """Of each series with windows the first step they look at, and the one behind the last that is forecast."""
+        seen = self.first - self.context
+        begins = seen if self.begin is None else torch.maximum(seen, self.begin)
+        ends = self.first + self.before.diff() + self.horizon - 1
+        found = zip(begins.tolist(), ends.tolist(), self.before.diff().tolist())
+        return tuple((begin, end) for begin, end, count in found if count)
+
+    @property
+    def bytes_of_window(self) -> int:
+        """Bytes of a window in a batch."""
+        steps = self.context * (self.num.shape[1] * 4 + self.cat.shape[1] * 8)
+        return steps + self.horizon * self.target.shape[1] * 4 + 8
+
     def origins(self, index: Tensor) -> Tensor:
         """Steps at which the forecasts of windows begin, ``(B,)`` int64."""
-        series = torch.searchsorted(self.before, index, right=True) - 1
-        return self.first.index_select(0, series) + index - self.before.index_select(0, series)
+        return self._placed(index)[0]
 
     def gather(self, index: Tensor) -> Batch:
         """The windows of ``index`` ``(B,)`` int64, on the store's device, in that order.
 
         Targets are ``(B, horizon * C)``: all values of the first step, then of the second, ...
         """
-        origin = self.origins(index)
+        origin, place = self._placed(index)
         past = origin - self.context
+        if self.begin is None:
+            num, cat = (_spans(steps, self.context).index_select(0, past) for steps in (self.num, self.cat))
+        else:
+            seen = past.unsqueeze(1) + torch.arange(self.context, device=self.device)
+            seen = torch.maximum(seen, self.begin.index_select(0, place).unsqueeze(1))
+            num, cat = (
+                steps.index_select(0, seen.flatten()).unflatten(0, seen.shape) for steps in (self.num, self.cat)
+            )
         return Batch(
-            num=_spans(self.num, self.context).index_select(0, past),
-            cat=_spans(self.cat, self.context).index_select(0, past).long(),
+            num=num,
+            cat=cat.long(),
             target=_spans(self.target, self.horizon).index_select(0, origin).flatten(1),
             row_id=origin,
         )
@@ -90,6 +115,11 @@ class WindowStore:
         """Whether the steps take at most half of a GPU's free memory."""
         free, _ = torch.cuda.mem_get_info(device)
         return self.nbytes <= free * SHARE_OF_FREE
+
+    def _placed(self, index: Tensor) -> tuple[Tensor, Tensor]:
+        """Origins of windows, and the ranges in which they lie."""
+        place = torch.searchsorted(self.before, index, right=True) - 1
+        return self.first.index_select(0, place) + index - self.before.index_select(0, place), place
 
     def _tensors(self) -> dict[str, Tensor]:
         return {f.name: value for f in fields(self) if isinstance(value := self.__dict__[f.name], Tensor)}

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+import torch
 from torch import Tensor
 
 from colonnade.nn.backbones.sequence import SequenceBackbone
@@ -13,15 +14,25 @@ from colonnade.nn.backbones.sequence import SequenceBackbone
 class Window:
     """What a forecast looks at, and what it is of.
 
+    A task may ask for several numbers of a step, such as quantiles. To a backbone these are more steps: all steps of
+    the first number, then all of the second, ...
+
     Args:
         context: steps that are looked back at.
-        horizon: steps that are forecast.
+        horizon: numbers that are forecast of each channel: the steps ahead, as often as a step has numbers.
         channels: positions among the embedded numbers of what is forecast.
+        roles: what each number of a step is, see :attr:`colonnade.tasks.base.Task.roles`; empty: all are levels.
     """
 
     context: int
     horizon: int
     channels: tuple[int, ...]
+    roles: tuple[str, ...] = ()
+
+    @property
+    def levels(self) -> int:
+        """Those of the ``horizon`` numbers that are levels; they stand before the others."""
+        return self.horizon * self.roles.count("level") // len(self.roles) if self.roles else self.horizon
 
     @property
     def d_out(self) -> int:
@@ -31,6 +42,29 @@ class Window:
     def past(self, x: Tensor) -> Tensor:
         """What the forecast channels were, ``(B, C, context)``."""
         return x[..., list(self.channels)].transpose(1, 2)
+
+    def placed(self, ahead: Tensor, location: Tensor, scale: Tensor | None = None) -> Tensor:
+        """A forecast of normalised steps, brought back to where the steps were.
+
+        Args:
+            ahead: ``(B, C, horizon)``.
+            location: what was taken off each channel, ``(B, C, 1)``.
+            scale: what it was divided by then, ``(B, C, 1)``, above 0; None: by nothing.
+
+        Returns:
+            ``(B, C, horizon)``: of levels ``ahead * scale + location``, of a ``log_scale`` ``ahead + log(scale)``; what
+            is ``free`` as it is.
+        """
+        if all(role == "level" for role in self.roles):
+            return (ahead if scale is None else ahead * scale) + location
+        parts = []
+        for role, part in zip(self.roles, ahead.chunk(len(self.roles), dim=-1)):
+            if role == "level":
+                part = (part if scale is None else part * scale) + location
+            elif role == "log_scale" and scale is not None:
+                part = part + scale.log()
+            parts.append(part)
+        return torch.cat(parts, dim=-1)
 
     def flat(self, forecast: Tensor) -> Tensor:
         """``(B, C, horizon)`` as the representation of one member, ``(B, 1, horizon * C)``: step by step."""

@@ -98,8 +98,12 @@ class Layer(nn.Module):
         return x + self.dropout(self.output(hidden))
 
 
-def positions(n: int, d: int, device: torch.device) -> Float[Tensor, "n d"]:
-    """Sines and cosines of the position at wavelengths from ``2 pi`` to ``10000 * 2 pi``, ``(n, d)``."""
+def positions(n: int | torch.SymInt, d: int, device: torch.device) -> Float[Tensor, "n d"]:
+    """Sines and cosines of the position at wavelengths from ``2 pi`` to ``10000 * 2 pi``, ``(n, d)``.
+
+    In an export the number of positions is a symbol.
+    """
     rate = torch.exp(torch.arange(0, d, 2, device=device) * (-math.log(10_000.0) / d))
-    angle = torch.arange(n, device=device).unsqueeze(1) * rate
+    step = torch.arange(n, device=device)  # type: ignore[arg-type]
+    angle = step.unsqueeze(1) * rate
     return torch.stack([angle.sin(), angle.cos()], dim=-1).flatten(1)[:, :d]

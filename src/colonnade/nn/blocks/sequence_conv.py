@@ -44,4 +44,6 @@ class SameConv(nn.Conv1d):
 
 def max_of_three(x: Float[Tensor, "b c t"], mask: Bool[Tensor, "b t"] | None) -> Float[Tensor, "b c t"]:
     """The largest of each step and its valid neighbours."""
-    return F.max_pool1d(without_padding(x, mask, -torch.inf), kernel_size=3, stride=1, padding=1)
+    rows = without_padding(x, mask, -torch.inf).unsqueeze(2)
+    # What max_pool1d does within; that itself fixes the number of steps in an export.
+    return F.max_pool2d(rows, kernel_size=(1, 3), stride=1, padding=(0, 1)).squeeze(2)

@@ -1,0 +1,92 @@
+"""Fill: what stands where a value of a series is missing, and which steps may be forecast then."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+import polars as pl
+
+from colonnade.core.errors import DataError
+
+_SHOWN = 5
+
+
+def carried(steps: pl.DataFrame, offsets: np.ndarray) -> pl.DataFrame:
+    """The last value of a column carried on over those that are missing, within each series; before the first, the
+    first.
+
+    Args:
+        steps: steps of all series, one series after the other.
+        offsets: ``(S + 1,)`` int64, where each series begins.
+    """
+    series = pl.Series(np.repeat(np.arange(len(offsets) - 1), np.diff(offsets)))
+    gaps = [name for name in steps.columns if steps[name].null_count()]
+    return steps.with_columns(pl.col(name).forward_fill().backward_fill().over(series) for name in gaps)
+
+
+def known(steps: pl.DataFrame, offsets: np.ndarray, targets: Sequence[str]) -> tuple[np.ndarray, np.ndarray]:
+    """Which steps may be forecast, and which come too early to learn from.
+
+    Args:
+        steps: see :func:`carried`, as they were read.
+        offsets: where each series begins.
+        targets: what is forecast.
+
+    Returns:
+        ``(N,)`` bool: all targets are there, and were there before, since what stands before a first value is taken
+        from it; ``(N,)`` bool: a target has not been there yet.
+
+    Raises:
+        DataError: a series has no value of a target at all.
+    """
+    there = np.ones(len(steps), dtype=bool)
+    early = np.zeros(len(steps), dtype=bool)
+    for name in targets:
+        of = steps[name].is_not_null().to_numpy()
+        if of.all():
+            continue
+        so_far = np.concatenate([[0], np.cumsum(of)])
+        before = so_far[:-1] - np.repeat(so_far[offsets[:-1]], np.diff(offsets))
+        never = np.flatnonzero(np.diff(so_far[offsets]) == 0)
+        if len(never):
+            raise DataError(
+                f"'{name}' (data.target) is missing in every step of {len(never):,} series (from 0: "
+                f"{', '.join(map(str, never[:_SHOWN]))}): leave them out with data.filter"
+            )
+        late = ~of[offsets[:-1]]
+        first = of & (before == 0) & np.repeat(late, np.diff(offsets))
+        there &= of & ~first
+        early |= ~of & (before == 0)
+    return there, early
+
+
+def runs(
+    allowed: np.ndarray, first: np.ndarray, count: np.ndarray, *, stride: int = 1
+) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Ranges of origins without those that are not allowed.
+
+    Args:
+        allowed: ``(N,)`` bool, for each step whether a forecast may begin there.
+        first: first origin of each range, ``(S,)`` int64.
+        count: origins of each range, ``(S,)`` int64.
+        stride: of each range, only the first origin and every so many behind it.
+
+    Returns:
+        First origins and counts of the ranges that are left, and the range that each is a piece of, ``(R,)`` each.
+    """
+    of = np.repeat(np.arange(len(first)), count)
+    origin = np.repeat(first - (np.cumsum(count) - count), count) + np.arange(len(of))
+    keep = allowed[origin] & ((origin - first[of]) % stride == 0)
+    of, origin = of[keep], origin[keep]
+    begins = np.append(True, (np.diff(origin) != 1) | (np.diff(of) != 0))[: len(of)]
+    at = np.flatnonzero(begins)
+    return origin[at], np.diff(np.append(at, len(of))), of[at]
+
+
+def complete(there: np.ndarray, horizon: int) -> np.ndarray:
+    """For each step, whether it and the ``horizon - 1`` behind it may be forecast, ``(N,)`` bool."""
+    missing = np.concatenate([[0], np.cumsum(~there)])
+    stop = np.minimum(np.arange(len(there)) + horizon, len(there))
+    free: np.ndarray = missing[stop] == missing[:-1]
+    return free

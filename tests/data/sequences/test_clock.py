@@ -1,0 +1,105 @@
+"""Times of steps: how far apart they are, and what is missing between them."""
+
+from datetime import datetime
+
+import numpy as np
+import polars as pl
+import pytest
+
+from colonnade.core.errors import DataError
+from colonnade.data.sequences.clock import Step, instants, spacing, with_missing_steps
+
+
+def dates(every, n=24, start=datetime(2023, 1, 31)):
+    return pl.Series("at", pl.datetime_range(start, start + (n + 1) * pl.duration(days=400), every, eager=True)[:n])
+
+
+def one(n):
+    return np.append(True, np.zeros(n - 1, dtype=bool))
+
+
+@pytest.mark.parametrize(
+    ("times", "said"),
+    [
+        (dates("1h"), "1h"),
+        (dates("30m"), "30m"),
+        (dates("1d"), "1d"),
+        (dates("1w"), "1w"),
+        (dates("1mo", start=datetime(2023, 1, 1)), "1mo"),
+        (dates("1q", start=datetime(2023, 1, 15)), "3mo"),
+        (dates("1y", start=datetime(2000, 1, 1)), "12mo"),
+        (pl.Series("at", np.arange(24) * 5), "5"),
+        (pl.Series("at", [0.5, 1.0, 1.5, 3.0]), "0.5"),
+    ],
+)
+def test_a_step_is_what_it_is_most_often(times, said):
+    found = spacing(times, one(len(times)), None, "x.csv")
+    assert str(found.step) == said
+    assert not len(found.uneven)
+
+
+def test_months_that_end():
+    ends = pl.Series("at", [datetime(2024, 1, 31), datetime(2024, 2, 29), datetime(2024, 3, 31), datetime(2024, 5, 31)])
+    found = spacing(ends, one(4), None, "x.csv")
+    assert str(found.step) == "1mo"
+    assert found.ahead.tolist() == [1, 1, 2, 1]
+
+
+def test_gaps_are_counted_within_a_series():
+    times = pl.Series("at", [0, 1, 2, 5, 6, 100, 101, 103])
+    starts = np.array([True, False, False, False, False, True, False, False])
+    found = spacing(times, starts, None, "x.csv")
+    assert found.ahead.tolist() == [1, 1, 3, 1, 1, 1, 2, 1]
+    assert found.missing == 3
+    assert found.note() == (
+        "times have gaps: a step is 1, and 3 steps in 2 gaps are missing (the longest 2); rows are taken as "
+        "consecutive steps (data.fill=forward puts the missing ones in)"
+    )
+    frame = pl.DataFrame({"id": ["a"] * 5 + ["b"] * 3, "at": times, "y": range(8)})
+    whole = with_missing_steps(frame, found, kept={"id"}, times=times, where="x.csv")
+    assert whole["id"].to_list() == ["a"] * 7 + ["b"] * 4
+    assert whole["y"].to_list() == [0, 1, 2, None, None, 3, 4, 5, 6, None, 7]
+
+
+def test_steps_that_are_uneven():
+    times = pl.Series("at", [0.0, 1.0, 2.0, 3.4, 4.4])
+    found = spacing(times, one(5), None, "x.csv")
+    assert found.uneven.tolist() == [3]
+    assert found.note().startswith("times are uneven: most steps are 1 apart, 1 of 5 are no multiple of it")
+    with pytest.raises(
+        DataError, match=r"x.csv: 1 of 5 rows are no multiple of 1 behind the one before \(3.4\): data.fill"
+    ):
+        with_missing_steps(pl.DataFrame({"at": times}), found, kept=(), times=times, where="x.csv")
+
+
+def test_a_wrong_time_is_not_filled_up_to():
+    times = pl.Series("at", [*range(10), 100_000])
+    found = spacing(times, one(11), None, "x.csv")
+    with pytest.raises(
+        DataError, match="at steps of 1, 99,990 are missing between 11 .*: a time is wrong, or data.freq"
+    ):
+        with_missing_steps(pl.DataFrame({"at": times}), found, kept=(), times=times, where="x.csv")
+
+
+def test_a_declared_step_is_that_of_the_times():
+    times = dates("1h")
+    assert spacing(times, one(24), Step.parse("30m"), "x.csv").missing == 23
+    with pytest.raises(DataError, match=r"data.frequency=1 is a number, and column 'at' \(data.time\) holds times"):
+        spacing(times, one(24), Step.parse(1), "x.csv")
+    with pytest.raises(DataError, match="data.frequency=1h is a time, and column 'at' .* holds numbers"):
+        spacing(pl.Series("at", [1, 2]), one(2), Step.parse("1h"), "x.csv")
+    assert spacing(pl.Series("at", [1, 2]), np.array([True, True]), None, "x.csv") is None
+
+
+@pytest.mark.parametrize("text", ["1x", "0h", "-1", "h1", ""])
+def test_what_is_no_frequency(text):
+    with pytest.raises(ValueError, match="a time such as 30m, 1h, 1d, 1w, 1mo, 1q or 1y, or a number above 0"):
+        Step.parse(text)
+
+
+def test_times_of_text():
+    assert instants(pl.Series(["1998 Q2", "2001-Q4"]), "f").to_list() == [datetime(1998, 4, 1), datetime(2001, 10, 1)]
+    assert instants(pl.Series(["3", "10"]), "f").to_list() == [3.0, 10.0]
+    assert instants(pl.Series([datetime(2024, 1, 5).date()]), "f").to_list() == [datetime(2024, 1, 5)]
+    with pytest.raises(DataError, match="holds 'soon': numbers are expected, or times such as 2024-01-31"):
+        instants(pl.Series("t", ["2024-01-31", "soon"]), "f")
