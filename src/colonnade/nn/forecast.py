@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import replace
 from functools import partial
-from typing import Literal
 
 import torch
 from torch import Tensor, nn
@@ -56,7 +55,7 @@ class ForecastNetwork(SequenceNetwork):
         numerical: Callable[..., Embedding] = Identity,
         categorical: Callable[..., Embedding] = OneHot,
         head: Callable[..., nn.Module] = Given,
-        scaling: Literal["window"] | None = None,
+        scaling: str | None = None,
     ) -> None:
         if scaling not in (None, "window"):
             raise ValueError(f"scaling={scaling!r}: window or null")
