@@ -42,7 +42,7 @@ def test_arguments_out_of_range(options, error, said):
 
 
 def test_it_takes_what_is_forecast():
-    with pytest.raises(ConfigError, match="a naive forecast needs to know how far: set data.horizon and data.context"):
+    with pytest.raises(ConfigError, match="a forecast needs to know how far: set data.horizon and data.context"):
         Naive(spec=replace(toy_spec(), horizon=None))
     with pytest.raises(ConfigError, match="`data` gives the rows of a table, but this model takes series"):
         Naive(spec=replace(toy_spec(), n_steps=None))

@@ -10,17 +10,18 @@ from colonnade.cli.commands import main
 
 
 @pytest.fixture
-def printed(mini, tmp_path, monkeypatch, capsys):
+def printed(mini, tmp_path, monkeypatch, capsys, caplog):
     """Calls the verb on the small tree, in an empty folder; gives what it printed."""
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("DB_PASSWORD", "pa55")
     monkeypatch.setitem(sys.modules, "colonnade.runs.fit", None)
 
     def call(*words):
-        before = Hydra.get_sanitized_cfg
+        before = Hydra.get_sanitized_cfg, Hydra.compose_config
         assert main(["train", "--config-dir", str(mini), "--config-name", "mini", *words]) == 0
-        assert Hydra.get_sanitized_cfg is before
-        return capsys.readouterr().out
+        assert (Hydra.get_sanitized_cfg, Hydra.compose_config) == before
+        # What `--info` tells goes through the log.
+        return capsys.readouterr().out + caplog.text
 
     return call
 
@@ -33,11 +34,20 @@ SECRETS = (
 
 
 @pytest.mark.parametrize(
-    "flags", [("--cfg", "job"), ("--cfg", "all"), ("--cfg", "hydra"), ("--cfg", "all", "--resolve"), ("--help",)]
+    "flags",
+    [
+        ("--info", "config"),
+        ("--info", "all"),
+        ("--cfg", "job"),
+        ("--cfg", "all"),
+        ("--cfg", "hydra"),
+        ("--cfg", "all", "--resolve"),
+        ("--help",),
+    ],
 )
 def test_no_secret_is_printed(printed, flags):
     out = printed(*flags, *SECRETS)
-    assert "hush" not in out
+    assert "hush" not in out, out
     assert "***" in out
 
 

@@ -30,8 +30,21 @@ from colonnade.tuning.defaults import default_of
 from colonnade.tuning.space import Dimension, parse_space
 
 NAMES = sorted(path.stem for path in (shipped() / "search").glob("*.yaml"))
-OF_SEQUENCES = ("gru", "inception_time", "lstm", "resnet1d", "transformer")
+OF_SEQUENCES = (
+    "event_gru",
+    "event_transformer",
+    "gru",
+    "inception_time",
+    "lite",
+    "lstm",
+    "mingru",
+    "minirocket",
+    "resnet1d",
+    "tcn",
+    "transformer",
+)
 OF_FORECASTS = ("dlinear", "itransformer", "nhits", "nlinear", "patchtst", "tide", "tsmixer")
+NOTHING_TO_CHOOSE = {"dummy", "naive", "seasonal_naive", "ets", "theta"}
 BETWEEN = 2
 # Rounds are not searched: early stopping finds their number.
 SHORT = dict.fromkeys(("xgboost", "lightgbm", "catboost", "random_forest"), ("model.n_estimators=5",))
@@ -102,8 +115,12 @@ def forward(cfg: DictConfig) -> None:
     network = build(cfg.model, spec=replace(spec, out_shape=task.out_shape(spec)))
     if isinstance(network, Baseline):
         rng = np.random.default_rng(0)
-        cat = rng.integers(0, 5, (60, 1))
-        rows = Rows(rng.normal(size=(60, 2)).astype(np.float32), cat.astype(np.int32), rng.integers(0, 2, 60))
+        n = 60 * (steps or 1)
+        cat = rng.integers(0, 5, (n, 1))
+        spans = None if steps is None else np.arange(60)[:, None] * steps + [0, steps]
+        rows = Rows(
+            rng.normal(size=(n, 2)).astype(np.float32), cat.astype(np.int32), rng.integers(0, 2, 60), None, spans
+        )
         network.fit(problems_of(task, spec), rows, None, Job())
     batch = Batch(num=torch.randn(8, spec.n_num), cat=torch.arange(8).remainder(spec.cardinalities[0])[:, None])
     if steps:
@@ -117,11 +134,8 @@ def forward(cfg: DictConfig) -> None:
 
 def test_every_model_has_one():
     """But those that have nothing to choose."""
-    assert (
-        sorted({path.stem for path in (shipped() / "model").glob("*.yaml")} - {"dummy", "naive", "seasonal_naive"})
-        == NAMES
-    )
-    assert len(NAMES) == 34
+    assert sorted({path.stem for path in (shipped() / "model").glob("*.yaml")} - NOTHING_TO_CHOOSE) == NAMES
+    assert len(NAMES) == 44
 
 
 @pytest.mark.parametrize("model", NAMES)

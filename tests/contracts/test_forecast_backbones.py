@@ -17,7 +17,7 @@ from colonnade.nn.backbones.tide import TiDE
 from colonnade.nn.backbones.tsmixer import TSMixer
 from colonnade.nn.forecast import ForecastNetwork
 from colonnade.testing.backbones import backbones_in
-from colonnade.testing.forecasts import CHECKS
+from colonnade.testing.forecasts import CHECKS, check_export
 
 CASES = {
     "nlinear": partial(NLinear),
@@ -43,3 +43,8 @@ def test_every_backbone_that_forecasts_is_covered():
 @pytest.mark.parametrize("check", CHECKS, ids=lambda check: check.__name__)
 def test_contract(case, check):
     check(partial(build, case))
+
+
+@pytest.mark.parametrize("case", CASES)
+def test_export(case):
+    check_export(partial(build, case))

@@ -10,14 +10,17 @@ import torch
 from colonnade.nn import backbones
 from colonnade.nn.backbones.forecast import ForecastBackbone
 from colonnade.nn.backbones.inception_time import InceptionTime
+from colonnade.nn.backbones.lite import Lite
+from colonnade.nn.backbones.mingru import MinGru
 from colonnade.nn.backbones.recurrent import Recurrent
 from colonnade.nn.backbones.resnet1d import ResNet1d
 from colonnade.nn.backbones.sequence import SequenceBackbone
 from colonnade.nn.backbones.sequence_transformer import SequenceTransformer
+from colonnade.nn.backbones.tcn import Tcn
 from colonnade.nn.embed.linear import LinearEmbedding
 from colonnade.nn.sequence import SequenceNetwork
 from colonnade.testing.backbones import backbones_in
-from colonnade.testing.sequences import CHECKS, check_order, check_padding
+from colonnade.testing.sequences import CHECKS, check_export, check_order, check_padding
 
 SMALL = partial(InceptionTime, n_modules=3, n_filters=4, kernels=[6, 3], bottleneck=4)
 CASES = {
@@ -28,6 +31,13 @@ CASES = {
     "resnet1d": {"backbone": partial(ResNet1d, d_blocks=[4, 6, 6])},
     "inception_time": {"backbone": SMALL},
     "inception_time_five": {"backbone": partial(SMALL, n_members=3)},
+    "lite": {"backbone": partial(Lite, n_filters=4, kernel=8, fixed=[2, 4], n_members=2)},
+    "tcn": {"backbone": partial(Tcn, d_hidden=6, dilations=[1, 2, 4])},
+    "tcn_attention": {"backbone": partial(Tcn, d_hidden=6, dilations=[1, 2, 4], pooling="attention")},
+    "mingru": {"backbone": partial(MinGru, d_block=8, d_state=6, d_hidden=8)},
+    "mingru_ahead": {
+        "backbone": partial(MinGru, d_block=8, n_blocks=1, d_state=6, d_hidden=8, bidirectional=False, pooling="last")
+    },
     "transformer": {"backbone": partial(SequenceTransformer, d_block=8, n_blocks=2, n_heads=2, d_hidden=16)},
     "transformer_embedded": {
         "backbone": partial(SequenceTransformer, d_block=6, n_blocks=1, n_heads=3, d_hidden=8),
@@ -44,7 +54,7 @@ def test_every_backbone_of_sequences_is_covered():
     found = {backbone for backbone in backbones_in(backbones) if issubclass(backbone, SequenceBackbone)}
     # Those that forecast have a contract of their own.
     found -= {backbone for backbone in found if issubclass(backbone, ForecastBackbone)}
-    assert len(found) == 4, f"found {[b.__name__ for b in found]}"
+    assert len(found) == 7, f"found {[b.__name__ for b in found]}"
     used = {case["backbone"].func for case in CASES.values()}
     assert used == found
 
@@ -74,3 +84,12 @@ def test_what_breaks_the_contract_is_found(check, said):
 @pytest.mark.parametrize("check", CHECKS, ids=lambda check: check.__name__)
 def test_contract(case, check):
     check(partial(build, case))
+
+
+# One of each backbone, and both cells of the recurrent one.
+EXPORTED = {(c["backbone"].func, c["backbone"].keywords.get("cell")): name for name, c in reversed(CASES.items())}
+
+
+@pytest.mark.parametrize("case", EXPORTED.values())
+def test_export(case):
+    check_export(partial(build, case))

@@ -22,6 +22,8 @@ def test_finds_every_task() -> None:
     assert CONCRETE == [
         "binary",
         "forecast",
+        "forecast_distribution",
+        "forecast_quantile",
         "multiclass",
         "multilabel",
         "multitarget_regression",
@@ -59,3 +61,8 @@ def test_contract_with_weights_and_smoothing(name: str, check) -> None:
 @pytest.mark.parametrize("loss", ["mae", "huber"])
 def test_contract_of_other_losses(loss: str, check) -> None:
     check(ready(build("regression", loss=loss)))
+
+
+@pytest.mark.parametrize("check", CHECKS, ids=lambda check: check.__name__)
+def test_contract_of_another_distribution(check) -> None:
+    check(ready(build("forecast_distribution", distribution="student_t")))

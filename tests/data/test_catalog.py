@@ -29,7 +29,7 @@ SHA = hashlib.sha256(BYTES).hexdigest()
 # For a user's own data.
 OWN = ("table", "sequences")
 # To be forecast: series, steps, channels, look-back and horizon.
-SERIES = {"airline_passengers": (1, 144, 1, 24, 12), "etth1": (1, 17420, 7, 336, 96)}
+SERIES = {"airline_passengers": (1, 144, 1, 24, 12), "co2": (1, 2284, 1, 156, 52), "etth1": (1, 17420, 7, 336, 96)}
 # Name: series in train and test, shortest and longest, channels, task, classes.
 SEQUENCES = {
     "arrowhead": (36, 175, 251, 251, 1, "multiclass", 3),
@@ -74,7 +74,7 @@ SETS = {
 }
 # Whole numbers in order, which would be read as classes if the YAML did not choose regression.
 GRADES = ("insteval", "wine_quality")
-EMBEDDED = ("breast_cancer", "churn_sim", "diabetes", "digits", "wine")
+EMBEDDED = ("breast_cancer", "churn_sim", "co2", "diabetes", "digits", "wine")
 
 
 @pytest.fixture
@@ -198,7 +198,7 @@ def read(tmp_path, request, monkeypatch):
 
 def test_all_sets_are_known():
     assert sorted([*SETS, *SEQUENCES, *SERIES, *OWN]) == NAMES
-    assert len(NAMES) == 32
+    assert len(NAMES) == 33
 
 
 @pytest.mark.parametrize("name", SETS)

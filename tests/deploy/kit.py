@@ -11,8 +11,11 @@ import torch
 from torch import nn
 
 from colonnade.baselines.base import Job
+from colonnade.baselines.catboost import CatBoost
+from colonnade.baselines.lightgbm import LightGBM
 from colonnade.baselines.module import BaselineModule
 from colonnade.baselines.random_forest import RandomForest
+from colonnade.baselines.xgboost import XGBoost
 from colonnade.core.batch import Batch
 from colonnade.core.schema import TargetKind
 from colonnade.core.spec import BatchSpec
@@ -52,6 +55,12 @@ MODELS = {
     "tabnet": {"backbone": partial(TabNet, d_decision=4, d_attention=4, n_steps=1)},
     "tabm": {"backbone": partial(TabM, n_members=3, d_block=8, n_blocks=1)},
 }
+TREES = {
+    "forest": partial(RandomForest, n_estimators=5),
+    "xgboost": partial(XGBoost, n_estimators=5),
+    "lightgbm": partial(LightGBM, n_estimators=5, min_data_in_leaf=5, learning_rate=0.3),
+    "catboost": partial(CatBoost, n_estimators=5, depth=3, one_hot_max_size=2),
+}
 TASKS = {
     "binary": Binary,
     "multiclass": Multiclass,
@@ -74,7 +83,7 @@ class Made:
 
 
 def made(model: str, task: str, columns: list[str] | None = None) -> Made:
-    """A model with random weights, or the forest that was fitted, on some columns of the example."""
+    """A model with random weights, or trees that were fitted, on some columns of the example."""
     frame, schema = example()
     if columns is not None:
         schema.columns = {name: schema.columns[name] for name in columns}
@@ -91,7 +100,7 @@ def made(model: str, task: str, columns: list[str] | None = None) -> Made:
     learner.setup(spec)
     spec = replace(spec, out_shape=learner.out_shape(spec))
     torch.manual_seed(0)
-    network = forest(spec, learner, pipeline.encode(frame)) if model == "forest" else spread(spec, model)
+    network = grown(spec, model, learner, pipeline.encode(frame)) if model in TREES else spread(spec, model)
     predictor = Predictor(pipeline=pipeline.module, network=network, decoder=learner.decoder(spec))
     return Made(predictor, pipeline.lookup, schema, spec, learner, frame)
 
@@ -107,11 +116,19 @@ def spread(spec: BatchSpec, model: str) -> Network:
     return network.eval()
 
 
-def forest(spec: BatchSpec, task: Task, encoded: tuple[torch.Tensor, torch.Tensor]) -> nn.Module:
-    """A small forest that is fitted to the first number."""
+def grown(spec: BatchSpec, model: str, task: Task, encoded: tuple[torch.Tensor, torch.Tensor]) -> nn.Module:
+    """Small trees that are fitted to the first category, else to the first number."""
     num, cat = encoded
-    target = (num[:, 0] > num[:, 0].median()).long()
+    by = cat[:, 0].float() + 0.1 * num[:, -1] if cat.shape[1] else num[:, 0]
+    rank = by.argsort().argsort()
+    match spec.target_kind:
+        case TargetKind.CLASS:
+            target = rank * len(spec.classes) // len(rank)
+        case TargetKind.MULTILABEL:
+            target = torch.stack([rank % len(rank) > len(rank) // 2] * len(spec.target_names), 1).float()
+        case _:
+            target = torch.stack([by] * len(spec.target_names), 1)
     store = Store(num=num, cat=cat.int(), row_id=torch.arange(len(num)), target=target)
-    network = RandomForest(spec=spec, n_estimators=5)
+    network = TREES[model](spec=spec)
     BaselineModule(network=network, task=task, optim=None, spec=spec).fit(store, store, Job())
     return network

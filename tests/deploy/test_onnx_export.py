@@ -6,7 +6,6 @@ import pytest
 import torch
 
 from colonnade.baselines.dummy import Dummy
-from colonnade.baselines.xgboost import XGBoost
 from colonnade.core.errors import ConfigError, DataError, ExportError
 from colonnade.core.schema import Column, Kind, Schema
 from colonnade.data.joint import join
@@ -30,6 +29,9 @@ CASES = [
     ("tabnet", "regression", NUMBERS, 2),
     ("linear", "multilabel", ["colour", "many", "yes"], 2),
     ("forest", "binary", [*NUMBERS, "colour"], 100),
+    ("xgboost", "multiclass", [*NUMBERS, "colour"], 2),
+    ("lightgbm", "quantile", [*NUMBERS, "colour"], 100),
+    ("catboost", "regression", [*NUMBERS, "colour", "yes"], 100),
 ]
 
 
@@ -201,8 +203,6 @@ def test_what_cannot_be_exported_is_told_with_all_its_parts(monkeypatch):
     exporter = OnnxExport()
     exporter.check(of.predictor)
     exporter.check(Dummy(spec=of.spec))
-    with pytest.raises(ConfigError, match="model XGBoost is evaluated by its library, outside torch: export=none, or"):
-        exporter.check(XGBoost(spec=of.spec))
     monkeypatch.setattr(type(of.predictor.pipeline.steps[-1]), "exportable", False)
     with pytest.raises(ConfigError, match=r"pipeline\.steps\.scale is not made for it: leave it out, or export=none"):
         exporter.check(of.predictor)

@@ -51,6 +51,20 @@ def test_the_threshold_is_the_score_of_a_rank():
     assert float(fitted("absolute", prediction, truth, 0.9, weight=(truth <= 9)[:, 0].float()).threshold) == 9.0
 
 
+def test_rows_that_share_steps_count_for_those_that_share_none():
+    """Of 99 windows of which 11 share steps 9 stand for themselves: at 80 % the 8th of them, and 88 of all 99."""
+    truth = torch.arange(1.0, 100.0).double()[torch.randperm(99)][:, None]
+    prediction = {"value": torch.zeros(99, 1).double()}
+    assert float(fitted("absolute", prediction, truth, 0.8, overlap=11).threshold) == 88.0
+    assert float(fitted("absolute", prediction, truth, 0.9, overlap=11).threshold) == 99.0
+    assert float(fitted("absolute", prediction, truth, 0.8).threshold) == 80.0
+    with pytest.raises(
+        DataError,
+        match=r"level=0.9 takes 9 rows .* there are 8 to calibrate on \(99 windows, of which 13 share steps\)",
+    ):
+        fitted("absolute", prediction, truth, 0.9, overlap=13)
+
+
 def test_too_few_rows_are_refused():
     prediction, truth = values(8)
     with pytest.raises(DataError, match=r"level=0.9 takes 9 rows at least, and there are 8 .* a lower level, or more"):

@@ -14,8 +14,9 @@ from colonnade.core.spec import BatchSpec
 from colonnade.data.pipeline import Pipeline
 from colonnade.data.steps.impute import Impute
 from colonnade.data.store import Store
-from colonnade.explain.explainer import Subject, explain
+from colonnade.explain.explainer import explain
 from colonnade.explain.options import Explain
+from colonnade.explain.subject import Subject
 from colonnade.tasks.regression import Regression
 
 N = 50

@@ -20,6 +20,7 @@ HOURS = (
     "data.id=place",
     "data.time=hour",
     "data.target=[load,temp]",
+    "data.season=24",
 )
 
 
@@ -62,7 +63,8 @@ def test_a_rhythm_is_learned(folder):
 
     learned = json.loads((folder / "run" / "result.json").read_text())["metrics"]["test"]
     assert learned["mse"] < seasonal["mse"] < naive["mse"]
-    assert set(learned) == {"mse", "mse/load", "mse/temp", "mae", "mae/load", "mae/temp"}
+    names = ("mse", "mae", "rmse", "mase", "smape")
+    assert set(learned) == {f"{name}{of}" for name in names for of in ("", "/load", "/temp")}
     assert {path.name for path in (folder / "run" / "figures").iterdir()} >= {"forecasts.png", "steps.png"}
 
 
@@ -146,16 +148,97 @@ def test_a_network_of_whole_series_forecasts_too(folder):
     assert result["status"] == "finished"
 
 
+def test_errors_are_told_by_step_and_by_series(folder):
+    import json
+
+    learned = json.loads((folder / "run" / "result.json").read_text())["metrics"]["test"]
+    stored = pl.read_parquet(folder / "run" / "predictions.parquet").filter(split="test")
+    by_step, by_series = (pl.read_csv(folder / "run" / f"by_{what}.csv") for what in ("step", "series"))
+    assert by_step.select("step", "value").rows()[:3] == [(1, "load"), (1, "temp"), (2, "load")]
+    assert by_step["mse"].mean() == pytest.approx(learned["mse"])
+    error = (stored["prediction/temp+6"] - stored["target/temp+6"]).abs()
+    scale = json.loads((folder / "run" / "spec.json").read_text())["target_scale"][1]
+    assert by_step.row(-1, named=True)["mae"] == pytest.approx(error.mean() / scale)
+    assert sorted(by_series["series"].unique()) == ["north", "south"]
+    assert by_series["windows"].unique().to_list() == [stored.height // 2]
+    assert by_series.filter(value="load")["mae"].mean() == pytest.approx(learned["mae/load"])
+    # In units of its own naive error.
+    north = series().filter(pl.col("place") == "north").sort("hour")["load"].to_numpy()[:168]
+    told = by_series.filter(series="north", value="load").row(0, named=True)
+    naive = np.abs(north[24:] - north[:-24]).mean()
+    load = json.loads((folder / "run" / "spec.json").read_text())["target_scale"][0]
+    assert told["mase"] == pytest.approx(told["mae"] * load / naive)
+
+
+@pytest.mark.parametrize("model", ["dlinear", "ets"])
+def test_quantiles_cover_what_comes(folder, model):
+    run = folder / f"quantile_{model}"
+    words_of = words(f"model={model}", *(QUICK if model == "dlinear" else ("logger=none", "model.trend=none")))
+    words_of = [word for word in words_of if not word.startswith("task=")]
+    result = fit(compose([*words_of, "task=forecast_quantile"]), run, series())
+    assert result["metrics"]["test"]["coverage/0.9"] == pytest.approx(0.9, abs=0.12)
+    # There is nothing but the rhythm and noise, of which the naive forecast has twice as much.
+    assert result["metrics"]["test"]["mase"] < 1.1
+    found = predict(run, series())
+    levels = [found[f"quantile/load+3/{q}"].to_numpy() for q in range(5)]
+    assert (np.diff(levels, axis=0) >= 0).all()
+    np.testing.assert_array_equal(levels[2], found["prediction/load+3"])
+    assert evaluate(run, series().filter(pl.col("hour") >= 192 - 48)) == pytest.approx(
+        result["metrics"]["test"], rel=1e-4
+    )
+    assert {path.name for path in (run / "figures").iterdir()} >= {"forecasts.png", "coverage_steps.png"}
+
+
+def test_intervals_by_step_ahead_are_found_on_validation_windows(folder):
+    """The values are far from each other in units, and so are their thresholds; those of far steps are wider."""
+    import json
+
+    words_of = words("model=naive", "logger=none", "split.val=0.3", "uncertainty=auto", "uncertainty.level=0.8")
+    result = fit(compose(words_of), folder / "conformal", series())
+    stored = pl.read_parquet(folder / "conformal" / "predictions.parquet")
+    val = stored.filter(split="val")
+    told = json.loads((folder / "conformal" / "calibration.json").read_text())["conformal"]
+    assert told["method"] == "absolute"
+    # Two series of 72 steps, from each of which 67 windows begin: 23 of them share no step.
+    assert val.height == 2 * 67
+    place = -(-val.height * 20 // 23)
+    for name in ("load+1", "load+6", "temp+1"):
+        errors = np.sort((val[f"target/{name}"] - val[f"prediction/{name}"]).abs().to_numpy())
+        half = (val[f"upper/{name}"] - val[f"lower/{name}"]).to_numpy() / 2
+        np.testing.assert_allclose(half, errors[place - 1])
+    wide = {name: val[f"upper/{name}"][0] - val[f"lower/{name}"][0] for name in ("load+1", "load+6", "temp+6")}
+    assert wide["load+6"] > 2 * wide["load+1"]
+    assert wide["load+6"] > 2 * wide["temp+6"]
+    assert result["metrics"]["test"]["conformal_coverage"] == pytest.approx(0.8, abs=0.12)
+    assert {"conformal_width/load", "conformal_width/temp"} <= set(result["metrics"]["test"])
+    assert "lower/load+1" in predict(folder / "conformal", series()).columns
+
+
+def test_counts_have_a_distribution_of_counts(folder):
+    def counts(frame):
+        return frame.with_columns(pl.col("load", "temp").round().cast(pl.Int64))
+
+    task = ["task=forecast_distribution", "task.distribution=negative_binomial"]
+    kept = [word for word in words("model=dlinear", *QUICK, "trainer.max_epochs=2") if not word.startswith("task=")]
+    result = fit(compose([*kept, *task]), folder / "counts", counts(series()))
+    assert result["status"] == "finished"
+    found = predict(folder / "counts", counts(series()))["quantile/load+1/4"].to_numpy()
+    np.testing.assert_array_equal(found, found.round())
+    with pytest.raises(ConfigError, match="which not all steps of load, temp are: task.distribution=gaussian"):
+        fit(compose([*kept, *task]), folder / "none", series())
+
+
 @pytest.mark.parametrize(
     ("more", "said"),
     [
-        (["task=regression"], "task: data.horizon is set, so that the target is forecast: task=forecast"),
+        (["task=regression"], "so that the target is forecast: task=forecast, forecast_quantile or"),
+        (["model=ets", "data.context=40"], "begins its states with 48 steps .* and data.context=40 is less"),
+        (["model=naive", "task=forecast_distribution", "task.distribution=student_t"], "baselines forecast normal"),
         (["split=random"], "split: series are divided by time within each of them to be forecast: split=horizon"),
         (["cv=kfold"], "cv: forecasts are not cross-validated yet: cv=none"),
-        (["export=onnx"], "networks of sequences are not exported yet"),
-        (["uncertainty=auto"], "uncertainty: windows of a forecast overlap and follow each other"),
-        (["explain=auto"], "models of sequences are not explained yet"),
+        (["explain=auto", "explain.method=tree_shap"], "explain.method=tree_shap does not explain NLinear; use integ"),
         (["model=patchtst", "data.context=8"], "patch=16 is longer than data.context=8"),
+        (["model=seasonal_naive", "data.season=1"], "a seasonal forecast needs a season: data.season"),
         (["model=seasonal_naive", "data.context=8"], "model.period=24 is more than data.context=8 looks back"),
         (["data.horizon=null"], "horizon=None and context=48: a forecast needs both"),
     ],

@@ -11,8 +11,6 @@ from colonnade.config.compose import compose
 from colonnade.core.errors import ConfigError, DataError, SchemaError
 from colonnade.data.sequences.store import SequenceStore
 from colonnade.runs.evaluate import evaluate
-from colonnade.runs.explain import explain
-from colonnade.runs.export import export
 from colonnade.runs.fit import fit
 from colonnade.runs.packed import unpackable
 from colonnade.runs.predict import predict
@@ -172,16 +170,12 @@ def test_regression_over_series(folder, tmp_path):
 @pytest.mark.parametrize(
     ("more", "said"),
     [
-        (
-            ["export=onnx"],
-            "export.onnx: cannot be exported: model: networks of sequences are not exported yet: export=none",
-        ),
-        (["explain=auto"], "explain.method: models of sequences are not explained yet: explain=none"),
+        (["explain=auto", "explain.method=masks"], "explain.method=masks does not explain Recurrent; use integrated"),
         (
             ["model=mlp"],
             "`data` gives sequences, but model.backbone takes the rows of a table: choose a model for sequences",
         ),
-        (["model=dummy"], "`data` gives sequences"),
+        (["model=linear_sklearn"], "`data` gives sequences"),
         (["data=breast_cancer"], "`data` gives the rows of a table, but model.backbone takes sequences"),
         (["data.target=null"], "data.target: which column is to be predicted"),
         (
@@ -199,8 +193,4 @@ def test_what_does_not_go_together_is_told_before_data_is_read(folder, tmp_path,
 
 
 def test_verbs_that_cannot_do_sequences_yet_say_so(folder, trained):
-    with pytest.raises(ConfigError, match="networks of sequences are not exported yet"):
-        export(folder / "run")
-    with pytest.raises(ConfigError, match="models of sequences are not explained yet"):
-        explain(folder / "run")
     assert "model: a pack trains networks of rows" in str(list(unpackable(compose(words(folder)))))

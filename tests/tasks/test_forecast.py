@@ -10,9 +10,11 @@ from colonnade.core.schema import TargetKind
 from colonnade.tasks.forecast import Forecast
 from colonnade.testing.tasks import example_spec
 
+NAIVE = (5.0, 2.0)
 
-def ready(**options):
-    spec = replace(
+
+def spec_of(**more):
+    return replace(
         example_spec(TargetKind.REAL),
         target_names=("a+1", "b+1", "a+2", "b+2", "a+3", "b+3"),
         target_mean=(100.0, -2.0) * 3,
@@ -20,10 +22,15 @@ def ready(**options):
         n_steps=8,
         horizon=3,
         channels=(0, 1),
+        naive_error=NAIVE * 3,
+        **more,
     )
-    task = Forecast(**options)
-    task.setup(spec)
-    return task
+
+
+def ready(task=Forecast, **options):
+    made = task(**options)
+    made.setup(spec_of())
+    return made
 
 
 def test_measures_are_means_over_windows_steps_and_values_in_z_units():
@@ -31,17 +38,37 @@ def test_measures_are_means_over_windows_steps_and_values_in_z_units():
     raw, target = torch.randn(7, 1, 6), torch.randn(7, 6)
     found = task.metrics(task.decode(raw), target, None)
     error = (raw[:, 0] - target).double().view(7, 3, 2)
-    assert found == pytest.approx(
-        {
-            "mse": error.square().mean().item(),
-            "mse/a": error[..., 0].square().mean().item(),
-            "mse/b": error[..., 1].square().mean().item(),
-            "mae": error.abs().mean().item(),
-            "mae/a": error[..., 0].abs().mean().item(),
-            "mae/b": error[..., 1].abs().mean().item(),
-        },
-        rel=1e-5,
+    size = [
+        (task.truth(target).view(7, 3, 2)[..., c].abs() + task.decode(raw)["value"].view(7, 3, 2)[..., c].abs())
+        for c in range(2)
+    ]
+    scale = torch.tensor([10.0, 0.5], dtype=torch.float64)
+    of_value = {
+        "mse": [error[..., c].square().mean().item() for c in range(2)],
+        "mae": [error[..., c].abs().mean().item() for c in range(2)],
+        "rmse": [error[..., c].square().mean().sqrt().item() for c in range(2)],
+        "mase": [(error[..., c].abs().mean() * scale[c] / NAIVE[c]).item() for c in range(2)],
+        "smape": [(200 * error[..., c].abs() * scale[c] / size[c]).mean().item() for c in range(2)],
+    }
+    expected = {name: sum(values) / 2 for name, values in of_value.items()}
+    expected |= {f"{name}/{key}": v for name, values in of_value.items() for key, v in zip("ab", values)}
+    assert found == pytest.approx(expected, rel=1e-5)
+    # Of the mean square it is the mean of all.
+    assert found["mse"] == pytest.approx(error.square().mean().item())
+
+
+def test_each_step_ahead_and_each_series_are_measured_by_themselves():
+    task = ready()
+    raw, target = torch.randn(7, 1, 6), torch.randn(7, 6)
+    prediction, truth = task.decode(raw), task.truth(target)
+    error = (raw[:, 0] - target).double().view(7, 3, 2)
+    steps = task.by_step(prediction, truth)
+    torch.testing.assert_close(steps["mae"], error.abs().mean(0), rtol=1e-5, atol=1e-6)
+    of_series = task.of_series(
+        {"value": prediction["value"][:4]}, truth[:4], torch.tensor([1.0, 4.0], dtype=torch.float64)
     )
+    mae = error[:4].abs().mean((0, 1)) * torch.tensor([10.0, 0.5])
+    torch.testing.assert_close(of_series["mase"], mae / torch.tensor([1.0, 4.0]), rtol=1e-5, atol=1e-6)
 
 
 def test_weights_are_those_of_windows():
@@ -69,6 +96,8 @@ def test_without_a_horizon_there_is_nothing_to_forecast():
 
 
 def test_what_can_be_monitored():
-    assert ready(monitor="val/mae").monitor == "val/mae"
-    with pytest.raises(ConfigError, match="task.monitor='val/rmse' cannot be monitored: task=forecast measures"):
-        Forecast(monitor="val/rmse")
+    assert ready(monitor="val/mase").monitor == "val/mase"
+    with pytest.raises(ConfigError, match="task.monitor='val/r2' cannot be monitored: task=forecast measures"):
+        Forecast(monitor="val/r2")
+    with pytest.raises(ConfigError, match="task.mode='max' would keep the worst epoch: val/smape is good when it is"):
+        Forecast(monitor="val/smape", mode="max")

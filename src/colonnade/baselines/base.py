@@ -12,6 +12,7 @@ import torch
 from torch import Tensor, nn
 
 from colonnade.baselines.problems import KINDS, Problem, Rows
+from colonnade.baselines.trees import Trees
 from colonnade.core.batch import Batch
 from colonnade.core.errors import ConfigError
 from colonnade.core.output import Output
@@ -65,7 +66,7 @@ class Baseline(nn.Module, ABC):
         spec: of the data, with ``out_shape`` set from the task.
 
     Raises:
-        ConfigError: there are no features, or the data are sequences.
+        ConfigError: there are no features, or the data are of the kind that it does not take.
     """
 
     kinds: ClassVar[frozenset[str]] = KINDS
@@ -73,8 +74,8 @@ class Baseline(nn.Module, ABC):
     for_classes: ClassVar[Mapping[str, Any]] = {}
     for_numbers: ClassVar[Mapping[str, Any]] = {}
     """Defaults of arguments that are None, for targets of classes and of numbers."""
-    sequential: ClassVar[bool] = False
-    """Whether it takes sequences."""
+    sequential: ClassVar[bool | None] = False
+    """Whether it takes sequences; None: both these and rows."""
     exportable: ClassVar[bool] = True
     """Whether what was fitted can be exported as a graph."""
 
@@ -84,13 +85,18 @@ class Baseline(nn.Module, ABC):
             raise ConfigError(
                 "there are no features to learn from: see data.exclude and the columns that `pipeline` dropped"
             )
-        if spec.n_steps is not None and not self.sequential:
+        if spec.n_steps is not None and self.sequential is False:
             raise ConfigError("`data` gives sequences, but this model takes the rows of a table")
         if spec.n_steps is None and self.sequential:
-            raise ConfigError("`data` gives the rows of a table, but this model takes series that are forecast")
+            raise ConfigError("`data` gives the rows of a table, but this model takes series")
         self.out_shape = spec.out_shape
         self.n_num = spec.n_num
         self.cardinalities = spec.cardinalities
+
+    @property
+    def n_columns(self) -> int:
+        """Encoded columns: numbers, then categories."""
+        return self.n_num + len(self.cardinalities)
 
     @abstractmethod
     def fit(self, problems: Sequence[Problem], train: Rows, val: Rows | None, job: Job) -> Fitted:
@@ -112,6 +118,10 @@ class Baseline(nn.Module, ABC):
             cat: ``(B, [T,] K)`` int64 codes.
         """
 
+    def of_batch(self, batch: Batch) -> Tensor:
+        """:meth:`raw` of a batch; for those that look at more of it than numbers and codes."""
+        return self.raw(batch.num, batch.cat)
+
     def forward(self, batch: Batch) -> Output:
         """Raw outputs ``(B, 1, *out_shape)`` of a batch.
 
@@ -120,7 +130,7 @@ class Baseline(nn.Module, ABC):
         """
         if any(buffer.numel() == 0 for buffer in self.buffers()):
             raise RuntimeError("fit the model, or load what was fitted, before it predicts")
-        raw = self.raw(batch.num, batch.cat).to(batch.num.device, torch.float32)
+        raw = self.of_batch(batch).to(batch.num.device, torch.float32)
         # The length of the batch would be a constant to an export.
         return Output(raw=raw.reshape(raw.shape[0], 1, *self.out_shape))
 
@@ -141,3 +151,15 @@ class Baseline(nn.Module, ABC):
                 self._buffers[name] = torch.empty_like(stored, memory_format=torch.contiguous_format)
         super()._load_from_state_dict(state_dict, prefix, *args)
         self.forget()
+
+
+class OfTrees(Baseline):
+    """A baseline that is trees, in whatever form it keeps them."""
+
+    @abstractmethod
+    def trees(self) -> Trees:
+        """All of them in one form, whose outputs :meth:`finished` takes."""
+
+    def finished(self, sums: Tensor) -> Tensor:
+        """Raw outputs ``(B, outputs)`` of what the leaves of a row add up to."""
+        return sums

@@ -5,6 +5,7 @@ from __future__ import annotations
 from abc import abstractmethod
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from types import ModuleType
 from typing import Any, ClassVar
@@ -13,8 +14,9 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from colonnade.baselines.base import Baseline, Fitted, Job
+from colonnade.baselines.base import Fitted, Job, OfTrees
 from colonnade.baselines.problems import CLASSES, Problem, Rows
+from colonnade.baselines.trees import Trees, joined
 from colonnade.core.optional import optional_import
 from colonnade.core.spec import BatchSpec
 
@@ -23,11 +25,11 @@ SHARES = ("learning_rate", "subsample", "colsample_bylevel", "colsample_bynode",
 AT_LEAST = {"max_depth": 1, "depth": 1, "num_leaves": 2, "max_bin": 2, "leaf_estimation_iterations": 1}
 
 
-class Boosted(Baseline):
+class Boosted(OfTrees):
     """Boosted trees: one model for each problem, each stopped by its own measure on the validation rows.
 
-    A subclass implements ``_train``, ``_parse``, ``_margin`` and ``_contributions``, and sets ``package`` and
-    ``suffix``.
+    A subclass implements ``_train``, ``_parse``, ``_margin``, ``_trees`` and ``_contributions``, and sets ``package``
+    and ``suffix``.
 
     Args:
         spec: of the data.
@@ -45,8 +47,6 @@ class Boosted(Baseline):
     """The library's name."""
     suffix: ClassVar[str]
     """Ending of the library's model files."""
-    # The library evaluates its own file, of which torch sees nothing.
-    exportable = False
 
     def __init__(self, *, spec: BatchSpec, n_estimators: int, patience: int | None, given: Mapping[str, Any]) -> None:
         super().__init__(spec=spec)
@@ -109,6 +109,14 @@ class Boosted(Baseline):
         found = [self._contributions(model, *arrays).reshape(len(num), -1, width) for model in self._parsed()]
         return torch.from_numpy(np.concatenate(found, axis=1).astype(np.float64, copy=False))
 
+    def trees(self) -> Trees:
+        """See the base class."""
+        found = [
+            self._trees(content).rebased(self.n_num, len(self.cardinalities), partial(self._margin, model))
+            for content, model in zip(self.files().values(), self._parsed())
+        ]
+        return joined(found, self.n_columns)
+
     def _parsed(self) -> list[Any]:
         if self._models is None:
             self._models = [self._parse(content) for content in self.files().values()]
@@ -149,6 +157,10 @@ class Boosted(Baseline):
     @abstractmethod
     def _margin(self, model: Any, num: np.ndarray, cat: np.ndarray) -> np.ndarray:
         """Raw outputs of one model, ``(B,)`` or ``(B, C)``."""
+
+    @abstractmethod
+    def _trees(self, content: bytes) -> Trees:
+        """The trees of one model, from its file; what their sums begin at is found out."""
 
     @abstractmethod
     def _contributions(self, model: Any, num: np.ndarray, cat: np.ndarray) -> np.ndarray:

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import json
 import signal
+from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 
 import numpy as np
@@ -10,7 +13,9 @@ import torch
 
 from colonnade.baselines.base import Job
 from colonnade.baselines.boosted import Boosted, check_ranges
+from colonnade.baselines.catboost_trees import trees_of
 from colonnade.baselines.problems import Problem, Rows
+from colonnade.baselines.trees import Trees
 from colonnade.core.spec import BatchSpec
 from colonnade.training.signals import StopSignals
 
@@ -178,6 +183,15 @@ class CatBoost(Boosted):
             self._pool(num, cat), type="ShapValues", thread_count=torch.get_num_threads()
         )
         return found
+
+    def _trees(self, content: bytes) -> Trees:
+        codes = np.arange(len(self._levels))[:, None].repeat(len(self.cardinalities), axis=1)
+        every = self._pool(np.zeros((len(codes), self.n_num), np.float32), codes) if codes.size else None
+        with TemporaryDirectory() as folder:
+            path = Path(folder) / "model.json"
+            self._parse(content).save_model(path, format="json", pool=every)
+            model = json.loads(path.read_text(encoding="utf-8"))
+        return trees_of(model, n_num=self.n_num, n_cat=len(self.cardinalities), n_levels=len(self._levels))
 
     def _pool(
         self, num: np.ndarray, cat: np.ndarray, target: np.ndarray | None = None, weight: np.ndarray | None = None

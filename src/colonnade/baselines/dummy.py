@@ -10,6 +10,7 @@ from torch import Tensor
 
 from colonnade.baselines.base import Baseline, Fitted, Job
 from colonnade.baselines.problems import Problem, Rows
+from colonnade.core.errors import ConfigError
 from colonnade.core.spec import BatchSpec
 
 # A class without weight has a probability of 0, of which there is no logarithm.
@@ -21,12 +22,18 @@ class Dummy(Baseline):
 
     Args:
         spec: of the data.
+
+    Raises:
+        ConfigError: ``data`` asks for forecasts.
     """
 
     kinds = frozenset({"binary", "multiclass", "mse", "mae", "quantile"})
+    sequential = None
 
     def __init__(self, *, spec: BatchSpec) -> None:
         super().__init__(spec=spec)
+        if spec.horizon is not None:
+            raise ConfigError("a forecast is compared with the last value, or that of a season ago: model=naive")
         self.register_buffer("constant", torch.empty(0))
 
     def fit(self, problems: Sequence[Problem], train: Rows, val: Rows | None, job: Job) -> Fitted:

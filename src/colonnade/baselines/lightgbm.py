@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
@@ -10,6 +11,7 @@ import torch
 from colonnade.baselines.base import Job
 from colonnade.baselines.boosted import Boosted, check_ranges, side_by_side
 from colonnade.baselines.problems import Problem, Rows
+from colonnade.baselines.trees import Nodes, Set, Trees, float32_below, grown
 from colonnade.core.spec import BatchSpec
 
 OBJECTIVES = {
@@ -140,6 +142,45 @@ class LightGBM(Boosted):
         )
         return found
 
+    def _trees(self, content: bytes) -> Trees:
+        head, *blocks = content.decode().partition("\nend of trees")[0].split("\nTree=")
+        n_outputs = int(_fields(head)["num_tree_per_iteration"])
+        sets: dict[Set, int] = {}
+        nodes = [self._nodes(_fields(block), sets) for block in blocks]
+        output = [i % n_outputs for i in range(len(nodes))]
+        return grown(nodes, output, n_columns=self.n_columns, n_outputs=n_outputs, sets=sets)
+
+    def _nodes(self, tree: Mapping[str, str], sets: dict[Set, int]) -> Nodes:
+        value = _numbers(tree, "leaf_value")
+        n_splits, n_leaves = len(value) - 1, len(value)
+        # Splits come first; leaf i is written as -1 - i, and is its own child here.
+        left, right = (
+            np.concatenate([np.where(to < 0, n_splits - 1 - to, to), n_splits + np.arange(n_leaves)])
+            for to in (_numbers(tree, f"{side}_child").astype(np.int64) for side in ("left", "right"))
+        )
+        kind, limit = _numbers(tree, "decision_type").astype(np.int64), _numbers(tree, "threshold")
+        feature = _numbers(tree, "split_feature").astype(np.int64)
+        threshold = float32_below(limit)
+        # Where no number was missing in training, a missing one counts as 0.
+        missing = np.where(kind >> 2 & 3, kind >> 1 & 1, limit >= 0).astype(bool)
+        bounds, masks = (_numbers(tree, f"cat_{name}").astype(np.int64) for name in ("boundaries", "threshold"))
+        for node in np.flatnonzero(kind & 1):
+            words = masks[bounds[int(limit[node])] : bounds[int(limit[node]) + 1]]
+            codes = tuple(32 * i + bit for i, word in enumerate(words) for bit in range(32) if word >> bit & 1)
+            feature[node] = sets.setdefault((int(feature[node]) - self.n_num, codes), self.n_columns + len(sets))
+            threshold[node] = 0.5
+            # Here what is in the set goes left.
+            left[node], right[node] = right[node], left[node]
+        of_leaves = np.zeros(n_leaves)
+        return Nodes(
+            feature=np.concatenate([feature, of_leaves.astype(np.int64)]),
+            threshold=np.concatenate([threshold, of_leaves.astype(np.float32)]),
+            left=left,
+            right=right,
+            missing=np.concatenate([missing, of_leaves.astype(bool)]),
+            value=np.concatenate([np.zeros(n_splits), value])[:, None],
+        )
+
     def _dataset(
         self, rows: Rows, problem: Problem, parameters: dict[str, Any], *, train: bool, reference: Any = None
     ) -> Any:
@@ -166,3 +207,13 @@ def _rounds(lightgbm: Any, problem: Problem, job: Job) -> Any:
             raise lightgbm.callback.EarlyStopException(env.iteration, env.evaluation_result_list)
 
     return rounds
+
+
+def _fields(text: str) -> dict[str, str]:
+    """``name=value`` of each line."""
+    return dict(line.split("=", 1) for line in text.splitlines() if "=" in line)
+
+
+def _numbers(fields: Mapping[str, str], name: str) -> np.ndarray:
+    """The numbers of a field, ``(n,)`` float64; none where there is no such field."""
+    return np.array(fields.get(name, "").split(), np.float64)

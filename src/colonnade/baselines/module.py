@@ -14,6 +14,8 @@ from colonnade.baselines.problems import CLASSES, Problem, Rows, problems_of
 from colonnade.core.batch import Batch
 from colonnade.core.errors import ConfigError, DataError
 from colonnade.core.spec import BatchSpec
+from colonnade.data.sequences.store import SequenceStore
+from colonnade.data.sequences.windows import WindowStore
 from colonnade.data.store import Rows as Stored
 from colonnade.tasks.base import Task
 from colonnade.training.collect import Collected, Collector, forward_raw
@@ -101,7 +103,9 @@ class BaselineModule:
 
 
 def rows_of(store: Stored) -> Rows:
-    """Encoded rows as arrays; of windows, the steps and what is forecast of them."""
+    """Encoded rows as arrays; of windows the steps of all parts, what is forecast, and where this part lies."""
     assert store.target is not None
     weight = None if store.weight is None else store.weight.cpu().numpy()
-    return Rows(store.num.cpu().numpy(), store.cat.cpu().numpy(), store.target.cpu().numpy(), weight)
+    ranges = store.ranges if isinstance(store, WindowStore) else ()
+    spans = store.spans.cpu().numpy() if isinstance(store, SequenceStore) else None
+    return Rows(store.num.cpu().numpy(), store.cat.cpu().numpy(), store.target.cpu().numpy(), weight, ranges, spans)

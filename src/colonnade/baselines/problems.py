@@ -13,13 +13,16 @@ from colonnade.core.spec import BatchSpec
 from colonnade.tasks.base import PREFIX, Task
 from colonnade.tasks.binary import Binary
 from colonnade.tasks.classes import class_weights
+from colonnade.tasks.distributions import Gaussian
+from colonnade.tasks.forecast_distribution import ForecastDistribution
 from colonnade.tasks.multiclass import Multiclass
 from colonnade.tasks.multilabel import Multilabel, label_weights
 from colonnade.tasks.quantile import Quantile
 from colonnade.tasks.regression import Regression
 
-Kind = Literal["binary", "multiclass", "mse", "mae", "huber", "quantile"]
-KINDS = frozenset(get_args(Kind))
+Kind = Literal["binary", "multiclass", "mse", "mae", "huber", "quantile", "gaussian"]
+KINDS = frozenset(get_args(Kind)) - {"gaussian"}
+"""Those of tables."""
 CLASSES = ("binary", "multiclass")
 # What is watched to stop by, for each measure of a task: itself, or the nearest that all libraries have.
 WATCHED = {
@@ -38,12 +41,18 @@ class Rows:
         cat: ``(N, K)`` int32 codes: 0 missing, 1 unknown, 2 and above the levels.
         target: class indices ``(N,)``, labels ``(N, L)``, or standardised values ``(N, T)``.
         weight: ``(N,)`` float32; None means one.
+        ranges: of series, whose rows are steps: the first step of each that belongs to the part, and the one behind the
+            last.
+        spans: where a row is a sequence, its first step among ``num`` and ``cat``, and the one behind its last,
+            ``(N, 2)`` int64; None: a row is a row, or a window.
     """
 
     num: np.ndarray
     cat: np.ndarray
     target: np.ndarray
     weight: np.ndarray | None = None
+    ranges: tuple[tuple[int, int], ...] = ()
+    spans: np.ndarray | None = None
 
     def __len__(self) -> int:
         return len(self.target)
@@ -54,7 +63,8 @@ class Problem:
     """One target, one loss.
 
     Args:
-        kind: the loss: ``binary`` and ``multiclass`` cross-entropy, ``mse``, ``mae``, ``huber``, ``quantile``.
+        kind: the loss: ``binary`` and ``multiclass`` cross-entropy, ``mse``, ``mae``, ``huber``, ``quantile``, or the
+            likelihood of a ``gaussian``.
         watch: the measure to stop by: ``log_loss``, ``accuracy``, ``auroc``, ``rmse``, ``mae``, ``quantile``.
         column: of the target, where it has several; None: it is the whole target.
         n_classes: of ``multiclass``.
@@ -143,6 +153,10 @@ def problems_of(task: Task, spec: BatchSpec) -> list[Problem]:
                 for i, scale in enumerate(scales)
                 for level in task.quantiles
             ]
+        case ForecastDistribution() if isinstance(task.distribution, Gaussian):
+            return [Problem("gaussian", "pinball_loss", column=i, scale=scale) for i, scale in enumerate(scales)]
+        case ForecastDistribution():
+            raise ConfigError(f"task={task.name}: baselines forecast normal distributions alone: distribution=gaussian")
         case _:
             raise ConfigError(f"task={task.name}: no baseline learns it; choose a network, such as model=mlp")
 

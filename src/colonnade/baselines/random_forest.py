@@ -9,9 +9,10 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from colonnade.baselines.base import Baseline, Fitted, Job
+from colonnade.baselines.base import Fitted, Job, OfTrees
 from colonnade.baselines.boosted import side_by_side
 from colonnade.baselines.problems import CLASSES, Problem, Rows
+from colonnade.baselines.trees import Nodes, Trees, float32_below
 from colonnade.core.spec import BatchSpec
 
 # Where no tree gives a class any weight its probability is 0, of which there is no logarithm.
@@ -20,7 +21,7 @@ LEAST = torch.finfo(torch.float32).eps
 BLOCK = 256
 
 
-class RandomForest(Baseline):
+class RandomForest(OfTrees):
     """Trees on bootstrapped rows, averaged. Categories are split by their codes, as numbers.
 
     Defaults are those of AutoGluon's random forest: 300 trees of at most 15,000 leaves. Nothing is stopped by the
@@ -118,14 +119,38 @@ class RandomForest(Baseline):
     def raw(self, num: Tensor, cat: Tensor) -> Tensor:
         """See the base class."""
         features = torch.cat([num, cat.to(num.dtype)], dim=1)
-        # A graph takes any number of rows, and so all of them at once.
-        blocks = (features,) if torch.compiler.is_exporting() else features.split(BLOCK)
-        value = torch.cat([self._mean(block) for block in blocks])
+        return self.finished(torch.cat([self._mean(block) for block in features.split(BLOCK)]).flatten(1))
+
+    def finished(self, sums: Tensor) -> Tensor:
+        """See the base class; of shares of classes their logits."""
         if not self.classes:
-            return value.flatten(1)
+            return sums
+        value = sums.unflatten(1, (self.get_buffer("root").shape[0], -1))
         logarithm = value.clamp(LEAST, 1 - LEAST).log()
         one_logit = value.shape[1] > 1 or self.out_shape == (1,)
         return logarithm[..., 1] - logarithm[..., 0] if one_logit else logarithm.flatten(1)
+
+    def trees(self) -> Trees:
+        """See the base class."""
+        child, feature, threshold, value, root = (
+            buffer.cpu().numpy() for buffer in map(self.get_buffer, ("child", "feature", "threshold", "value", "root"))
+        )
+        n_problems, n_trees = root.shape
+        left, right = child.astype(np.int64).T
+        leaf = left == np.arange(len(left))
+        return Trees(
+            nodes=Nodes(
+                feature=feature.astype(np.int64),
+                threshold=float32_below(threshold),
+                left=left,
+                right=right,
+                missing=np.zeros(len(left), bool),
+                value=np.where(leaf[:, None], value.astype(np.float64) / n_trees, 0),
+            ),
+            root=root.ravel().astype(np.int64),
+            output=np.repeat(np.arange(n_problems) * value.shape[1], n_trees),
+            base=np.zeros(n_problems * value.shape[1]),
+        )
 
     def _mean(self, features: Tensor) -> Tensor:
         """Values of the leaves that rows end in, averaged over the trees, ``(B, problems, width)``."""

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
@@ -10,6 +12,7 @@ import torch
 from colonnade.baselines.base import Job
 from colonnade.baselines.boosted import Boosted, check_ranges, side_by_side
 from colonnade.baselines.problems import Problem, Rows
+from colonnade.baselines.trees import Nodes, Set, Trees, grown
 from colonnade.core.spec import BatchSpec
 
 OBJECTIVES = {
@@ -159,6 +162,34 @@ class XGBoost(Boosted):
         model.set_param({"nthread": threads})
         found: np.ndarray = model.predict(self._matrix(num, cat, threads), pred_contribs=True)
         return found
+
+    def _trees(self, content: bytes) -> Trees:
+        learner = json.loads(self._parse(content).save_raw("json"))["learner"]
+        model = learner["gradient_booster"]["model"]
+        sets: dict[Set, int] = {}
+        nodes = [self._nodes(tree, sets) for tree in model["trees"]]
+        output = [int(i) for i in model["tree_info"]]
+        return grown(nodes, output, n_columns=self.n_columns, n_outputs=max(output) + 1, sets=sets)
+
+    def _nodes(self, tree: Mapping[str, Any], sets: dict[Set, int]) -> Nodes:
+        left, right = (np.array(tree[f"{side}_children"], np.int64) for side in ("left", "right"))
+        own, leaf = np.arange(len(left)), left < 0
+        limit = np.array(tree["split_conditions"], np.float32)
+        feature = np.array(tree["split_indices"], np.int64)
+        # Here a row goes left below the threshold, not at it.
+        threshold = np.nextafter(limit, np.float32(-np.inf))
+        for node, start, size in zip(tree["categories_nodes"], tree["categories_segments"], tree["categories_sizes"]):
+            asked = int(feature[node]) - self.n_num, tuple(sorted(tree["categories"][start : start + size]))
+            feature[node] = sets.setdefault(asked, self.n_columns + len(sets))
+            threshold[node] = 0.5
+        return Nodes(
+            feature=np.where(leaf, 0, feature),
+            threshold=threshold,
+            left=np.where(leaf, own, left),
+            right=np.where(leaf, own, right),
+            missing=np.array(tree["default_left"], bool),
+            value=np.where(leaf, limit, 0)[:, None].astype(np.float64),
+        )
 
     def _matrix(
         self,

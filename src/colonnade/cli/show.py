@@ -1,4 +1,4 @@
-"""Show: what Hydra prints of a configuration (``--cfg``, ``--help``), without the secrets in it."""
+"""Show: what Hydra prints of a configuration (``--cfg``, ``--info``, ``--help``), without the secrets in it."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any
 
-from omegaconf import DictConfig, OmegaConf
+from omegaconf import DictConfig, OmegaConf, open_dict
 
 from colonnade.config.record import ENVIRONMENT, INTERPOLATION, REDACTED, escaped, redact, redact_words
 
@@ -22,9 +22,19 @@ def without_secrets(words: Sequence[str]) -> Iterator[None]:
     from hydra._internal.utils import get_args_parser
 
     flags = get_args_parser().parse_args(list(words))
-    if not flags.cfg and not flags.help:
+    if not flags.cfg and not flags.help and not flags.info:
         yield
         return
+    composed = Hydra.compose_config
+
+    def compose(self: Hydra, *args: Any, **kwargs: Any) -> DictConfig:
+        cfg = composed(self, *args, **kwargs)
+        # Hydra's own node is looked at and not printed; it must keep its type.
+        clean = {key: value for key, value in shown(cfg).items() if key != "hydra"}
+        with open_dict(cfg):
+            cfg.update(clean)
+        return cfg
+
     # Through this method goes every configuration that is printed, before a part of it is chosen or resolved.
     whole = Hydra.get_sanitized_cfg
 
@@ -35,9 +45,13 @@ def without_secrets(words: Sequence[str]) -> Iterator[None]:
         return _sealed(node) if flags.resolve or (named and not _is_node(node, flags.package)) else node
 
     Hydra.get_sanitized_cfg = clean  # type: ignore[method-assign]
+    if flags.info:
+        # What this prints goes nowhere else.
+        Hydra.compose_config = compose  # type: ignore[method-assign]
     try:
         yield
     finally:
+        Hydra.compose_config = composed  # type: ignore[method-assign]
         Hydra.get_sanitized_cfg = whole  # type: ignore[method-assign]
 
 

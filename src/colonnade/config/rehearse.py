@@ -81,6 +81,7 @@ def rehearse(tree: Mapping[str, Any], faults: Faults, *, auto: bool) -> None:
             task = construct(tree["task"])
             if well["data"]:
                 _forecasts(tree, task, faults)
+                _steps(tree, faults)
             if not auto:
                 _targets(task, _mapping(tree.get("data")).get("target"), faults)
                 for key in after:
@@ -174,22 +175,43 @@ def _made_up_for(tree: Mapping[str, Any], task: Task) -> BatchSpec:
         target_names=names,
         target_mean=(0.0,) * horizon,
         target_scale=(1.0,) * horizon,
+        season=node.get("season", 1),
+        # Whether they are is seen when they are read.
+        counts=True,
     )
 
 
 def _forecasts(tree: Mapping[str, Any], task: Task, faults: Faults) -> None:
     """What goes with a forecast."""
     from colonnade.data.sequences.horizon import Horizon
-    from colonnade.tasks.forecast import Forecast
+    from colonnade.tasks.forecast import ForecastTask
 
     if _mapping(tree["data"]).get("horizon") is None or not _sequential(tree):
         return
-    if not isinstance(task, Forecast):
-        faults.add("task: data.horizon is set, so that the target is forecast: task=forecast")
+    if not isinstance(task, ForecastTask):
+        faults.add(
+            "task: data.horizon is set, so that the target is forecast: task=forecast, forecast_quantile or "
+            "forecast_distribution"
+        )
     if not _of_class(tree.get("split"), Horizon):
         faults.add("split: series are divided by time within each of them to be forecast: split=horizon")
     if tree.get("cv"):
         faults.add("cv: forecasts are not cross-validated yet: cv=none")
+
+
+def _steps(tree: Mapping[str, Any], faults: Faults) -> None:
+    """What goes with a target for each step: parts of whole series."""
+    from colonnade.data.sequences.steps import TORN, StepDataset
+    from colonnade.data.split.shuffled import Random, Stratified
+
+    if not _of_class(tree["data"], StepDataset):
+        return
+    cv = _mapping(tree.get("cv"))
+    for path, node in (("split", tree.get("split")), ("cv.by", cv.get("by"))):
+        if any(_of_class(node, kind) for kind in (Random, Stratified)):
+            faults.add(f"{path}: {TORN}: split=auto, or cv=group")
+    if cv and tree["data"].get("id") is None:
+        faults.add("cv: one series makes no folds: cv=none, or data.id")
 
 
 def _targets(task: Task, names: Any, faults: Faults) -> None:
@@ -230,7 +252,7 @@ def _network(tree: Mapping[str, Any], task: Task, faults: Faults, *, with_module
     except ConfigError as error:
         faults.add(str(error))
         return
-    spec = replace(spec, out_shape=task.out_shape(spec))
+    spec = replace(spec, out_shape=task.out_shape(spec), roles=task.roles)
     with _unheard("colonnade.nn"):
         network = _made(tree["model"], "model", faults, spec=spec)
     if network is not None and with_module:

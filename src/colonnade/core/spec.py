@@ -25,10 +25,16 @@ class BatchSpec:
         target_mean, target_scale: of each ``real`` target; the decoder gives ``value * scale + mean``.
         n_train: number of train rows.
         out_shape: shape of the output of one member for one row; set from the task before a network is built.
+        roles: of each number that the task asks for a target, see :attr:`colonnade.tasks.base.Task.roles`; set with
+            ``out_shape``.
         n_steps: steps of the longest train sequence; None for tables.
         horizon: steps that are forecast; None: nothing is. Then ``target_names`` are those of all steps ahead, and
             ``n_steps`` is how many are looked back at.
         channels: positions in ``num_names`` of what is forecast.
+        season: steps of a season of what is forecast; 1: none is known.
+        naive_error: of what is forecast at each step, as ``target_names`` stand: mean absolute difference of the train
+            steps to those a season before, in the units of the target.
+        counts: whether all steps of what is forecast are 0, 1, 2, ...
         num_sample: encoded numeric train rows ``(S, F)``, from which embeddings take their bins; not stored: the bins
             are buffers of the network.
         train_rows: all encoded train rows with targets and ids, as views of the store: what networks that look rows up
@@ -46,9 +52,13 @@ class BatchSpec:
     target_scale: tuple[float, ...] = ()
     n_train: int = 0
     out_shape: tuple[int, ...] = ()
+    roles: tuple[str, ...] = ()
     n_steps: int | None = None
     horizon: int | None = None
     channels: tuple[int, ...] = ()
+    season: int = 1
+    naive_error: tuple[float, ...] = ()
+    counts: bool = False
     num_sample: Tensor | None = field(default=None, compare=False, repr=False)
     train_rows: Batch | None = field(default=None, compare=False, repr=False)
 

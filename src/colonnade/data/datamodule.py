@@ -126,7 +126,7 @@ class TableDataModule(LightningDataModule):
             leaks = beside.submit(self._leaks)
             self.split = split.result()
             rows = self.split.parts()
-            shared = beside.submit(duplicates, table.frame.select(schema.features), rows)
+            shared = beside.submit(self._shared_features, rows)
             try:
                 targets = self._fit(rows)
             finally:
@@ -140,6 +140,10 @@ class TableDataModule(LightningDataModule):
     def _leaks(self) -> list[str]:
         """Doubts about columns that may give the target away; a leak for certain is an error."""
         return check_leaks(self.table.frame, self.table.schema, self._kind, waive=self._dataset.waive)
+
+    def _shared_features(self, rows: dict[str, np.ndarray]) -> dict[str, int]:
+        """Of each pair of parts, how many rows of one have the same features as a row of the other."""
+        return duplicates(self.table.frame.select(self.table.schema.features), rows)
 
     def _fit(self, rows: dict[str, np.ndarray]) -> dict[str, Tensor]:
         """Fit target coding and pipeline on the train rows; the coded targets of each part."""

@@ -204,6 +204,10 @@ class TableDataset:
         """Rows that :meth:`read_new` gave, as a predictor takes them."""
         return lookup(frame)
 
+    def rows(self, table: Table) -> Table:
+        """A table that :meth:`read` gave, as :meth:`read_new` would give it."""
+        return table
+
     def steps(self, frame: pl.DataFrame) -> pl.DataFrame:
         """The rows that a pipeline sees of a frame that this data set gave."""
         return frame

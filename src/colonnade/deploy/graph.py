@@ -8,7 +8,7 @@ import warnings
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import torch
 from torch import Tensor, nn
@@ -18,23 +18,26 @@ from colonnade.core.errors import ExportError
 from colonnade.core.optional import optional_import
 from colonnade.core.schema import TargetKind
 from colonnade.core.spec import BatchSpec
-from colonnade.data.columns import FIRST_LEVEL, MISSING, UNKNOWN
+from colonnade.data.columns import FIRST_LEVEL, MISSING, UNKNOWN, RawColumns
 from colonnade.data.lookup import Lookup
-from colonnade.deploy.inputs import INTERNAL, NUMBERS, TEXTS, TIMES, Input
-from colonnade.training.predictor import Predictor
+from colonnade.deploy.inputs import INTERNAL, LENGTH, NUMBERS, TEXTS, TIMES, Input, Series
+from colonnade.deploy.recurrence import for_export
+from colonnade.deploy.trees import ML, plant, with_trees
+from colonnade.training.predictor import Predictor, encode
 
 if TYPE_CHECKING:
     import onnx_ir as ir
 
 OPSET, OPSET_ML = 20, 3
-ML = "ai.onnx.ml"
-BATCH = "batch"
+BATCH, TIME = "batch", "time"
 OUTPUTS = ("label", "probability", "value", "quantile")
 """Names of all outputs that decoders give; what follows a decoder may add others."""
 ENCODED = (f"{INTERNAL}encoded/num", f"{INTERNAL}encoded/cat")
 """Names of what a checked graph gives besides: the encoded rows, as the network gets them."""
 EXPORTERS = ("torch.onnx", "onnxscript", "onnx_ir")
 """Loggers of what makes the graph."""
+STEPS = 5
+"""Of the series that the exporter sees; any number but 0, 1 and that of other dimensions."""
 LARGEST = 2**31 - 2**20
 """Bytes that a protocol buffer, and so a file, can hold."""
 
@@ -45,13 +48,15 @@ class RawPredictor(nn.Module):
     Args:
         predictor: raw rows to predictions.
         lookup: of the raw columns.
+        series: that they have steps; None: they are those of a table.
     """
 
     order: Tensor
 
-    def __init__(self, predictor: nn.Module, lookup: Lookup) -> None:
+    def __init__(self, predictor: nn.Module, lookup: Lookup, series: Series | None) -> None:
         super().__init__()
         self.predictor = predictor
+        self.series = series
         self.n_num = len(lookup.num)
         self.n_boolean = sum(category.boolean for category in lookup.cat)
         names = [category.name for category in sorted(lookup.cat, key=lambda category: not category.boolean)]
@@ -60,41 +65,59 @@ class RawPredictor(nn.Module):
         self.in_order = order.tolist() == sorted(order.tolist())
         self.eval()
 
-    def forward(self, blocks: dict[str, Tensor]) -> tuple[Tensor, ...]:
+    def forward(self, blocks: dict[str, Tensor], length: Tensor | None = None) -> tuple[Tensor, ...]:
         """Predictions, then the encoded rows where there is one pipeline.
 
         Args:
-            blocks: those that have columns: ``numbers (B, F + booleans)`` float64, NaN where missing; ``texts (B, K)``
-                int64 codes; ``times (B, D)`` int64 microseconds.
+            blocks: those that have columns: ``numbers (B, [T,] F + booleans)`` float64, NaN where missing;
+                ``texts (B, [T,] K)`` int64 codes; ``times (B, [T,] D)`` int64 microseconds.
+            length: steps of each series ``(B,)`` int64; None: all, and of tables.
         """
         some = next(iter(blocks.values()))
-        empty = some.new_zeros((some.shape[0], 0), dtype=torch.int64)
+        empty = some.new_zeros((*some.shape[:-1], 0), dtype=torch.int64)
         numbers = blocks[NUMBERS] if NUMBERS in blocks else empty.to(torch.float64)
         cat = blocks.get(TEXTS, empty)
         if self.n_boolean:
-            flag = numbers[:, self.n_num :]
+            flag = numbers[..., self.n_num :]
             known = torch.where(flag == 1, FIRST_LEVEL + 1, torch.where(flag == 0, FIRST_LEVEL, UNKNOWN))
-            cat = torch.cat([torch.where(flag.isnan(), MISSING, known), cat], dim=1)
+            cat = torch.cat([torch.where(flag.isnan(), MISSING, known), cat], dim=-1)
             if not self.in_order:
-                cat = cat.index_select(1, self.order)
-        found = outputs_of(self.predictor, numbers[:, : self.n_num], cat, blocks.get(TIMES, empty))
-        return tuple(found.values())
+                cat = cat.index_select(-1, self.order)
+        mask = None if length is None else torch.arange(some.shape[1], device=some.device) < length.unsqueeze(1)
+        raw = RawColumns(num=numbers[..., : self.n_num], cat=cat, time=blocks.get(TIMES, empty), mask=mask)
+        return tuple(outputs_of(self.predictor, raw, self.series).values())
 
 
-def outputs_of(predictor: nn.Module, num: Tensor, cat: Tensor, time: Tensor) -> dict[str, Tensor]:
-    """Predictions of raw rows by name, and the rows as the network gets them where there is one pipeline."""
+def outputs_of(predictor: nn.Module, raw: RawColumns, series: Series | None) -> dict[str, Tensor]:
+    """Predictions of raw rows by name, and the rows as the network gets them where there is one pipeline.
+
+    Forecasts of several values are ``(B, horizon, values)``; encoded steps are zero in the padding.
+
+    Args:
+        predictor: raw rows to predictions.
+        raw: the rows.
+        series: see :class:`RawPredictor`.
+    """
     if not isinstance(predictor, Predictor):
-        found: dict[str, Tensor] = predictor(num, cat, time)
+        found: dict[str, Tensor] = predictor(*raw.inputs)
+        return _by_step(found, series)
+    num, cat = encode(predictor.pipeline, raw.num, raw.cat, raw.time)
+    output = predictor.network(Batch(num=num, cat=cat, mask=raw.mask)).raw
+    if raw.mask is not None:
+        num, cat = (block.masked_fill(~raw.mask.unsqueeze(-1), 0) for block in (num, cat))
+    return _by_step(predictor.decode(output, raw.cat), series) | dict(zip(ENCODED, (num, cat)))
+
+
+def _by_step(found: dict[str, Tensor], series: Series | None) -> dict[str, Tensor]:
+    if series is None or len(series.values) < 2:
         return found
-    encoded = predictor.pipeline(num, cat, time)
-    raw = predictor.network(Batch(num=encoded[0], cat=encoded[1])).raw
-    return predictor.decode(raw, cat) | dict(zip(ENCODED, encoded))
+    return {name: values.unflatten(1, (-1, len(series.values))) for name, values in found.items()}
 
 
-def output_names(predictor: nn.Module, lookup: Lookup) -> list[str]:
+def output_names(predictor: nn.Module, lookup: Lookup, series: Series | None) -> list[str]:
     """Names of what :func:`outputs_of` gives."""
     with torch.no_grad():
-        return list(outputs_of(predictor, *_empty(lookup)))
+        return list(outputs_of(predictor, _empty(lookup, series), series))
 
 
 @dataclass(frozen=True)
@@ -133,10 +156,14 @@ def build_graph(
             f"export: the model holds {size / 2**30:.1f} GiB, and an ONNX file 2 at most: use a smaller one"
         )
     with _quiet():
-        model = _exported(RawPredictor(predictor, lookup), lookup)
+        series = Series.of(spec)
+        traceable, trees = with_trees(for_export(predictor))
+        names = output_names(predictor, lookup, series)
+        model = _exported(RawPredictor(traceable, lookup, series), lookup, names)
+        plant(model, trees)
         _simplify(model)
         _hide_names(model)
-        _front(model, lookup, inputs)
+        _front(model, lookup, inputs, series)
         if spec.target_kind == TargetKind.CLASS:
             _back(model, spec.classes)
         _check_rows(model)
@@ -146,25 +173,31 @@ def build_graph(
         return Graph(shipped=_serialised(model, inputs, facts), checked=checked)
 
 
-def _exported(module: RawPredictor, lookup: Lookup) -> ir.Model:
+def _exported(module: RawPredictor, lookup: Lookup, names: list[str]) -> ir.Model:
     """The part between the strings, its inputs called as their blocks."""
-    n_text = len(lookup.cat) - module.n_boolean
+    n_text, series = len(lookup.cat) - module.n_boolean, module.series
+    shape = _shape(3, series)
     blocks = {
-        NUMBERS: torch.zeros((3, module.n_num + module.n_boolean), dtype=torch.float64),
-        TEXTS: torch.zeros((3, n_text), dtype=torch.int64),
-        TIMES: torch.zeros((3, len(lookup.time)), dtype=torch.int64),
+        NUMBERS: torch.zeros((*shape, module.n_num + module.n_boolean), dtype=torch.float64),
+        TEXTS: torch.zeros((*shape, n_text), dtype=torch.int64),
+        TIMES: torch.zeros((*shape, len(lookup.time)), dtype=torch.int64),
     }
-    blocks = {block: values for block, values in blocks.items() if values.shape[1]}
-    names = output_names(module.predictor, lookup)
+    given: dict[str, Any] = {"blocks": {block: values for block, values in blocks.items() if values.shape[-1]}}
+    free = {0: BATCH} if series is None or series.length is None else {0: BATCH, 1: TIME}
+    shapes: dict[str, Any] = {"blocks": dict.fromkeys(given["blocks"], free)}
+    input_names = list(given["blocks"])
+    if series is not None and series.length is not None:
+        given["length"], shapes["length"] = torch.full((3,), STEPS), {0: BATCH}
+        input_names.append(LENGTH)
     try:
         with torch.no_grad():
             program = torch.onnx.export(
                 module,
                 (),
-                kwargs={"blocks": blocks},
-                input_names=list(blocks),
+                kwargs=given,
+                input_names=input_names,
                 output_names=names,
-                dynamic_shapes={"blocks": {block: {0: BATCH} for block in blocks}},
+                dynamic_shapes=shapes,
                 opset_version=OPSET,
                 dynamo=True,
                 external_data=False,
@@ -192,12 +225,19 @@ def _quiet() -> Iterator[None]:
             logger.setLevel(level)
 
 
-def _empty(lookup: Lookup) -> tuple[Tensor, Tensor, Tensor]:
+def _shape(n: int, series: Series | None) -> tuple[int, ...]:
+    """Rows, and steps of series."""
+    return (n,) if series is None else (n, series.context or STEPS)
+
+
+def _empty(lookup: Lookup, series: Series | None) -> RawColumns:
     """Two raw rows in which everything is zero."""
-    return (
-        torch.zeros((2, len(lookup.num)), dtype=torch.float64),
-        torch.zeros((2, len(lookup.cat)), dtype=torch.int64),
-        torch.zeros((2, len(lookup.time)), dtype=torch.int64),
+    shape = _shape(2, series)
+    return RawColumns(
+        num=torch.zeros((*shape, len(lookup.num)), dtype=torch.float64),
+        cat=torch.zeros((*shape, len(lookup.cat)), dtype=torch.int64),
+        time=torch.zeros((*shape, len(lookup.time)), dtype=torch.int64),
+        mask=None if series is None else torch.ones(shape, dtype=torch.bool),
     )
 
 
@@ -236,7 +276,7 @@ def _hide_names(model: ir.Model) -> None:
     graph.name = "colonnade"
 
 
-def _front(model: ir.Model, lookup: Lookup, inputs: Sequence[Input]) -> None:
+def _front(model: ir.Model, lookup: Lookup, inputs: Sequence[Input], series: Series | None) -> None:
     """Put the raw columns before the blocks that were exported; strings become codes here."""
     import onnx_ir as ir
 
@@ -244,6 +284,8 @@ def _front(model: ir.Model, lookup: Lookup, inputs: Sequence[Input]) -> None:
     blocks = {str(value.name).removeprefix(INTERNAL): value for value in graph.inputs}
     types = {NUMBERS: ir.DataType.DOUBLE, TEXTS: ir.DataType.STRING, TIMES: ir.DataType.INT64}
     levels = {category.name: category.levels for category in lookup.cat}
+    length = blocks.pop(LENGTH, None)
+    steps = [] if series is None else [series.context or TIME]
     graph.inputs.clear()
     nodes: list[ir.Node] = []
     for block, exported in blocks.items():
@@ -251,20 +293,30 @@ def _front(model: ir.Model, lookup: Lookup, inputs: Sequence[Input]) -> None:
         wide = columns[0].place is not None
         names = [block] if wide else [given.name for given in columns]
         width = len(columns) if wide else 1
-        values = [ir.val(name, dtype=types[block], shape=[BATCH, width]) for name in names]
+        # Of series, a column has a value for each step, and a matrix is behind the steps.
+        shape = [BATCH, *steps, width] if wide or series is None else [BATCH, *steps]
+        values = [ir.val(name, dtype=types[block], shape=shape) for name in names]
         graph.inputs.extend(values)
         if block == TEXTS:
             if wide and width > 1:
-                split = _node("Split", values, {"axis": 1, "num_outputs": width}, [f"text/{i}" for i in range(width)])
+                split = _node("Split", values, {"axis": -1, "num_outputs": width}, [f"text/{i}" for i in range(width)])
                 nodes.append(split)
                 values = list(split.outputs)
             encoders = [_encoder(value, given, levels[given.column]) for value, given in zip(values, columns)]
             nodes += encoders
             values = [encoder.outputs[0] for encoder in encoders]
+        if series is not None and not wide:
+            axis = _node("Constant", [], {"value_ints": [-1]}, [f"axis/{block}"])
+            unsqueezed = [_node("Unsqueeze", [v, axis.outputs[0]], {}, [f"steps/{v.name}"]) for v in values]
+            nodes += [axis, *unsqueezed]
+            values = [node.outputs[0] for node in unsqueezed]
         if len(values) > 1:
-            nodes.append(_node("Concat", values, {"axis": 1}, [f"all/{block}"]))
+            nodes.append(_node("Concat", values, {"axis": -1}, [f"all/{block}"]))
             values = list(nodes[-1].outputs)
         exported.replace_all_uses_with(values[0], replace_graph_outputs=True)
+    if length is not None and series is not None:
+        graph.inputs.append(ir.val(str(series.length), dtype=ir.DataType.INT64, shape=[BATCH]))
+        length.replace_all_uses_with(graph.inputs[-1], replace_graph_outputs=True)
     first = next(iter(graph), None)
     if nodes and first is not None:
         graph.insert_before(first, nodes)

@@ -7,10 +7,14 @@ from dataclasses import asdict, dataclass
 from typing import Any
 
 from colonnade.core.schema import Kind, Schema
+from colonnade.core.spec import BatchSpec
 from colonnade.data.lookup import Lookup
 
 NUMBERS, TEXTS, TIMES = "numbers", "texts", "times"
 """What is put together: numbers and booleans in float64, categories as strings, datetimes in int64 microseconds."""
+
+LENGTH = "length"
+"""The input that says how many steps each series has."""
 
 INTERNAL = "/"
 """What the name of every value within a graph begins with."""
@@ -40,6 +44,37 @@ class Input:
     kind: str
     missing: tuple[str, ...]
     format: str | None = None
+
+    def to_dict(self) -> dict[str, Any]:
+        """Plain JSON data."""
+        return asdict(self)
+
+
+@dataclass(frozen=True)
+class Series:
+    """That rows are series: inputs have steps.
+
+    Args:
+        length: name of the input of their lengths; None: all have ``context`` steps.
+        context: steps that a forecast looks back at; None: series are of any length.
+        horizon: steps that are forecast; None: nothing is.
+        values: names of what is forecast.
+    """
+
+    length: str | None
+    context: int | None
+    horizon: int | None
+    values: tuple[str, ...]
+
+    @classmethod
+    def of(cls, spec: BatchSpec) -> Series | None:
+        """What a specification says of it; None: rows are those of a table."""
+        if spec.n_steps is None:
+            return None
+        if spec.horizon is None:
+            return cls(length=LENGTH, context=None, horizon=None, values=())
+        values = tuple(name.rpartition("+")[0] for name in spec.target_names[: len(spec.channels)])
+        return cls(length=None, context=spec.n_steps, horizon=spec.horizon, values=values)
 
     def to_dict(self) -> dict[str, Any]:
         """Plain JSON data."""

@@ -15,7 +15,6 @@ from colonnade.baselines.base import Baseline
 from colonnade.core.errors import ConfigError, Faults, MissingExtraError
 from colonnade.core.files import write_atomic
 from colonnade.data.encoder import Encoder
-from colonnade.nn.sequence import SequenceNetwork
 
 if TYPE_CHECKING:
     import polars as pl
@@ -27,6 +26,8 @@ if TYPE_CHECKING:
     from colonnade.tasks.base import Task
 
 INT8 = "int8"
+LEAST = 60
+"""Series that are compared at the least, however long."""
 PACKAGES = ("onnx", "onnxscript", "onnxruntime")
 
 
@@ -43,7 +44,8 @@ class Exportable:
         task: set up.
         config_hash: of the configuration it was trained with.
         reading: how delimited text was read: keyword arguments of
-            :class:`~colonnade.data.dataset.TableDataset`.
+            :class:`~colonnade.data.dataset.TableDataset`, of series of
+            :class:`~colonnade.data.sequences.dataset.SequenceDataset`, with what says where series are.
         conformal: ``method``, ``level`` and ``group`` of intervals or sets; None: there are none.
     """
 
@@ -58,12 +60,12 @@ class Exportable:
 
 
 class OnnxExport:
-    """One ONNX file from raw columns to decoded predictions.
+    """One ONNX file from raw columns, or the raw steps of series, to decoded predictions.
 
     Args:
         tolerance: largest difference between graph and model, above 0: of a probability, or of a value in standard
             deviations of its target.
-        rows: real rows that both are fed with, spread over the table, from 1.
+        rows: real rows that both are fed with, spread over the table, from 1; of series fewer where they are long.
         matrix_above: number of columns above which the graph takes a matrix of numbers, one of texts and one of times
             instead of an input for each column: hundreds of inputs cost more than the model.
         quantize: ``int8``: matrices of weights as whole numbers, and what they are multiplied with rounded as it comes
@@ -117,8 +119,6 @@ class OnnxExport:
         """
         faults = Faults()
         for part in model.modules():
-            if isinstance(part, SequenceNetwork):
-                faults.add("model: networks of sequences are not exported yet: export=none")
             if isinstance(part, Baseline) and not part.exportable:
                 name = type(part).__name__
                 faults.add(f"model {name} is evaluated by its library, outside torch: export=none, or another model")
@@ -133,7 +133,7 @@ class OnnxExport:
 
         Args:
             trained: what is exported.
-            frame: typed rows to compare on.
+            frame: typed rows to compare on; of series that are forecast, windows.
             out: the file; an older one is replaced when the new one is whole.
 
         Returns:
@@ -144,18 +144,22 @@ class OnnxExport:
             ExportError: see :func:`~colonnade.deploy.graph.build_graph` and
                 :func:`~colonnade.deploy.parity.check_parity`; or what is quantized is too far off. Nothing is written.
         """
-        import numpy as np
-
         from colonnade.deploy.graph import OUTPUTS, build_graph, output_names
-        from colonnade.deploy.inputs import plan_inputs
+        from colonnade.deploy.inputs import LENGTH, Series, plan_inputs
         from colonnade.deploy.parity import check_parity
+        from colonnade.deploy.rows import longest, spread
+        from colonnade.deploy.runtime import at_once
 
         self.check(trained.predictor)
         lookup, spec = trained.lookup, trained.spec
-        taken = (*OUTPUTS, *output_names(trained.predictor, lookup))
+        series, n_rows = Series.of(spec), self.rows
+        taken = [*OUTPUTS, *output_names(trained.predictor, lookup, series)]
+        if series is not None:
+            taken.append(LENGTH)
+            n_rows = min(n_rows, max(LEAST, at_once(longest(frame.select(lookup.names)))))
         inputs = plan_inputs(lookup, trained.schema, matrix_above=self.matrix_above, taken=taken)
         graph = build_graph(trained.predictor, lookup, spec, inputs, facts(trained))
-        chosen = np.unique(np.linspace(0, max(frame.height - 1, 0), min(self.rows, frame.height)).astype(int))
+        chosen = spread(frame.height, n_rows)
         parity = check_parity(
             graph, trained.predictor, lookup, spec, frame[chosen], tolerance=self.tolerance, row_ids=chosen
         )
@@ -176,6 +180,7 @@ class OnnxExport:
 def facts(trained: Exportable) -> dict[str, str]:
     """What a file says of itself, beside its inputs: text, or JSON."""
     from colonnade import __version__
+    from colonnade.deploy.inputs import Series
 
     spec = trained.spec
     plain = {
@@ -191,6 +196,9 @@ def facts(trained: Exportable) -> dict[str, str]:
         "schema": trained.schema.to_dict(),
         "reading": dict(trained.reading),
     }
+    series = Series.of(spec)
+    if series is not None:
+        data["series"] = series.to_dict()
     if trained.conformal is not None:
         data["conformal"] = dict(trained.conformal)
     return plain | {name: json.dumps(value, ensure_ascii=False) for name, value in data.items()}

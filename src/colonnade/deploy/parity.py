@@ -15,15 +15,16 @@ from colonnade.core.schema import TargetKind
 from colonnade.core.spec import BatchSpec
 from colonnade.data.columns import RawColumns
 from colonnade.data.lookup import Lookup
+from colonnade.data.sequences.raw import raw_series
 from colonnade.deploy.graph import ENCODED, Graph, outputs_of
-from colonnade.deploy.runtime import OnnxModel
+from colonnade.deploy.inputs import Series
+from colonnade.deploy.rows import columns_of, longest, with_strange
+from colonnade.deploy.runtime import OnnxModel, at_once
 
 BATCHES = (1, 2, 7, 1000)
-"""Rows of a batch."""
+"""Rows of a batch; of long series fewer, see :func:`~colonnade.deploy.runtime.at_once`."""
 SHARE = 30
 """Batches of each size, at the most."""
-STRANGE = ("the row of missing values", "the row of unseen categories")
-"""Rows that are put before the real ones."""
 
 
 @dataclass(frozen=True)
@@ -66,7 +67,7 @@ def check_parity(
         predictor: what is right.
         lookup: the strings' way into it.
         spec: of the data.
-        frame: typed rows. A row in which everything is missing is added, and one of categories never seen.
+        frame: typed rows, to which strange ones are added, see :func:`~colonnade.deploy.rows.with_strange`.
         tolerance: see :class:`Parity`.
         row_ids: what the rows are called in messages; None: their positions.
 
@@ -76,19 +77,30 @@ def check_parity(
     """
     if frame.is_empty():
         raise DataError("export: no rows to compare the graph with the model on: give some, data.path=...")
-    rows = with_strange(frame.select(lookup.names), lookup)
-    names = [*STRANGE, *(f"row {i}" for i in (range(frame.height) if row_ids is None else row_ids))]
-    expected = predictions(predictor, lookup(rows))
-    columns = {name: rows[name].to_numpy() for name in rows.columns}
+    series = Series.of(spec)
+    free = series is not None and series.length is not None
+    rows, names = with_strange(frame.select(lookup.names), lookup, free=free)
+    names += [f"row {i}" for i in (range(frame.height) if row_ids is None else row_ids)]
+    expected = predictions(predictor, lookup, rows, series)
+    columns = columns_of(rows, lookup.names)
+    largest = BATCHES[-1] if series is None else at_once(longest(rows))
     errors: dict[str, float] = {}
     # First what comes first: an output is off where its rows are.
     for form in (graph.checked, graph.shipped):
         model = OnnxModel(form)
         feeds = model.feeds(columns)
-        for start, size in _batches(rows.height):
-            found = model.session.run(None, {name: values[start : start + size] for name, values in feeds.items()})
+        for start, size in _batches(rows.height, largest):
+            try:
+                found = model.session.run(None, model.cut(feeds, start, size))
+            except Exception as failed:  # its classes are those of a C++ library, and without a common base
+                reason = str(failed).splitlines()[0]
+                raise ExportError(
+                    f"export: the graph does not run on {names[start]}, in batches of {size}: {reason}"
+                ) from failed
             right = {name: values[start : start + size] for name, values in expected.items()}
             for name, values in reversed(list(zip(model.outputs, found))):
+                if series is not None and name in ENCODED:
+                    right[name] = right[name][:, : values.shape[1]]
                 error = difference(name, values, right, spec, tolerance)
                 worst = int(error.argmax())
                 if error[worst] > tolerance:
@@ -101,24 +113,26 @@ def check_parity(
     return Parity(rows=rows.height, tolerance=tolerance, errors=errors)
 
 
-def predictions(predictor: nn.Module, raw: RawColumns) -> dict[str, np.ndarray]:
-    """What a model says of raw rows, and the encoded rows where there is one pipeline."""
+def predictions(
+    predictor: nn.Module, lookup: Lookup, rows: pl.DataFrame, series: Series | None
+) -> dict[str, np.ndarray]:
+    """What a model says of typed rows, and the encoded rows where there is one pipeline."""
     with torch.inference_mode():
-        return {k: v.numpy() for k, v in outputs_of(predictor, raw.num, raw.cat, raw.time).items()}
+        if series is None:
+            return {k: v.numpy() for k, v in outputs_of(predictor, lookup(rows), None).items()}
+        raw = raw_series(lookup, rows, lookup.names)
+        assert raw.mask is not None
+        blocks = (raw.num, raw.cat, raw.time, raw.mask)
+        pieces = [
+            outputs_of(predictor, RawColumns(*piece), series)
+            for piece in zip(*(block.split(at_once(longest(rows))) for block in blocks))
+        ]
+        return {name: torch.cat([piece[name] for piece in pieces]).numpy() for name in pieces[0]}
 
 
-def with_strange(frame: pl.DataFrame, lookup: Lookup) -> pl.DataFrame:
-    """The rows, and before them one in which everything is missing and one whose text nobody has seen."""
-    text = [category.name for category in lookup.cat if not category.boolean]
-    first = frame.head(1)
-    nothing = first.select(pl.lit(None, dtype=dtype).alias(name) for name, dtype in frame.schema.items())
-    unseen = first.with_columns(pl.lit("a text that nobody has written before").alias(name) for name in text)
-    return pl.concat([nothing, unseen, frame])
-
-
-def _batches(n_rows: int) -> Iterator[tuple[int, int]]:
+def _batches(n_rows: int, largest: int) -> Iterator[tuple[int, int]]:
     """Beginning and size of each batch."""
-    for size in BATCHES:
+    for size in dict.fromkeys(min(size, largest) for size in BATCHES):
         for start in range(0, min(n_rows, size * SHARE), size):
             yield start, size
 
@@ -155,8 +169,8 @@ def _unit(name: str, expected: np.ndarray, spec: BatchSpec) -> np.ndarray:
     if name == ENCODED[0]:
         return np.maximum(1.0, np.abs(expected))
     if name in ("value", "lower", "upper") or (name == "disagreement" and spec.target_kind == TargetKind.REAL):
-        return np.asarray(spec.target_scale)
-    return np.asarray(spec.target_scale)[:, None] if name == "quantile" else np.ones(())
+        return np.asarray(spec.target_scale).reshape(expected.shape[1:])
+    return np.asarray(spec.target_scale).reshape((*expected.shape[1:-1], 1)) if name == "quantile" else np.ones(())
 
 
 def _tied(probability: np.ndarray, spec: BatchSpec, tolerance: float) -> np.ndarray:

@@ -14,7 +14,9 @@ from torch import nn
 from colonnade.core.errors import ExportError
 from colonnade.core.spec import BatchSpec
 from colonnade.data.lookup import Lookup
+from colonnade.deploy.inputs import Series
 from colonnade.deploy.parity import BATCHES, difference, predictions
+from colonnade.deploy.rows import columns_of
 from colonnade.deploy.runtime import OnnxModel
 
 # Tables of the pipeline and of categories stay as they are: they are small, and exact.
@@ -77,8 +79,8 @@ def check_quantized(
         ExportError: a mean difference is larger.
     """
     model = OnnxModel(graph)
-    found = model.predict({name: frame[name].to_numpy() for name in model.columns}, rows=BATCHES[-1])
-    expected = predictions(predictor, lookup(frame))
+    found = model.predict(columns_of(frame, model.columns), rows=BATCHES[-1])
+    expected = predictions(predictor, lookup, frame.select(lookup.names), Series.of(spec))
     means = {name: float(difference(name, values, expected, spec, 0.0).mean()) for name, values in found.items()}
     worst = max(means, key=means.__getitem__)
     if not means[worst] <= tolerance:

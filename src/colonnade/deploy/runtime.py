@@ -26,6 +26,7 @@ TRUE, FALSE = ("true", "yes", "t", "y", "1"), ("false", "no", "f", "n", "0")
 NO_TIME = np.iinfo(np.int64).min
 """A missing datetime, as numpy's NaT."""
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+PADDING = {NUMBERS: np.nan, TEXTS: "", TIMES: NO_TIME}  # of series, behind their end
 # What may stand beside a prediction, in this order.
 FURTHER = ("lower", "upper", "disagreement")
 # Names of columns that have another meaning in a table of predictions, whatever a label is called.
@@ -47,6 +48,7 @@ class OnnxModel:
         session: of onnxruntime.
         facts: what the file says of itself: ``version``, ``config_hash``, ``task``, ``target_kind``, ``targets``,
             ``classes``, ``quantiles``, ``schema``, ``reading`` and ``inputs``.
+        series: of series ``length`` (the input of their lengths), ``context``, ``horizon`` and ``values``; else None.
 
     Raises:
         InputError: the file was not exported by colonnade.
@@ -70,6 +72,7 @@ class OnnxModel:
             raise InputError("the file was not exported by colonnade: it does not say which columns it takes")
         plain = ("version", "config_hash", "task", "target_kind")
         self.facts: dict[str, Any] = {k: v if k in plain else json.loads(v) for k, v in found.items()}
+        self.series: dict[str, Any] | None = self.facts.get("series")
         self.outputs = [output.name for output in self.session.get_outputs()]
 
     @property
@@ -78,30 +81,30 @@ class OnnxModel:
         return [given["column"] for given in self.facts["inputs"]]
 
     def predict(self, columns: Mapping[str, Any], *, rows: int = 4096) -> dict[str, np.ndarray]:
-        """Predictions of rows.
+        """Predictions of rows, or of series.
 
         Args:
             columns: ``N`` values by column: arrays or lists of numbers, booleans, text, datetimes; None, NaN, NaT and
-                the words for it are missing. Text is read as in a CSV file. Further columns are ignored.
-            rows: at a time.
+                the words for it are missing. Text is read as in a CSV file. Further columns are ignored. Of series,
+                ``N`` arrays or lists of steps by column; forecasts look at the last ``context`` steps.
+            rows: at a time; of long series fewer.
 
         Returns:
             For classes ``label`` ``(N,)`` text and ``probability`` ``(N, C)`` in the order of ``facts["classes"]``;
             for several labels ``label`` and ``probability`` ``(N, L)``; for real targets ``value`` ``(N, T)``, and
             where quantiles are predicted ``quantile`` ``(N, T, Q)``. Where the run has them, also ``lower`` and
             ``upper`` ``(N, T)`` of values, ``set`` ``(N, C)`` of classes, and ``disagreement`` of members ``(N, T)``,
-            ``(N, L)`` or, of classes, ``(N,)``.
+            ``(N, L)`` or, of classes, ``(N,)``. Forecasts have ``(N, horizon)`` or ``(N, horizon, values)`` in the
+            place of ``(N, T)``.
 
         Raises:
             InputError: columns are missing or of different lengths, a value is not of its column's kind, or a
                 prediction is not finite.
         """
         feeds = self.feeds(columns)
-        n = len(next(iter(feeds.values())))
-        pieces = [
-            self.session.run(None, {name: values[start : start + rows] for name, values in feeds.items()})
-            for start in range(0, max(n, 1), rows)
-        ]
+        first = next(iter(feeds.values()))
+        n, rows = len(first), rows if self.series is None else min(rows, at_once(first.shape[1]))
+        pieces = [self.session.run(None, self.cut(feeds, start, rows)) for start in range(0, max(n, 1), rows)]
         found = {name: np.concatenate(parts) for name, parts in zip(self.outputs, zip(*pieces))}
         for name, values in found.items():
             if values.dtype.kind == "f" and not np.isfinite(values).all():
@@ -112,6 +115,8 @@ class OnnxModel:
     def named(self, outputs: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
         """Predictions as columns, see :func:`headings`."""
         facts = self.facts
+        if self.series is not None and len(self.series["values"]) > 1:
+            outputs = {name: values.reshape(len(values), -1, *values.shape[3:]) for name, values in outputs.items()}
         return headings(outputs, kind=facts["target_kind"], targets=facts["targets"], classes=facts["classes"])
 
     def feeds(self, columns: Mapping[str, Any]) -> dict[str, np.ndarray]:
@@ -123,11 +128,45 @@ class OnnxModel:
         lengths = {given["column"]: len(columns[given["column"]]) for given in inputs}
         if len(set(lengths.values())) > 1:
             raise InputError(f"columns have different lengths: {lengths}")
+        if self.series is not None:
+            return self._padded(columns, self.series)
         blocks: dict[str, list[np.ndarray]] = {}
         for given in inputs:
             values = _READERS[given["block"]](columns[given["column"]], given, self.facts["reading"])
             blocks.setdefault(given["name"], []).append(values)
         return {name: np.stack(parts, axis=1) for name, parts in blocks.items()}
+
+    def cut(self, feeds: Mapping[str, np.ndarray], start: int, rows: int) -> dict[str, np.ndarray]:
+        """Some rows of feeds; of series no more steps than the longest of them has."""
+        part = {name: values[start : start + rows] for name, values in feeds.items()}
+        length = None if self.series is None else self.series["length"]
+        if length is not None:
+            longest = part[length].max(initial=1)
+            part = {name: values if name == length else values[:, :longest] for name, values in part.items()}
+        return part
+
+    def _padded(self, columns: Mapping[str, Any], series: Mapping[str, Any]) -> dict[str, np.ndarray]:
+        """Feeds of series: side by side, padded to the longest."""
+        context, inputs = series["context"], self.facts["inputs"]
+        first = inputs[0]["column"]
+        length = np.array([len(steps) for steps in columns[first]], dtype=np.int64)
+        for i, n in enumerate(length):
+            if n < (context or 1):
+                raise InputError(f"series {i} has {n} steps, and {context or 1} are needed")
+            for given in inputs:
+                if (other := len(columns[given["column"]][i])) != n:
+                    raise InputError(f"series {i}: '{given['column']}' has {other} steps, and '{first}' {n}")
+        skipped = length - (context or length)
+        valid = np.arange((length - skipped).max(initial=1)) < (length - skipped)[:, None]
+        ends = {"ends": (length - skipped).cumsum(), "length": length}
+        blocks: dict[str, list[np.ndarray]] = {}
+        for given in inputs:
+            flat = _flat([steps[skip:] for steps, skip in zip(columns[given["column"]], skipped)])
+            padded = np.full(valid.shape, PADDING[given["block"]], dtype=TYPES[given["block"]])
+            padded[valid] = _READERS[given["block"]](flat, given | ends, self.facts["reading"])
+            blocks.setdefault(given["name"], []).append(padded if given["place"] is None else padded[..., None])
+        feeds = {name: np.concatenate(parts, axis=-1) for name, parts in blocks.items()}
+        return feeds if series["length"] is None else feeds | {series["length"]: length}
 
     def read_csv(self, path: Path | str) -> dict[str, list[str]]:
         """The needed columns of a CSV file (plain or ``.gz``) with a header line, or with the columns that the training
@@ -136,6 +175,8 @@ class OnnxModel:
         Raises:
             InputError: columns are missing, or a line has another number of fields.
         """
+        if self.series is not None:
+            raise InputError(f"'{path}': files of series are read by `colonnade predict model=... data.path=...`")
         reading = self.facts["reading"]
         quote = reading.get("quote", '"')
         style: dict[str, Any] = {"delimiter": reading.get("delimiter") or ",", "skipinitialspace": True}
@@ -160,6 +201,18 @@ class OnnxModel:
                 raise InputError(f"'{path}', row {i}: {len(row)} fields where {len(names)} are expected")
         table = dict(zip(names, map(list, zip(*rows)) if rows else [[] for _ in names]))
         return {name: table[name] for name in self.columns if name in table}
+
+
+def _flat(series: Sequence[Any]) -> Any:
+    """The steps of all series one after the other."""
+    if series and all(isinstance(steps, np.ndarray) and steps.dtype.kind in "fiubM" for steps in series):
+        return np.concatenate(series)
+    return [value for steps in series for value in _objects(steps)]
+
+
+def at_once(steps: int) -> int:
+    """Series of so many steps that are given to a model at once: attention has a number for each pair of steps."""
+    return max(1, 2**25 // max(steps, 1) ** 2)
 
 
 def _number(values: Any, given: Mapping[str, Any], reading: Mapping[str, Any]) -> np.ndarray:
@@ -280,7 +333,11 @@ def _refuse(bad: np.ndarray, values: Any, given: Mapping[str, Any], wanted: str)
 
 
 def _wrong(given: Mapping[str, Any], value: Any, row: int, wanted: str) -> InputError:
-    return InputError(f"column '{given['column']}', row {row}: {value!r} is no {wanted}")
+    where = f"row {row}"
+    if "ends" in given:
+        i = int(np.searchsorted(given["ends"], row, side="right"))
+        where = f"series {i}, step {row - given['ends'][i] + given['length'][i]}"
+    return InputError(f"column '{given['column']}', {where}: {value!r} is no {wanted}")
 
 
 def headings(

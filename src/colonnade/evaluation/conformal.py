@@ -63,10 +63,12 @@ def fit_conformal(
     codes: Tensor | None = None,
     n_codes: int = 1,
     quantiles: Sequence[float] = (),
+    overlap: int = 1,
 ) -> Conformal:
     """Find the thresholds.
 
-    A group with too few rows for a threshold of its own gets that of all rows.
+    A group with too few rows for a threshold of its own gets that of all rows. Windows of a forecast share steps: the
+    threshold is as far out as that of the few that share none would be, but is taken from all.
 
     Args:
         method: see :func:`build_conformal`.
@@ -77,6 +79,7 @@ def fit_conformal(
         codes: ``(N,)`` the group of each row; None: there is one.
         n_codes: number of codes.
         quantiles: predicted levels.
+        overlap: consecutive rows that share what is true of them, such as the steps ahead of a forecast; 1: none do.
 
     Raises:
         DataError: there are too few rows for the level.
@@ -85,14 +88,16 @@ def fit_conformal(
     score = build_conformal(method, options, blank, quantiles).score(prediction, truth)
     counts = torch.ones(len(score), dtype=torch.bool) if weight is None else weight > 0
     score = score[counts]
-    if rank(len(score), options.level) > len(score):
+    apart = -(-len(score) // overlap)
+    if rank(apart, options.level) > apart:
         least = math.ceil(options.level / (1 - options.level) - 1e-9)
+        shared = f" ({len(score)} windows, of which {overlap} share steps)" if overlap > 1 else ""
         raise DataError(
-            f"uncertainty: level={options.level:g} takes {least} rows at least, and there are {len(score)} to "
-            "calibrate on: a lower level, or more rows"
+            f"uncertainty: level={options.level:g} takes {least} rows at least, and there are {apart} to "
+            f"calibrate on{shared}: a lower level, or more rows"
         )
     gap = GAP if method not in (ABSOLUTE, CQR) else 0.0
-    overall = _threshold(score, options.level, gap)
+    overall = _threshold(score, -(-len(score) * rank(apart, options.level) // apart), gap)
     if codes is None:
         return build_conformal(method, options, overall[None], quantiles)
     rows = overall.repeat(n_codes, 1)
@@ -100,7 +105,7 @@ def fit_conformal(
     for code in codes.unique().tolist():
         own = score[codes == code]
         if rank(len(own), options.level) <= len(own):
-            rows[code] = _threshold(own, options.level, gap)
+            rows[code] = _threshold(own, rank(len(own), options.level), gap)
     return build_conformal(method, options, rows, quantiles)
 
 
@@ -113,14 +118,14 @@ def rank(n: int, level: float) -> int:
     return max(1, math.ceil((n + 1) * level - 1e-9))
 
 
-def _threshold(score: Tensor, level: float, gap: float) -> Tensor:
+def _threshold(score: Tensor, place: int, gap: float) -> Tensor:
     """The threshold of each target, ``(T,)``.
 
     With a gap it lies in the middle between its score and the next one that is farther away than that: a graph, which
     rounds otherwise, takes the same classes.
     """
     ordered = score.sort(dim=0).values
-    found = ordered[rank(len(score), level) - 1]
+    found = ordered[place - 1]
     if not gap:
         return found
     above = torch.where(ordered > found + gap, ordered, torch.inf).amin(0)

@@ -5,7 +5,6 @@ from __future__ import annotations
 from colonnade.core.errors import ConfigError, closest
 from colonnade.core.schema import TargetKind
 from colonnade.tasks.base import Task
-from colonnade.tasks.forecast import Forecast
 
 METHODS = ("temperature", "vector", "isotonic")
 AUTO, NONE = "auto", "none"
@@ -90,11 +89,6 @@ class Uncertainty:
         Raises:
             ConfigError: the one that is asked for does not fit the task.
         """
-        if isinstance(task, Forecast) and self.conformal != NONE:
-            raise ConfigError(
-                "windows of a forecast overlap and follow each other, so that none stands for the next: an interval of "
-                "split conformal prediction would promise too much; uncertainty=none"
-            )
         fits = _fitting(task)
         if self.conformal == AUTO:
             return fits[0]

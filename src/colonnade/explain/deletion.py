@@ -9,11 +9,11 @@ import torch
 from torch import Tensor
 
 from colonnade.core.batch import Batch
-from colonnade.explain.game import BLOCK, Game, take
+from colonnade.explain.game import Game, take
 from colonnade.explain.importance import LEVEL, bootstrap_weights
 
 POINTS = 21
-"""Points of a curve at most."""
+"""Points of a curve, unless fewer are asked for."""
 
 
 @dataclass(frozen=True)
@@ -38,7 +38,16 @@ class Deletion:
 
 
 def deletion(
-    game: Game, rows: Batch, background: Batch, choice: Tensor, values: Tensor, *, signed: bool, orders: int, seed: int
+    game: Game,
+    rows: Batch,
+    background: Batch,
+    choice: Tensor,
+    values: Tensor,
+    *,
+    signed: bool,
+    orders: int,
+    seed: int,
+    points: int = POINTS,
 ) -> Deletion:
     """The deletion curve of contributions (Petsiuk, Das and Saenko, *RISE*, BMVC 2018), against random orders.
 
@@ -54,10 +63,11 @@ def deletion(
         signed: whether they have a sign; otherwise the largest are deleted first.
         orders: random orders of each row.
         seed: of those orders.
+        points: of the curve at most.
     """
-    used = torch.tensor(game.sources.used, dtype=torch.int64)
+    used = game.used
     n = len(used)
-    deleted = torch.linspace(0, n, min(n + 1, POINTS)).round().long()
+    deleted = torch.linspace(0, n, min(n + 1, points)).round().long()
     score = game(rows).gather(1, choice[:, None])[:, 0]
     away = game(background).mean(0)[choice]
     side = torch.where(score >= away, 1.0, -1.0).double()
@@ -84,11 +94,11 @@ def _after(
 ) -> Tensor:
     """Mean score over the background after the first columns by ``rank`` are deleted, ``(N, points)``."""
     points = len(deleted)
-    size = max(1, BLOCK // points)
+    size = max(1, game.block // points)
     pieces = []
     for first in range(0, len(rows), size):
         index = torch.arange(first, min(first + size, len(rows)))
-        kept = torch.ones(len(index), points, game.n_columns, dtype=torch.bool)
+        kept = torch.ones(len(index), points, game.n_players, dtype=torch.bool)
         kept[:, :, used] = rank[index, None] >= deleted[:, None]
         many = index.repeat_interleave(points)
         total = torch.zeros(len(many), 1, dtype=torch.float64)

@@ -4,19 +4,16 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
 from itertools import combinations
 
 import numpy as np
 import polars as pl
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
 from colonnade.baselines.boosted import Boosted
 from colonnade.core.batch import Batch
-from colonnade.core.spec import BatchSpec
 from colonnade.data.columns import RawColumns
-from colonnade.data.pipeline import FittedPipeline
 from colonnade.explain.attribution import Attribution
 from colonnade.explain.deletion import deletion
 from colonnade.explain.dependence import dependence
@@ -27,11 +24,12 @@ from colonnade.explain.importance import importance
 from colonnade.explain.masks import tabnet_masks
 from colonnade.explain.options import GRADIENTS, MASKS, SHAPLEY, TREES, Explain, method_for
 from colonnade.explain.scores import scores_of
+from colonnade.explain.series import explain_series
 from colonnade.explain.shapley import interactions, permutation_shapley
 from colonnade.explain.sources import encode, trace
+from colonnade.explain.subject import Subject
 from colonnade.explain.trees import tree_shap
 from colonnade.nn.network import Network
-from colonnade.tasks.base import Task
 
 # Deletion and interactions take many evaluations a row: rows, and others that columns are taken from.
 FEW_ROWS, FEW_OTHERS = 100, 8
@@ -39,25 +37,8 @@ ORDERS = 4
 AVERAGED = 128
 
 
-@dataclass(frozen=True)
-class Subject:
-    """What is explained.
-
-    Args:
-        network: a network or a baseline, as it predicts.
-        pipeline: what encodes the rows.
-        task: set up on the data.
-        spec: of the data, with ``out_shape``.
-    """
-
-    network: nn.Module
-    pipeline: FittedPipeline
-    task: Task
-    spec: BatchSpec
-
-
 def explain(subject: Subject, rows: pl.DataFrame, background: pl.DataFrame, options: Explain) -> Explanation:
-    """Explain rows of a table.
+    """Explain rows of a table, or series, see :func:`~colonnade.explain.series.explain_series`.
 
     Args:
         subject: the model.
@@ -68,6 +49,8 @@ def explain(subject: Subject, rows: pl.DataFrame, background: pl.DataFrame, opti
     Raises:
         ConfigError: the method does not fit the model, or the pipeline mixes raw columns.
     """
+    if subject.spec.n_steps is not None:
+        return explain_series(subject, rows, background, options)
     method = method_for(options.method, subject.network, subject.spec)
     pipeline = subject.pipeline
     lookup, module = pipeline.lookup, pipeline.module

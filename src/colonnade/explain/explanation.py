@@ -14,6 +14,7 @@ import polars as pl
 from colonnade.explain.deletion import Deletion
 from colonnade.explain.dependence import Curve
 from colonnade.explain.importance import Importance
+from colonnade.explain.over_time import OverTime
 
 # Columns of the table that are not contributions; also what stands before a raw column of such a name.
 RESERVED = re.compile(r"(row_id|split|target|score|base)$|column/")
@@ -43,6 +44,7 @@ class View:
         importance: of the columns.
         deletion: see :class:`~colonnade.explain.deletion.Deletion`.
         interactions: the strongest first.
+        over_time: of series, contributions of the steps; ``values`` are their sums.
     """
 
     target: str
@@ -53,6 +55,7 @@ class View:
     importance: Importance
     deletion: Deletion
     interactions: list[Interaction]
+    over_time: OverTime | None = None
 
     @property
     def delta(self) -> np.ndarray | None:
@@ -87,7 +90,8 @@ class Explanation:
     def to_frame(self, row_id: np.ndarray, split: str) -> pl.DataFrame:
         """``row_id``, ``split``, ``target``, ``score``, ``base`` and a column for each raw one; a row for each view.
 
-        A raw column that is called like one of these is ``column/<name>``.
+        A raw column that is called like one of these is ``column/<name>``. Of series, it holds a list of the
+        contributions of all steps.
 
         Args:
             row_id: ``(N,)`` position of each explained row in its source.
@@ -106,7 +110,7 @@ class Explanation:
                     "base": pl.Series(base).fill_nan(None),
                 }
             )
-            frames.append(head.hstack(pl.DataFrame(view.values, schema=names, orient="row")))
+            frames.append(head.hstack(_contributions(view, names)))
         return pl.concat(frames)
 
     def to_dict(self) -> dict[str, Any]:
@@ -122,6 +126,7 @@ class Explanation:
         }
 
     def _view(self, view: View) -> dict[str, Any]:
+        over_time = view.over_time
         order = np.argsort(-view.importance.mean, kind="stable")
         found, removed = view.importance, view.deletion
         return {
@@ -148,6 +153,13 @@ class Explanation:
                 {"columns": list(pair.columns), "mean": pair.mean, "low": pair.low, "high": pair.high}
                 for pair in view.interactions
             ],
+            "over_time": None
+            if over_time is None
+            else {
+                "axis": over_time.axis,
+                "positions": over_time.positions.tolist(),
+                "magnitude": dict(zip(self.columns, over_time.magnitude.T.tolist())),
+            },
         }
 
     def _curve(self, curve: Curve) -> dict[str, Any]:
@@ -162,6 +174,14 @@ class Explanation:
             "partial": curve.partial.tolist(),
             "ale": None if curve.ale is None else curve.ale.tolist(),
         }
+
+
+def _contributions(view: View, names: list[str]) -> pl.DataFrame:
+    if view.over_time is None:
+        return pl.DataFrame(view.values, schema=names, orient="row")
+    series = [view.over_time.of(row) for row in range(len(view.score))]
+    kind = pl.List(pl.Float64)
+    return pl.DataFrame([pl.Series(name, [s[:, i].tolist() for s in series], kind) for i, name in enumerate(names)])
 
 
 def convergence(delta: np.ndarray, values: np.ndarray) -> dict[str, float]:

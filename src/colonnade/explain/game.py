@@ -23,22 +23,33 @@ class Game:
         network: a network or a baseline.
         scores: what is explained.
         sources: raw column of each encoded one.
+        block: rows that are given to the model at once.
     """
 
-    def __init__(self, network: nn.Module, scores: Scores, sources: Sources) -> None:
+    def __init__(self, network: nn.Module, scores: Scores, sources: Sources, *, block: int = BLOCK) -> None:
         self.network = network.eval()
         self.scores = scores
         self.sources = sources
+        self.block = block
 
     @property
-    def n_columns(self) -> int:
-        """Number of raw columns."""
+    def n_players(self) -> int:
+        """Number of players: raw columns."""
         return len(self.sources.columns)
+
+    @property
+    def used(self) -> Tensor:
+        """``(players,)`` int64, positions of those that reach the model."""
+        return torch.tensor(self.sources.used, dtype=torch.int64)
 
     @torch.no_grad()
     def __call__(self, rows: Batch) -> Tensor:
         """Scores of encoded rows, ``(N, outputs)`` float64."""
-        return torch.cat([self.scores.of_raw(self.network(piece).raw) for piece in rows.split(BLOCK)])
+        return torch.cat([self.scores.of_raw(self.network(piece).raw) for piece in rows.split(self.block)])
+
+    def nothing_kept(self, rows: Batch, other: Batch) -> Tensor:
+        """Scores of rows that take everything from one other, ``(N, outputs)`` float64."""
+        return self(other).expand(len(rows), -1)
 
     def value(self, rows: Batch, other: Batch, kept: Tensor) -> Tensor:
         """Scores of rows that keep some columns and take the rest from others.
@@ -57,4 +68,4 @@ class Game:
 
 def take(rows: Batch, index: Tensor) -> Batch:
     """Encoded rows at positions ``(N,)`` int64."""
-    return Batch(num=rows.num[index], cat=rows.cat[index])
+    return Batch(num=rows.num[index], cat=rows.cat[index], mask=None if rows.mask is None else rows.mask[index])

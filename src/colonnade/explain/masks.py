@@ -32,7 +32,7 @@ def tabnet_masks(game: Game, network: Network, names: tuple[str, ...], rows: Bat
     with torch.no_grad():
         for piece in rows.split(BLOCK):
             total = backbone.masks(network.embed(piece)).total.double()
-            pieces.append(torch.zeros(len(piece), game.n_columns, dtype=torch.float64).index_add_(1, column, total))
+            pieces.append(torch.zeros(len(piece), game.n_players, dtype=torch.float64).index_add_(1, column, total))
     looked = torch.cat(pieces)
     # A row whose steps all decided on nothing was looked at nowhere.
     share = looked / looked.sum(1, keepdim=True).clamp_min(torch.finfo(looked.dtype).tiny)

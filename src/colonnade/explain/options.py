@@ -16,6 +16,7 @@ GRADIENTS = "integrated_gradients"
 SHAPLEY = "shapley"
 MASKS = "masks"
 TREES = "tree_shap"
+ROWS, SERIES = 500, 100
 METHODS = (AUTO, GRADIENTS, SHAPLEY, MASKS, TREES)
 
 
@@ -26,7 +27,8 @@ class Explain:
         method: ``integrated_gradients`` (networks that look no rows up), ``shapley`` (permutations, any model),
             ``masks`` (TabNet), ``tree_shap`` (boosted trees), or ``auto``: boosted trees of no quantiles by their own
             library, such networks by gradients, everything else by permutations.
-        rows: rows that are explained, drawn from the test rows (validation rows where there are none).
+        rows: rows that are explained, drawn from the test rows (validation rows where there are none); None: 500, or
+            100 series.
         background: train rows that stand for "any other row".
         samples: background rows that permutations walk from.
         steps: nodes of the quadrature of integrated gradients.
@@ -41,7 +43,7 @@ class Explain:
         self,
         *,
         method: str = AUTO,
-        rows: int = 500,
+        rows: int | None = None,
         background: int = 256,
         samples: int = 32,
         steps: int = 64,
@@ -51,7 +53,7 @@ class Explain:
         if method not in METHODS:
             raise ValueError(f"method={method} must be one of {', '.join(METHODS)}{closest(method, METHODS)}")
         for name, value in (("rows", rows), ("background", background), ("samples", samples), ("steps", steps)):
-            if value < 1:
+            if value is not None and value < 1:
                 raise ValueError(f"{name}={value} must be at least 1")
         if top < 0:
             raise ValueError(f"top={top} must be at least 0")
@@ -62,6 +64,10 @@ class Explain:
         self.steps = steps
         self.top = top
         self.seed = seed
+
+    def rows_of(self, spec: BatchSpec) -> int:
+        """How many rows are explained at most."""
+        return self.rows or (ROWS if spec.n_steps is None else SERIES)
 
 
 def method_for(asked: str, network: nn.Module, spec: BatchSpec) -> str:
@@ -75,8 +81,6 @@ def method_for(asked: str, network: nn.Module, spec: BatchSpec) -> str:
     Raises:
         ConfigError: the method does not fit the model, or none does.
     """
-    if spec.n_steps is not None:
-        raise ConfigError("method: models of sequences are not explained yet: explain=none")
     quantiles = spec.target_kind == "real" and len(spec.out_shape) > 1
     fits = {
         # Where rows are looked up, neighbours change by jumps, of which gradients see nothing.

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable
 from dataclasses import dataclass
+from itertools import pairwise
 
 import torch
 import torch.nn.functional as F
@@ -18,6 +19,8 @@ LOG_ODDS = "log-odds"
 CENTRED = "log-probability above the mean of all classes"
 VALUE = "units of the target"
 PREDICTED = "predicted class"
+PARTS_AHEAD, MEANS = 4, 8
+"""Of a forecast: parts of the horizon, and means of all values, at most."""
 
 
 @dataclass(frozen=True)
@@ -26,8 +29,8 @@ class Scores:
 
     Two classes: log-odds of the second. More classes: log-probability of a class minus the mean over the classes (the
     centred log-ratio), explained for the class that is predicted. Labels: log-odds of each. Numbers: the predicted
-    value of each target (of quantiles the median) in its units. Members of an ensemble are averaged as the decoder
-    does it, in probability space.
+    value of each target (of quantiles the median) in its units; of a forecast, its mean over some of the steps ahead.
+    Members of an ensemble are averaged as the decoder does it, in probability space.
 
     Args:
         names: of the outputs: classes, labels or targets.
@@ -67,6 +70,8 @@ def scores_of(task: Task, spec: BatchSpec) -> Scores:
             return Scores(spec.classes, CENTRED, centred, one_a_row=True)
         case TargetKind.MULTILABEL:
             return Scores(spec.target_names, LOG_ODDS, log_odds)
+        case _ if spec.horizon is not None:
+            return _of_forecast(task, spec, spec.horizon)
         case _:
             decoder = task.decoder(spec)
 
@@ -75,6 +80,27 @@ def scores_of(task: Task, spec: BatchSpec) -> Scores:
                 return found
 
             return Scores(spec.target_names, VALUE, values)
+
+
+def _of_forecast(task: Task, spec: BatchSpec, horizon: int) -> Scores:
+    """Each value, by its mean over parts of the horizon: up to four, and no more than eight means in all."""
+    n_values = len(spec.channels)
+    parts = max(1, min(PARTS_AHEAD, MEANS // n_values, horizon))
+    ends = [round(horizon * i / parts) for i in range(parts + 1)]
+    names, weight = [], torch.zeros(horizon, n_values, n_values, parts, dtype=torch.float64)
+    for value in range(n_values):
+        name = spec.target_names[value].rpartition("+")[0]
+        for part, (first, last) in enumerate(pairwise(ends)):
+            names.append(f"{name}, step {last}" if last - first == 1 else f"{name}, steps {first + 1} to {last}")
+            weight[first:last, value, value, part] = 1 / (last - first)
+    means = weight.view(horizon * n_values, -1)
+    decoder = task.decoder(spec)
+
+    def values(raw: Tensor) -> Tensor:
+        found: Tensor = decoder(raw)["value"].double() @ means
+        return found
+
+    return Scores(tuple(names), VALUE, values)
 
 
 def log_odds(raw: Tensor) -> Tensor:

@@ -9,7 +9,7 @@ from torch import Tensor
 
 from colonnade.core.batch import Batch
 from colonnade.explain.attribution import Attribution
-from colonnade.explain.game import BLOCK, Game, take
+from colonnade.explain.game import Game, take
 
 
 def permutation_shapley(game: Game, rows: Batch, background: Batch, choice: Tensor, *, seed: int) -> Attribution:
@@ -27,20 +27,23 @@ def permutation_shapley(game: Game, rows: Batch, background: Batch, choice: Tens
         choice: ``(N, views)`` int64, outputs that each row is explained for.
         seed: of the orders.
     """
-    used = torch.tensor(game.sources.used, dtype=torch.int64)
+    used = game.used
     n = len(used)
     generator = torch.Generator().manual_seed(seed)
-    at_rows, at_background = game(rows), game(background)
+    at_rows = game(rows)
+    at_background = torch.zeros_like(at_rows)
     total = torch.zeros(len(rows), n, at_rows.shape[1], dtype=torch.float64)
     for b in range(len(background)):
+        other = background.rows(b, b + 1)
+        start = game.nothing_kept(rows, other)
+        at_background += start / len(background)
         rank = torch.rand(len(rows), n, generator=generator).argsort(1)
         for order in (rank, n - 1 - rank):
-            start = at_background[b].expand_as(at_rows)
-            total += _walk(game, rows, background.rows(b, b + 1), order, used, start, at_rows)
-    values = torch.zeros(len(rows), game.n_columns, choice.shape[1], dtype=torch.float64)
+            total += _walk(game, rows, other, order, used, start, at_rows)
+    values = torch.zeros(len(rows), game.n_players, choice.shape[1], dtype=torch.float64)
     mean = total / (2 * len(background))
     values[:, used] = mean.gather(2, choice[:, None].expand(-1, n, -1))
-    return Attribution(values=values, base=at_background.mean(0)[choice])
+    return Attribution(values=values, base=at_background.gather(1, choice))
 
 
 def _walk(game: Game, rows: Batch, other: Batch, rank: Tensor, used: Tensor, start: Tensor, end: Tensor) -> Tensor:
@@ -50,10 +53,10 @@ def _walk(game: Game, rows: Batch, other: Batch, rank: Tensor, used: Tensor, sta
     scores = [start[:, None]]
     if n > 1:
         between = []
-        size = max(1, BLOCK // (n - 1))
+        size = max(1, game.block // (n - 1))
         for first in range(0, len(rows), size):
             index = torch.arange(first, min(first + size, len(rows)))
-            kept = torch.zeros(len(index), n - 1, game.n_columns, dtype=torch.bool)
+            kept = torch.zeros(len(index), n - 1, game.n_players, dtype=torch.bool)
             kept[:, :, used] = rank[index, None] < taken
             found = game.value(take(rows, index.repeat_interleave(n - 1)), other, kept.flatten(0, 1))
             between.append(found.unflatten(0, (len(index), n - 1)))
@@ -89,7 +92,7 @@ def interactions(
         for b in range(len(background)):
             other = background.rows(b, b + 1)
             # Those before both in a random order in which the two stand together.
-            moment = torch.rand(n, game.n_columns + 1, generator=generator)
+            moment = torch.rand(n, game.n_players + 1, generator=generator)
             kept = moment[:, :-1] < moment[:, -1:]
             for sign, with_first, with_second in (
                 (1, True, True),

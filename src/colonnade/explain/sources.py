@@ -12,6 +12,7 @@ from colonnade.core.batch import Batch
 from colonnade.core.errors import ConfigError
 from colonnade.data.columns import RawColumns
 from colonnade.data.lookup import Lookup
+from colonnade.training.predictor import encode as encode_raw
 
 BLOCKS = ("num", "cat", "time")
 
@@ -32,11 +33,16 @@ class Sources:
     cat: Tensor
     used: tuple[int, ...]
 
+    @property
+    def n_columns(self) -> int:
+        """Number of raw columns."""
+        return len(self.columns)
+
 
 def encode(module: nn.Module, raw: RawColumns) -> Batch:
-    """Raw rows as the network is given them."""
+    """Raw rows, or series, as the network is given them."""
     with torch.no_grad():
-        return Batch(*module(raw.num, raw.cat, raw.time))
+        return Batch(*encode_raw(module, raw.num, raw.cat, raw.time), mask=raw.mask)
 
 
 def places(lookup: Lookup) -> list[tuple[str, int]]:

@@ -30,7 +30,7 @@ def tree_shap(game: Game, network: Boosted, spec: BatchSpec, rows: Batch, choice
     found = to_scores(network.contributions(rows.num, rows.cat), spec)
     found = found.gather(1, choice[..., None].expand(-1, -1, found.shape[2]))
     column = torch.cat([game.sources.num, game.sources.cat])
-    values = torch.zeros(len(rows), game.n_columns, choice.shape[1], dtype=torch.float64)
+    values = torch.zeros(len(rows), game.n_players, choice.shape[1], dtype=torch.float64)
     values.index_add_(1, column, found[..., :-1].transpose(1, 2))
     return Attribution(values=values, base=found[..., -1])
 

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from dataclasses import replace
 from functools import partial
 
 import torch
+from jaxtyping import Float
 from torch import Tensor, nn
 
 from colonnade.core.batch import Batch
@@ -21,6 +23,24 @@ from colonnade.nn.head import Given
 from colonnade.nn.sequence import SequenceNetwork
 
 SMALLEST = 1e-6
+
+
+class Ahead(Given):
+    """No head: the representation is the forecast already, which is brought into the order of the targets.
+
+    Args:
+        d_in, n_members, out_shape: see :class:`~colonnade.nn.head.Given`.
+
+    Raises:
+        ConfigError: see there.
+    """
+
+    def forward(self, x: Float[Tensor, "b m d"]) -> Float[Tensor, "b m *out"]:
+        """``(B, members, Q * T)``, all targets of the first of ``Q`` numbers first, to ``(B, members, T, Q)``; of a
+        single number ``(B, members, T)``."""
+        if len(self.out_shape) == 1:
+            return x
+        return x.unflatten(-1, (self.out_shape[1], self.out_shape[0])).transpose(-1, -2)
 
 
 class ForecastNetwork(SequenceNetwork):
@@ -41,8 +61,8 @@ class ForecastNetwork(SequenceNetwork):
 
     Raises:
         ValueError: ``scaling`` is neither.
-        ConfigError: ``data`` has no horizon, numbers are embedded, or ``scaling`` is asked for where the task wants
-            more than a value for each step; see :class:`~colonnade.nn.network.Network` too.
+        ConfigError: ``data`` has no horizon, numbers are embedded, or ``scaling`` is asked for where the task wants a
+            distribution; see :class:`~colonnade.nn.network.Network` too.
     """
 
     of_values: Tensor
@@ -54,7 +74,7 @@ class ForecastNetwork(SequenceNetwork):
         backbone: Callable[..., ForecastBackbone],
         numerical: Callable[..., Embedding] = Identity,
         categorical: Callable[..., Embedding] = OneHot,
-        head: Callable[..., nn.Module] = Given,
+        head: Callable[..., nn.Module] = Ahead,
         scaling: str | None = None,
     ) -> None:
         if scaling not in (None, "window"):
@@ -65,12 +85,14 @@ class ForecastNetwork(SequenceNetwork):
                 "model.backbone forecasts, and `data` says not how far: set data.horizon and data.context, or choose a "
                 "model that learns from whole series, such as model=gru"
             )
-        window = Window(context=spec.n_steps, horizon=spec.horizon, channels=spec.channels)
-        if scaling is not None and spec.out_shape != (window.d_out,):
+        d_out = spec.horizon * len(spec.channels)
+        if scaling is not None and spec.roles:
             raise ConfigError(
-                f"model.scaling={scaling} scales a value for each step, and the task asks for {spec.out_shape}: "
-                "model.scaling=null"
+                f"model.scaling={scaling} scales values and quantiles, and the task asks for a distribution "
+                f"({', '.join(spec.roles)}): model.scaling=null, or task=forecast_quantile"
             )
+        numbers = max(1, math.prod(spec.out_shape) // d_out)
+        window = Window(context=spec.n_steps, horizon=spec.horizon * numbers, channels=spec.channels, roles=spec.roles)
         super().__init__(
             spec=spec,
             backbone=partial(backbone, window=window),
@@ -100,4 +122,6 @@ class ForecastNetwork(SequenceNetwork):
         level = torch.where(self.of_values, level, 0.0)
         found = super().forward(replace(batch, num=(batch.num - level) / spread))
         level, unit = (of[:, 0, self.channels].repeat(1, self.horizon) for of in (level, spread))
-        return replace(found, raw=found.raw * unit.unsqueeze(1) + level.unsqueeze(1), unit=unit)
+        # Of one number of a step, or of several quantiles.
+        beside = (len(unit), 1, -1, *[1] * (found.raw.dim() - 3))
+        return replace(found, raw=found.raw * unit.reshape(beside) + level.reshape(beside), unit=unit)

@@ -101,10 +101,10 @@ class Network(nn.Module):
 
     def forward(self, batch: Batch) -> Output:
         """Raw outputs ``(B, members, *out_shape)`` of a batch, and the backbone's penalty."""
-        return self.forward_embedded(self.embed(batch))
+        return self.forward_embedded(self.embed(batch), batch.mask)
 
     def embed(self, batch: Batch) -> Tensor:
-        """Embedded rows ``(B, d_flat)``: the segments of ``layout``, at which columns can be attributed."""
+        """Embedded rows ``(B, [T,] d_flat)``: the segments of ``layout``, at which columns can be attributed."""
         if self.categorical is None:
             embedded: Tensor = self.numerical(batch.num)  # type: ignore[misc]
             return embedded
@@ -113,8 +113,13 @@ class Network(nn.Module):
             return only
         return torch.cat([self.numerical(batch.num), self.categorical(batch.cat)], dim=-1)
 
-    def forward_embedded(self, embedded: Tensor) -> Output:
-        """What :meth:`forward` does after :meth:`embed`; ``embedded`` is ``(B, d_flat)``."""
+    def forward_embedded(self, embedded: Tensor, mask: Tensor | None = None) -> Output:
+        """What :meth:`forward` does after :meth:`embed`.
+
+        Args:
+            embedded: ``(B, [T,] d_flat)``.
+            mask: valid steps of sequences, ``(B, T)`` bool; None: all, and for tables.
+        """
         hidden, penalty = self.backbone(self._shaped(embedded))
         return Output(raw=self.head(hidden), penalty=penalty)
 

@@ -77,7 +77,7 @@ class RetrievalNetwork(Network):
             return Output(raw=torch.cat([self(piece).raw for piece in batch.split(BLOCK)]))
         return self._represent(self.embed(batch), batch.row_id if self.training else None)
 
-    def forward_embedded(self, embedded: Tensor) -> Output:
+    def forward_embedded(self, embedded: Tensor, mask: Tensor | None = None) -> Output:
         """What :meth:`forward` does after :meth:`embed`, in evaluation; ``embedded`` is ``(B, d_flat)``."""
         return self._represent(embedded, None)
 

@@ -6,7 +6,6 @@ from typing import ClassVar
 
 from torch import Tensor
 
-from colonnade.core.batch import Batch
 from colonnade.core.output import Output
 from colonnade.nn.backbones.sequence import SequenceBackbone
 from colonnade.nn.network import Network
@@ -35,10 +34,9 @@ class SequenceNetwork(Network):
     sequential: ClassVar[bool] = True
     backbone: SequenceBackbone
 
-    def forward(self, batch: Batch) -> Output:
-        """Raw outputs ``(B, members, *out_shape)`` of a batch of sequences."""
-        steps: Tensor = self.embed(batch)
-        if batch.mask is not None:
-            steps = steps.masked_fill(~batch.mask.unsqueeze(-1), 0.0)
-        hidden, penalty = self.backbone(steps, batch.mask)
+    def forward_embedded(self, embedded: Tensor, mask: Tensor | None = None) -> Output:
+        """See the base class; ``embedded`` is ``(B, T, d_flat)``."""
+        if mask is not None:
+            embedded = embedded.masked_fill(~mask.unsqueeze(-1), 0.0)
+        hidden, penalty = self.backbone(embedded, mask)
         return Output(raw=self.head(hidden), penalty=penalty)

@@ -10,7 +10,7 @@ import polars as pl
 
 from colonnade.explain.dependence import Curve
 from colonnade.explain.explanation import Explanation, View
-from colonnade.report import style
+from colonnade.report import heatmap, style
 from colonnade.report.figures import MAX_TARGETS
 
 if TYPE_CHECKING:
@@ -28,7 +28,8 @@ def draw(explanation: Explanation, rows: pl.DataFrame, row_id: np.ndarray) -> di
     """The figures of an explanation, by name.
 
     ``importance``, ``deletion`` and a waterfall of a row with a low, a middling and a high score, each with the
-    position of the target in its name where there are several (the first eight are drawn); ``dependence`` once.
+    position of the target in its name where there are several (the first eight are drawn); ``dependence`` once. Of
+    series maps of time and column instead of a waterfall: ``heatmap``, and of such rows ``heatmap_low`` ...
 
     Args:
         explanation: what was found.
@@ -43,10 +44,22 @@ def draw(explanation: Explanation, rows: pl.DataFrame, row_id: np.ndarray) -> di
         figures[f"deletion{suffix}"] = deletion(view, explanation)
         if view.base is None:
             continue
+        if view.over_time is not None:
+            figures[f"heatmap{suffix}"] = heatmap.overview(view, explanation.columns, explanation.unit)
         order = np.argsort(view.score, kind="stable")
-        for name, level in WATERFALLS.items():
+        # Maps of series are large: of several targets, one each.
+        levels = {"middle": WATERFALLS["middle"]} if several and view.over_time is not None else WATERFALLS
+        for name, level in levels.items():
             row = int(order[round(level * (len(order) - 1))])
             title = f"Row {row_id[row]}: {style.shorten(view.outputs[row], 30)}"
+            if view.over_time is not None:
+                steps = {column: rows[column][row].to_list() for column in explanation.columns}
+                what = "Window before step" if view.over_time.forecast else "Series"
+                title = f"{what} {row_id[row]}: {style.shorten(view.outputs[row], 40)}"
+                figures[f"heatmap_{name}{suffix}"] = heatmap.single(
+                    view, row, explanation.columns, steps, title=title, unit=explanation.unit
+                )
+                continue
             texts = [f"{column} = {_text(rows[column][row])}" for column in explanation.columns]
             figures[f"waterfall_{name}{suffix}"] = waterfall(view, row, texts, title=title, unit=explanation.unit)
     if explanation.curves:
@@ -75,9 +88,11 @@ def importance(view: View, explanation: Explanation) -> Figure:
 
 
 def deletion(view: View, explanation: Explanation) -> Figure:
-    """How far scores move as columns are taken away, the most important first, against random orders."""
+    """How far scores move as columns, or parts of series, are taken away, the most important first, against random
+    orders."""
     found = view.deletion
-    fig, (ax,) = style.figure(f"Columns taken away: {style.shorten(view.target, 40)}", height=3.8)
+    what = "Columns" if view.over_time is None else "Parts of the time of columns"
+    fig, (ax,) = style.figure(f"{what} taken away: {style.shorten(view.target, 40)}", height=3.8)
     ax.plot(
         found.deleted, found.ordered, color=style.BLUE, linewidth=1.6, marker="o", markersize=3, label="by contribution"
     )
@@ -93,7 +108,12 @@ def deletion(view: View, explanation: Explanation) -> Figure:
     )
     ax.axhline(0, color=style.GRID, linewidth=0.8)
     title = f"area {found.ratio:.2f} times that of random orders (95 %: {found.low:.2f} to {found.high:.2f})"
-    style.label(ax, x="columns taken from other rows", y=f"movement of the score\n({explanation.unit})", title=title)
+    style.label(
+        ax,
+        x="columns taken from other rows" if view.over_time is None else "parts taken from other series",
+        y=f"movement of the score\n({explanation.unit})",
+        title=title,
+    )
     style.legend(ax, "lower right")
     return fig
 

@@ -27,6 +27,7 @@ class Scored:
         classes: names of the classes.
         target_names: names of the targets.
         quantiles: predicted levels.
+        past: what stands before the forecasts that are shown; None: it is not known.
     """
 
     prediction: Mapping[str, np.ndarray]
@@ -34,6 +35,7 @@ class Scored:
     classes: tuple[str, ...]
     target_names: tuple[str, ...]
     quantiles: tuple[float, ...]
+    past: forecast.Past | None = None
 
 
 def draw(
@@ -45,6 +47,7 @@ def draw(
     target_names: Sequence[str] = (),
     quantiles: Sequence[float] = (),
     rows: str = "",
+    past: forecast.Past | None = None,
 ) -> dict[str, Figure]:
     """The figures of a task. At most 800 pixels wide, and nobody else's: close nothing, save with ``savefig``.
 
@@ -56,6 +59,7 @@ def draw(
         target_names: names of the targets.
         quantiles: ``task.quantiles``.
         rows: which rows these are, such as ``"test rows"``; added to the titles.
+        past: of forecasts, what stands before those of :func:`colonnade.report.forecast.shown`.
 
     Returns:
         Figures by name; nothing without rows. A figure of one of several targets has its position in the name, such as
@@ -74,6 +78,7 @@ def draw(
         classes=tuple(classes),
         target_names=tuple(target_names),
         quantiles=tuple(quantiles),
+        past=past,
     )
     figures = _FIGURES[task_name](scored)
     for figure in figures.values() if rows else ():
@@ -129,10 +134,19 @@ def _forecast(s: Scored) -> dict[str, Figure]:
     steps = [name.rpartition("+")[0] for name in s.target_names]
     names = list(dict.fromkeys(steps))
     value, truth = (a.reshape(len(a), -1, len(names)) for a in (s.prediction["value"], s.truth))
-    return {
-        "forecasts": forecast.windows(value[:, :, -1], truth[:, :, -1], names[-1]),
-        "steps": forecast.by_step(value, truth, names),
-    }
+    figures = {"steps": forecast.by_step(value, truth, names)}
+    bands: list[forecast.Band] = []
+    if "lower" in s.prediction:
+        low, high = (s.prediction[end].reshape(value.shape)[:, :, -1] for end in ("lower", "upper"))
+        bands = [forecast.Band("conformal", low, high)]
+    if s.quantiles:
+        quantile = s.prediction["quantile"].reshape(*value.shape, -1)
+        bands = bands or forecast.bands_of(quantile[:, :, -1], s.quantiles)
+        flat = quantile[:, :, -1].reshape(-1, len(s.quantiles))
+        figures["coverage"] = regression.coverage(flat, truth[:, :, -1].ravel(), s.quantiles, names[-1])
+        figures["coverage_steps"] = forecast.coverage_by_step(quantile, truth, s.quantiles)
+    shown = forecast.windows(value[:, :, -1], truth[:, :, -1], names[-1], bands=bands, past=s.past)
+    return {"forecasts": shown, **figures}
 
 
 def _targets(s: Scored) -> list[tuple[int, str, str]]:
@@ -149,4 +163,6 @@ _FIGURES: dict[str, Callable[[Scored], dict[str, Figure]]] = {
     "multitarget_regression": _regression,
     "quantile": _quantile,
     "forecast": _forecast,
+    "forecast_quantile": _forecast,
+    "forecast_distribution": _forecast,
 }

@@ -32,6 +32,7 @@ def figure(
     columns: int = 1,
     rows: int = 1,
     width_ratios: Sequence[float] | None = None,
+    height_ratios: Sequence[float] | None = None,
 ) -> tuple[Figure, list[Axes]]:
     """A figure and its axes, side by side, row after row.
 
@@ -40,7 +41,7 @@ def figure(
         height, width: in inches of 100 pixels.
         columns: number of axes in a row.
         rows: number of rows.
-        width_ratios: their relative widths.
+        width_ratios, height_ratios: their relative sizes.
     """
     from matplotlib.backends.backend_agg import FigureCanvasAgg
     from matplotlib.figure import Figure
@@ -49,7 +50,7 @@ def figure(
     FigureCanvasAgg(fig)
     head(fig, title)
     fig.get_layout_engine().set(w_pad=0.08, h_pad=0.08, wspace=0.04, hspace=0.04)  # type: ignore[call-arg, union-attr]
-    panels = fig.subplots(rows, columns, squeeze=False, width_ratios=width_ratios)
+    panels = fig.subplots(rows, columns, squeeze=False, width_ratios=width_ratios, height_ratios=height_ratios)
     return fig, [plain(ax) for ax in panels.flat]
 
 

@@ -13,6 +13,8 @@ if TYPE_CHECKING:
     from rich.text import Text
 
 UNDEFINED = "undefined"
+# Of more metrics, those of single targets are left out.
+MOST_ROWS = 30
 
 
 def summary(
@@ -49,7 +51,8 @@ def metrics_table(metrics: Mapping[str, Mapping[str, float | None]], *, monitor:
     """A row for each metric and a column for each part of the data; the monitored metric first and marked.
 
     Args:
-        metrics: by part (``val``, ``test``) and name; None or NaN where undefined. Parts without rows are left out.
+        metrics: by part (``val``, ``test``) and name; None or NaN where undefined. Parts without rows are left out. Of
+            more than thirty, those of single targets are.
         monitor: ``task.monitor``.
         task: name of the task, for the heading.
     """
@@ -61,7 +64,10 @@ def metrics_table(metrics: Mapping[str, Mapping[str, float | None]], *, monitor:
     for part in parts:
         table.add_column(part, justify="right")
     watched = monitor.split("/", 1)[-1]
-    names = dict.fromkeys(name for part in parts for name in metrics[part])
+    names = list(dict.fromkeys(name for part in parts for name in metrics[part]))
+    if len(names) > MOST_ROWS:
+        names = [name for name in names if name == watched or name.rpartition("/")[0] not in names]
+        table.caption = "those of each target: result.json"
     for name in sorted(names, key=lambda n: n != watched):
         cells = [number(metrics[part].get(name)) for part in parts]
         marked = name == watched

@@ -110,9 +110,9 @@ def with_task(cfg: DictConfig, table: Table) -> DictConfig:
 
 
 def network_spec(task: Task, spec: BatchSpec) -> BatchSpec:
-    """Set the task up on the data, and return the specification with the output shape that the task asks for."""
+    """Set the task up on the data, and return the specification with what the task asks of a network."""
     task.setup(spec)
-    return replace(spec, out_shape=task.out_shape(spec))
+    return replace(spec, out_shape=task.out_shape(spec), roles=task.roles)
 
 
 def build_network(cfg: DictConfig, spec: BatchSpec) -> Network | Baseline:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -24,6 +24,7 @@ from colonnade.runs.fitted import CALIBRATION, KEYS, OPTIONS, STATE, Groups, cal
 from colonnade.tasks.base import Task
 from colonnade.tasks.calibrator import Calibrator
 from colonnade.tasks.disagreement import by_member, disagreement
+from colonnade.tasks.forecast import ForecastTask
 from colonnade.tasks.measures.rows import rows_that_count
 
 if TYPE_CHECKING:
@@ -97,6 +98,7 @@ class Calibrated:
                 codes=scored.codes,
                 n_codes=1 if self.groups is None else len(self.groups.names),
                 quantiles=self.task.quantiles,
+                overlap=spec.horizon or 1,
             )
 
     @property
@@ -168,7 +170,7 @@ class Calibrated:
 
 
 def conformal_metrics(found: Mapping[str, Any], task: Task) -> dict[str, float]:
-    """Coverage and size as metrics: of several targets the mean, then each.
+    """Coverage and size as metrics: of several targets the mean, then each; of forecasts, of each value over all steps.
 
     Args:
         found: see :func:`~colonnade.evaluation.conformal.coverage`.
@@ -177,11 +179,12 @@ def conformal_metrics(found: Mapping[str, Any], task: Task) -> dict[str, float]:
     if "size" in found:
         return {"conformal_coverage": found["coverage"], "conformal_size": found["size"]}
     metrics: dict[str, float] = {}
+    names = task.values if isinstance(task, ForecastTask) else task.spec.target_names
     for what in ("coverage", "width"):
-        values: Sequence[float] = found[what]
+        values = torch.tensor(found[what], dtype=torch.float64).view(-1, len(names)).mean(0).tolist()
         metrics[f"conformal_{what}"] = sum(values) / len(values)
         if len(values) > 1:
-            metrics |= {f"conformal_{what}/{name}": value for name, value in zip(task.spec.target_names, values)}
+            metrics |= {f"conformal_{what}/{name}": value for name, value in zip(names, values)}
     return metrics
 
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Mapping
-from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -13,16 +12,17 @@ from omegaconf import DictConfig
 
 from colonnade.config.build import build
 from colonnade.core.files import replacing, write_json
-from colonnade.data.split.record import Split
+from colonnade.data.sequences.dataset import SequenceDataset
 from colonnade.data.table import Table
-from colonnade.explain.explainer import Subject
 from colonnade.explain.explainer import explain as attribute
 from colonnade.explain.explanation import Explanation
 from colonnade.explain.options import Explain, method_for
+from colonnade.explain.subject import Subject
 from colonnade.runs.folder import METRICS, RunFolder
 from colonnade.runs.illustrate import epochs, write_figures
 from colonnade.runs.load import ENSEMBLE, LoadedRun, load_run, members_of
 from colonnade.runs.own import own_table
+from colonnade.runs.own_parts import own_parts, sample
 from colonnade.runs.predict import report_unknown, row_ids
 
 if TYPE_CHECKING:
@@ -32,32 +32,7 @@ log = logging.getLogger(__name__)
 
 ATTRIBUTIONS = "attributions.parquet"
 EXPLANATION = "explanation.json"
-SPLIT = "split.json"
 NEW = "new"
-# Where explained rows are taken from: the first of these that has any.
-PARTS = ("test", "val", "train")
-
-
-@dataclass(frozen=True)
-class Own:
-    """The data a run was trained on.
-
-    Args:
-        table: all rows.
-        split: which of them are train, validation and test rows.
-    """
-
-    table: Table
-    split: Split
-
-    def explained(self, options: Explain) -> tuple[Table, str]:
-        """The rows that are explained, and their part."""
-        part = next(part for part in PARTS if len(self.split.parts()[part]))
-        return self.sample(part, options.rows, options.seed), part
-
-    def sample(self, part: str, n: int, seed: int) -> Table:
-        """At most ``n`` rows of a part, in their order."""
-        return _sample(self.table, self.split.parts()[part], n, seed)
 
 
 def explain(
@@ -85,21 +60,20 @@ def explain(
     own = None
     if data is None or background is None:
         words = "background=rows.csv" if data is not None else "data.path=rows.csv background=others.csv"
-        own = Own(own_table(folder, loaded, f"name files with such rows, {words}"), Split.load(folder / SPLIT))
+        own = own_parts(folder.path, loaded, own_table(folder, loaded, f"name files with such rows, {words}"))
     with folder.locked():
         if data is None:
             assert own is not None
-            rows, split = own.explained(options)
+            rows, split = own.explained(options.rows_of(loaded.spec), options.seed)
         else:
-            whole = loaded.dataset.read_new(data, loaded.schema, need_target=False)
-            rows, split = _sample(whole, np.arange(len(whole)), options.rows, options.seed), NEW
+            whole = _read(loaded, data)
+            rows, split = sample(whole, np.arange(len(whole)), options.rows_of(loaded.spec), options.seed), NEW
             report_unknown(loaded, rows)
         if background is None:
             assert own is not None
             others = own.sample("train", options.background, options.seed)
         else:
-            whole = loaded.dataset.read_new(background, loaded.schema, need_target=False)
-            others = _sample(whole, np.arange(len(whole)), options.background, options.seed)
+            others = _compared(loaded, background, options)
         return _explained(folder, loaded, rows, split, others, options)
 
 
@@ -118,8 +92,8 @@ def explain_missing(cfg: DictConfig, folder: RunFolder, frame: Any = None) -> No
         loaded = load_run(model.path)
         instead = "name files with such rows, data.path=rows.csv background=others.csv"
         table = table or own_table(model, loaded, instead, frame)
-        own = Own(table, Split.load(model / SPLIT))
-        rows, part = own.explained(options)
+        own = own_parts(model.path, loaded, table)
+        rows, part = own.explained(options.rows_of(loaded.spec), options.seed)
         with model.locked():
             _explained(model, loaded, rows, part, own.sample("train", options.background, options.seed), options)
         log.info("%s: %s, %s, figures/", model.path, ATTRIBUTIONS, EXPLANATION)
@@ -141,10 +115,22 @@ def _explained(
     return found
 
 
-def _sample(table: Table, rows: np.ndarray, n: int, seed: int) -> Table:
-    """At most ``n`` of the given rows, drawn at random, in their order."""
-    chosen = np.sort(np.random.default_rng(seed).permutation(rows)[:n])
-    return Table(table.frame[chosen], table.schema, origin=table.origin, row_ids=row_ids(table)[chosen])
+def _read(loaded: LoadedRun, data: Any) -> Table:
+    """Rows of a file; of series that are forecast, their ends, from which they are."""
+    table = loaded.dataset.read_new(data, loaded.schema, need_target=False)
+    if loaded.spec.horizon is None:
+        return table
+    assert isinstance(loaded.dataset, SequenceDataset)
+    return loaded.dataset.ends(table)
+
+
+def _compared(loaded: LoadedRun, data: Any, options: Explain) -> Table:
+    """Rows of a file to compare with; of series that are forecast, windows anywhere in them."""
+    table = loaded.dataset.read_new(data, loaded.schema, need_target=False)
+    if loaded.spec.horizon is None:
+        return sample(table, np.arange(len(table)), options.background, options.seed)
+    assert isinstance(loaded.dataset, SequenceDataset)
+    return loaded.dataset.windows(table, options.background)
 
 
 def _write(folder: RunFolder, found: Explanation, rows: Table, split: str) -> None:

@@ -13,9 +13,12 @@ from omegaconf import DictConfig, OmegaConf
 from colonnade.config.build import build
 from colonnade.core.errors import ConfigError, DataError
 from colonnade.data.conform import conform
+from colonnade.data.sequences.dataset import SequenceDataset
+from colonnade.data.sequences.steps import StepDataset
 from colonnade.deploy.onnx_export import Exportable, OnnxExport
 from colonnade.runs.folder import RunFolder
 from colonnade.runs.load import Loaded, load
+from colonnade.runs.own import own_table
 from colonnade.runs.predictions import check_out
 
 if TYPE_CHECKING:
@@ -38,6 +41,23 @@ READING = (
     "levels",
     "timezone",
     "infinite",
+)
+# Of series also where they are, which of a wide table its other columns tell, and how windows and histories begin.
+READING_OF_SERIES = (
+    "id",
+    "time",
+    "channels",
+    "frequency",
+    "fill",
+    "short",
+    "context",
+    "horizon",
+    "known",
+    "elapsed",
+    "target",
+    "weight",
+    "group",
+    "exclude",
 )
 
 
@@ -121,7 +141,7 @@ def export_loaded(loaded: Loaded, folder: RunFolder, exporter: OnnxExport, path:
     """Export a run that is loaded; a file within its folder is listed in the manifest."""
     # Before the data are read.
     exporter.check(loaded.predictor)
-    rows = _rows(loaded, data)
+    rows = _rows(loaded, folder, data, exporter.rows)
     parity = exporter(exportable(loaded, folder), rows, path)
     if path.resolve().parent == folder.path.resolve():
         folder.list_files(path.name)
@@ -132,6 +152,11 @@ def exportable(loaded: Loaded, folder: RunFolder) -> Exportable:
     """What an export needs of a run."""
     options = OmegaConf.to_container(loaded.cfg.data, resolve=True)
     assert isinstance(options, dict)
+    keys = READING if loaded.spec.n_steps is None else (*READING, *READING_OF_SERIES)
+    reading = {key: options[key] for key in keys if key in options and (key == "id" or options[key] is not None)}
+    if isinstance(loaded.dataset, StepDataset):
+        # By which steps are told from whole series.
+        reading["lead"] = loaded.dataset.lead
     return Exportable(
         predictor=loaded.predictor,
         lookup=loaded.lookup,
@@ -139,13 +164,15 @@ def exportable(loaded: Loaded, folder: RunFolder) -> Exportable:
         spec=loaded.spec,
         task=loaded.task,
         config_hash=str((folder.state or {}).get("config_hash", "")),
-        reading={key: options[key] for key in READING if options.get(key) is not None},
+        reading=reading,
         conformal=None if loaded.fitted is None else loaded.fitted.conformal,
     )
 
 
-def _rows(loaded: Loaded, data: Any) -> pl.DataFrame:
-    """Typed rows to compare on."""
+def _rows(loaded: Loaded, folder: RunFolder, data: Any, at_most: int) -> pl.DataFrame:
+    """Typed rows to compare on; of series that are forecast, windows that end anywhere in them."""
+    if loaded.spec.n_steps is not None:
+        return _series(loaded, folder, data, at_most)
     if data is not None:
         return loaded.dataset.read_new(data, loaded.schema, need_target=False).frame
     try:
@@ -156,3 +183,17 @@ def _rows(loaded: Loaded, data: Any) -> pl.DataFrame:
             "data.path=<file> names others"
         ) from error
     return conform(table.frame, loaded.schema, need_target=False, where="the data of the run")
+
+
+def _series(loaded: Loaded, folder: RunFolder, data: Any, at_most: int) -> pl.DataFrame:
+    if data is not None:
+        table = loaded.dataset.read_new(data, loaded.schema, need_target=False)
+    else:
+        try:
+            table = own_table(folder, loaded, "data.path=<file> names others")
+        except DataError as error:
+            raise ConfigError(f"export: series on which the graph is compared with the run: {error}") from error
+    if loaded.spec.horizon is None:
+        return table.frame
+    assert isinstance(loaded.dataset, SequenceDataset)
+    return loaded.dataset.windows(table, at_most).frame

@@ -27,7 +27,8 @@ def own_table(folder: RunFolder, loaded: Loaded, instead: str, frame: Any = None
         DataError: they cannot be read, or have changed.
     """
     try:
-        table = dataset_of(loaded.cfg, frame).read()
+        dataset = dataset_of(loaded.cfg, frame)
+        table = dataset.rows(dataset.read())
         before = (folder.state or {}).get("origin", [])
         changed = [new["file"] for old, new in zip(before, table.origin) if old["sha256"] != new["sha256"]]
         if changed:

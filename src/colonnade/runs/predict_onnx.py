@@ -13,6 +13,10 @@ from colonnade.core.errors import ConfigError, SchemaError
 from colonnade.core.optional import optional_import
 from colonnade.core.schema import Schema
 from colonnade.data.dataset import TableDataset
+from colonnade.data.sequences.dataset import SequenceDataset
+from colonnade.data.sequences.steps import StepDataset
+from colonnade.data.table import Table
+from colonnade.deploy.rows import columns_of
 from colonnade.deploy.runtime import InputError, OnnxModel
 from colonnade.runs.predictions import as_frame, check_out, with_key, write_frame
 
@@ -45,10 +49,9 @@ def predict_onnx(model: Path | str, data: Any, out: Path | str | None = None) ->
     except InputError as error:
         raise ConfigError(f"model='{model}': {error}") from error
     schema = Schema.from_dict(loaded.facts["schema"])
-    dataset = TableDataset(**loaded.facts["reading"])
-    table = dataset.read_new(data, schema, need_target=False)
+    table = _read(data, schema, loaded)
     try:
-        found = loaded.predict({name: table.frame[name].to_numpy() for name in loaded.columns})
+        found = loaded.predict(columns_of(table.frame, loaded.columns))
     except InputError as error:
         raise SchemaError(str(error)) from error
     frame = as_frame({"row_id": np.arange(table.frame.height), **loaded.named(found)})
@@ -56,3 +59,13 @@ def predict_onnx(model: Path | str, data: Any, out: Path | str | None = None) ->
     if out is not None:
         write_frame(frame, Path(out))
     return frame
+
+
+def _read(data: Any, schema: Schema, model: OnnxModel) -> Table:
+    """Rows of a file, or series, histories or the windows behind which forecasts begin."""
+    reading = model.facts["reading"]
+    if model.series is None:
+        return TableDataset(**reading).read_new(data, schema, need_target=False)
+    dataset = (StepDataset if "lead" in reading else SequenceDataset)(**reading)
+    table = dataset.read_new(data, schema, need_target=False)
+    return table if model.series["horizon"] is None else dataset.ends(table)

@@ -11,6 +11,7 @@ from torch import Tensor
 from colonnade.runs.assemble import Parts
 from colonnade.runs.calibrated import FITTED_ON, Calibrated, Scored, member_disagreement, wanted
 from colonnade.runs.folder import METRICS, RunFolder
+from colonnade.runs.forecasts import past_of, write_tables
 from colonnade.runs.illustrate import epochs, publish, record_settings
 from colonnade.runs.load import NETWORK
 from colonnade.runs.predictions import WEIGHT, to_frame, truth_columns
@@ -69,8 +70,9 @@ def score(parts: Parts, trained: Trained, folder: RunFolder, *, seconds: float, 
         if collected.weight is not None:
             columns.append(pl.Series(WEIGHT, collected.weight.cpu().numpy()))
         frames.append(frame.with_columns(pl.lit(split).alias("split"), *columns))
-        if split == SPLITS[-1] and drawn:
-            figures = _figures(parts, prediction, truth)
+        if split == SPLITS[-1]:
+            write_tables(parts, prediction, truth, split, folder.path)
+            figures = _figures(parts, prediction, truth) if drawn else {}
     if calibrated is not None:
         calibrated.write(folder.path)
         figures |= calibrated.figures
@@ -114,6 +116,7 @@ def _figures(parts: Parts, prediction: Mapping[str, Tensor], truth: Tensor) -> d
         target_names=spec.target_names,
         quantiles=task.quantiles,
         rows=f"{SPLITS[-1]} rows",
+        past=past_of(parts, SPLITS[-1]),
     )
 
 

@@ -36,6 +36,9 @@ class Task(ABC):
     target_kind: ClassVar[TargetKind]
     quantiles: tuple[float, ...] = ()
     """Predicted quantile levels, for tasks that predict quantiles."""
+    roles: tuple[str, ...] = ()
+    """What each number of a target is: ``level`` moves and stretches with the values, as a mean or a quantile does;
+    ``log_scale``, the logarithm of a deviation, stretches; ``free`` does neither. Empty: all are levels."""
 
     def __init__(
         self, *, name: str, monitor: str, mode: Literal["min", "max"], measures: Mapping[str, Measure]

@@ -1,6 +1,7 @@
 """Forecasting: the next steps of one or several values."""
 
 from collections.abc import Collection, Mapping
+from functools import partial
 from typing import Literal
 
 import torch
@@ -9,20 +10,127 @@ from torch import Tensor
 
 from colonnade.core.errors import ConfigError
 from colonnade.core.spec import BatchSpec
-from colonnade.tasks.measures import values
-from colonnade.tasks.measures.rows import Measure, Rows, rows_that_count
+from colonnade.tasks.base import Task
+from colonnade.tasks.measures import steps
+from colonnade.tasks.measures.rows import Measure, rows_that_count
+from colonnade.tasks.measures.steps import Steps
+from colonnade.tasks.quantile import intervals
 from colonnade.tasks.regression import Regression
 
-MEASURES = {"mse": Measure(values.mse, "min"), "mae": Measure(values.mae, "min")}
+MEASURES = {
+    "mse": Measure(steps.mse, "min"),
+    "mae": Measure(steps.mae, "min"),
+    "rmse": Measure(steps.rmse, "min", cheap=False),
+    "mase": Measure(steps.mase, "min", cheap=False),
+    "smape": Measure(steps.smape, "min", cheap=False),
+}
+"""Of a single value for each step; their functions take :class:`~colonnade.tasks.measures.steps.Steps`."""
 
 
-class Forecast(Regression):
+class ForecastTask(Task):
+    """What forecasts have in common.
+
+    A window is a row, and its targets are the values of the first step ahead, then of the second, ... Measures are
+    means over windows, steps and values; with several values ``mse/<name>`` is that of one.
+    """
+
+    def setup(self, spec: BatchSpec) -> None:
+        """See the base class; there must be steps to forecast.
+
+        Raises:
+            ConfigError: ``data`` says of no horizon.
+        """
+        if spec.horizon is None:
+            raise ConfigError(
+                f"task={self.name} forecasts series, and `data` gives none to be forecast: set data.horizon and "
+                "data.context, or choose another task"
+            )
+        super().setup(spec)
+
+    def _watch(self, monitor: str, mode: Literal["min", "max"], measures: Mapping[str, Measure]) -> None:
+        """Take measures of steps, in place of those of the task that this one is a kind of."""
+        self.monitor, self.mode, self.measures = monitor, mode, dict(measures)
+        self._check_monitor(known_targets=None)
+
+    def measured(
+        self,
+        prediction: Mapping[str, Tensor],
+        truth: Shaped[Tensor, "n *rest"],
+        weight: Float[Tensor, "n"] | None,
+        names: Collection[str] | None = None,
+    ) -> dict[str, float]:
+        """See the base class."""
+        n_values = len(self.spec.channels)
+        found: dict[str, float] = {}
+        for name, of_values in self._measured(prediction, truth, weight, n_values, names).items():
+            found[name] = sum(of_values.tolist()) / n_values
+            if n_values > 1:
+                found |= {f"{name}/{value}": v for value, v in zip(self.values, of_values.tolist())}
+        return found
+
+    def by_step(
+        self, prediction: Mapping[str, Tensor], truth: Float[Tensor, "n t"]
+    ) -> dict[str, Float[Tensor, "horizon c"]]:
+        """Every measure of each step ahead and value, float64.
+
+        Args:
+            prediction, truth: see :meth:`measured`.
+        """
+        found = self._measured(prediction, truth, None, len(self.spec.target_names), None)
+        return {name: of_steps.unflatten(0, (-1, len(self.spec.channels))) for name, of_steps in found.items()}
+
+    def of_series(
+        self, prediction: Mapping[str, Tensor], truth: Float[Tensor, "n t"], naive: Float[Tensor, "c"]
+    ) -> dict[str, Float[Tensor, "c"]]:
+        """Every measure of each value, float64, over the windows of one series.
+
+        Args:
+            prediction, truth: see :meth:`measured`.
+            naive: mean absolute difference of its own train steps to those a season before.
+        """
+        return self._measured(prediction, truth, None, len(self.spec.channels), None, naive)
+
+    @property
+    def values(self) -> list[str]:
+        """Names of what is forecast, without the step."""
+        return [name.rpartition("+")[0] for name in self.spec.target_names[: len(self.spec.channels)]]
+
+    def _measured(
+        self,
+        prediction: Mapping[str, Tensor],
+        truth: Tensor,
+        weight: Tensor | None,
+        width: int,
+        names: Collection[str] | None,
+        naive: Tensor | None = None,
+    ) -> dict[str, Tensor]:
+        """Measures by name, ``(width,)`` each: as many columns are told apart."""
+        with torch.no_grad():
+            rows = rows_that_count(prediction, truth, weight)
+            per_row = rows.target.shape[1] // width
+            told = {key: rows.prediction[key] for key in ("value", "quantile") if key in rows.prediction}
+            scale = rows.target.new_tensor(self.spec.target_scale[:width], dtype=torch.float64)
+            if naive is None:
+                known = self.spec.naive_error or (torch.nan,) * width
+                naive = rows.target.new_tensor(known[:width], dtype=torch.float64)
+            counted = Steps(
+                prediction={key: value.reshape(-1, width, *value.shape[2:]) for key, value in told.items()},
+                target=rows.target.reshape(-1, width),
+                weight=None if rows.weight is None else rows.weight.repeat_interleave(per_row),
+                scale=scale,
+                naive=naive,
+            )
+            chosen = {name: m for name, m in self.measures.items() if names is None or name in names}
+            if not len(rows.target):
+                return {name: scale.new_full((width,), torch.nan) for name in chosen}
+            return {name: m.function(counted) for name, m in chosen.items()}
+
+
+class Forecast(ForecastTask, Regression):
     """The values of ``data.target`` at each of the next ``data.horizon`` steps.
 
-    A window is a row, and its targets are the values of the first step ahead, then of the second, ... Loss and measures
-    are in standard deviations of the train steps (z-units), so that values of different units weigh the same, as the
-    published protocols have it; predictions are in the units of the data. Measures are means over windows, steps and
-    values; with several values ``mse/<name>`` is that of one.
+    Loss and errors are in standard deviations of the train steps (z-units), so that values of different units weigh the
+    same, as the published protocols have it; predictions are in the units of the data.
 
     Args:
         name, monitor, mode: see :class:`~colonnade.tasks.base.Task`.
@@ -42,55 +150,22 @@ class Forecast(Regression):
         loss: str = "mse",
         huber_delta: float = 1.0,
     ) -> None:
-        super().__init__(name=name, monitor=monitor, mode=mode, loss=loss, huber_delta=huber_delta)
-        self.measures = dict(MEASURES)
-        self._check_monitor(known_targets=None)
+        super().__init__(name=name, loss=loss, huber_delta=huber_delta)
+        self._watch(monitor, mode, MEASURES)
 
-    def setup(self, spec: BatchSpec) -> None:
-        """See the base class; there must be steps to forecast.
 
-        Raises:
-            ConfigError: ``data`` says of no horizon.
-        """
-        if spec.horizon is None:
-            raise ConfigError(
-                f"task={self.name} forecasts series, and `data` gives none to be forecast: set data.horizon and "
-                "data.context, or choose another task"
-            )
-        super().setup(spec)
+def of_quantiles(quantiles: tuple[float, ...]) -> dict[str, Measure]:
+    """The measures of a forecast that has quantiles.
 
-    def measured(
-        self,
-        prediction: Mapping[str, Tensor],
-        truth: Shaped[Tensor, "n *rest"],
-        weight: Float[Tensor, "n"] | None,
-        names: Collection[str] | None = None,
-    ) -> dict[str, float]:
-        """See the base class."""
-        n_values = len(self.spec.channels)
-        with torch.no_grad():
-            rows = rows_that_count(prediction, truth, weight)
-            steps = self._steps(rows, n_values)
-            found: dict[str, float] = {}
-            for name, measure in self.measures.items():
-                if names is not None and name not in names:
-                    continue
-                of_values = measure.function(steps).tolist() if len(rows.target) else [float("nan")] * n_values
-                found[name] = sum(of_values) / n_values
-                if n_values > 1:
-                    found |= {f"{name}/{value}": v for value, v in zip(self._names(), of_values)}
-        return found
-
-    def _steps(self, rows: Rows, n_values: int) -> Rows:
-        """A row for each step ahead of each window, in z-units."""
-        scale = torch.tensor(self.spec.target_scale, dtype=torch.float64, device=rows.target.device)
-        horizon = len(scale) // n_values
-        return Rows(
-            prediction={"value": (rows.prediction["value"] / scale).reshape(-1, n_values)},
-            target=(rows.target / scale).reshape(-1, n_values),
-            weight=None if rows.weight is None else rows.weight.repeat_interleave(horizon),
-        )
-
-    def _names(self) -> list[str]:
-        """Names of the values, without the step."""
-        return [name.rpartition("+")[0] for name in self.spec.target_names[: len(self.spec.channels)]]
+    Args:
+        quantiles: increasing levels.
+    """
+    found = {
+        "pinball_loss": Measure(partial(steps.pinball_loss, quantiles=quantiles), "min"),
+        "wql": Measure(partial(steps.wql, quantiles=quantiles), "min", cheap=False),
+    }
+    for low, high, level in intervals(quantiles):
+        for name, function in (("coverage", steps.coverage), ("width", steps.width)):
+            measure = Measure(partial(function, low=low, high=high), None, cheap=False)
+            found[f"{name}/{level:g}"] = measure
+    return found | MEASURES

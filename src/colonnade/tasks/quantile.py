@@ -45,10 +45,7 @@ class Quantile(Task):
         mode: Literal["min", "max"] = "min",
         quantiles: Sequence[float] = (0.05, 0.25, 0.5, 0.75, 0.95),
     ) -> None:
-        levels = tuple(float(q) for q in quantiles)
-        if MEDIAN not in levels or not all(0 < q < 1 for q in levels) or any(a >= b for a, b in pairwise(levels)):
-            raise ValueError(f"quantiles={list(levels)} must increase within (0, 1) and include 0.5")
-        self.quantiles = levels
+        self.quantiles = levels = increasing(quantiles)
         self._levels = torch.tensor(levels)
         measures = {
             "pinball_loss": Measure(partial(values.pinball_loss, quantiles=levels), "min"),
@@ -102,6 +99,18 @@ class QuantileDecoder(nn.Module):
         ordered, _ = full_precision(raw).sort(dim=3)
         quantile = ordered.to(torch.float64).mean(1) * self.scale + self.mean
         return {"value": quantile[..., self.median], "quantile": quantile}
+
+
+def increasing(quantiles: Sequence[float]) -> tuple[float, ...]:
+    """Levels of quantiles, checked.
+
+    Raises:
+        ValueError: they are out of range, out of order, or without the median.
+    """
+    levels = tuple(float(q) for q in quantiles)
+    if MEDIAN not in levels or not all(0 < q < 1 for q in levels) or any(a >= b for a, b in pairwise(levels)):
+        raise ValueError(f"quantiles={list(levels)} must increase within (0, 1) and include 0.5")
+    return levels
 
 
 def intervals(quantiles: Sequence[float]) -> list[tuple[int, int, float]]:

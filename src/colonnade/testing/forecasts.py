@@ -4,13 +4,14 @@ wrong; see :mod:`colonnade.testing.sequences`."""
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 
 import torch
 
 from colonnade.core.batch import Batch
 from colonnade.core.spec import BatchSpec
 from colonnade.nn.forecast import ForecastNetwork
-from colonnade.testing.networks import close, near_under_autocast, seeded, trained_a_little
+from colonnade.testing.networks import check_exported, close, near_under_autocast, seeded, trained_a_little
 
 Build = Callable[[BatchSpec], ForecastNetwork]
 
@@ -65,6 +66,19 @@ def check_channels(build: Build) -> None:
         close(other(toy_batch(spec)).raw.unflatten(-1, (6, 2)).flip(-1), found, "channels are mixed up")
 
 
+def check_several_numbers(build: Build) -> None:
+    """Quantiles, and the parameters of a distribution, of each step are finite, and reach every parameter."""
+    for roles in ((), ("level", "log_scale", "free")):
+        spec = replace(toy_spec(), out_shape=(12, 3), roles=roles)
+        network = seeded(build, spec).train()
+        raw = network(toy_batch(spec)).raw
+        assert raw.shape == (8, network.backbone.n_members, 12, 3), f"raw has the shape {tuple(raw.shape)}"
+        raw.square().mean().backward()
+        for name, parameter in network.named_parameters():
+            assert parameter.grad is not None, f"no gradient reaches {name} where a step has several numbers"
+            assert parameter.grad.isfinite().all(), f"the gradient of {name} is not finite"
+
+
 def check_rows_independent(build: Build) -> None:
     """In evaluation the forecast of a window does not depend on the others of the batch, nor on its place."""
     spec = toy_spec()
@@ -114,9 +128,19 @@ def check_autocast(build: Build) -> None:
     near_under_autocast(_trained_a_little(build, spec), toy_batch(spec))
 
 
+def check_export(build: Build) -> None:
+    """The network exports to ONNX, with a free number of windows.
+
+    It takes seconds, and is not among :data:`CHECKS`.
+    """
+    spec = toy_spec()
+    check_exported(_trained_a_little(build, spec), toy_batch(spec, 3), [toy_batch(spec, n, seed=n) for n in (1, 2, 7)])
+
+
 CHECKS = (
     check_shapes,
     check_channels,
+    check_several_numbers,
     check_rows_independent,
     check_constant,
     check_gradients,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Callable, Iterable
 from typing import TypeVar
 
@@ -9,6 +10,7 @@ import torch
 from torch import Tensor, nn
 
 from colonnade.core.batch import Batch
+from colonnade.core.optional import optional_import
 from colonnade.core.spec import BatchSpec
 
 N = TypeVar("N", bound=nn.Module)
@@ -43,3 +45,55 @@ def near_under_autocast(network: nn.Module, batch: Batch) -> None:
 def close(found: Tensor, expected: Tensor, message: str) -> None:
     """Outputs are the same but for rounding."""
     torch.testing.assert_close(found, expected, rtol=1e-5, atol=1e-5, msg=lambda text: f"{message}: {text}")
+
+
+def check_exported(network: nn.Module, seen: Batch, others: Iterable[Batch]) -> None:
+    """The network of sequences exports to ONNX, and gives the same numbers there, whatever the number of sequences; and
+    of steps, where they are masked.
+
+    Args:
+        network: in evaluation mode.
+        seen: by the exporter; neither one sequence nor one step.
+        others: what is compared.
+
+    Raises:
+        MissingExtraError: if onnx, onnxscript or onnxruntime is not installed.
+    """
+    from colonnade.deploy.recurrence import for_export
+
+    for package in ("onnx", "onnxscript"):
+        optional_import(package, "dev")
+    runtime = optional_import("onnxruntime", "dev")
+    free = {0: "batch"} if seen.mask is None else {0: "batch", 1: "time"}
+    names = ["num", "cat"] if seen.mask is None else ["num", "cat", "mask"]
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # the exporter's own
+        program = torch.onnx.export(
+            _Flat(for_export(network)),
+            tuple(getattr(seen, name) for name in names),
+            dynamo=True,
+            opset_version=20,
+            external_data=False,
+            verbose=False,
+            dynamic_shapes=[free] * len(names),
+            input_names=names,
+        )
+    assert program is not None
+    session = runtime.InferenceSession(program.model_proto.SerializeToString(), providers=["CPUExecutionProvider"])
+    used = [value.name for value in session.get_inputs()]
+    for batch in others:
+        (found,) = session.run(None, {name: getattr(batch, name).numpy() for name in used})
+        with torch.no_grad():
+            right = network(batch).raw
+        shape = tuple(batch.num.shape[:2])
+        close(torch.from_numpy(found), right, f"the exported network differs at {shape} sequences and steps")
+
+
+class _Flat(nn.Module):
+    def __init__(self, network: nn.Module) -> None:
+        super().__init__()
+        self.network = network
+
+    def forward(self, num: Tensor, cat: Tensor, mask: Tensor | None = None) -> Tensor:
+        raw: Tensor = self.network(Batch(num=num, cat=cat, mask=mask)).raw
+        return raw

@@ -23,7 +23,7 @@ from colonnade.nn.blocks.attention import SelfAttention
 from colonnade.nn.blocks.dropout import Dropout
 from colonnade.nn.embed.categorical import CategoricalEmbedding
 from colonnade.nn.sequence import SequenceNetwork
-from colonnade.testing.networks import close, near_under_autocast, seeded, trained_a_little
+from colonnade.testing.networks import check_exported, close, near_under_autocast, seeded, trained_a_little
 
 Build = Callable[[BatchSpec], SequenceNetwork]
 
@@ -163,6 +163,17 @@ def check_autocast(build: Build) -> None:
     """Training under bfloat16 autocast runs, and comes near to float32."""
     spec = toy_spec()
     near_under_autocast(_trained_a_little(build, spec), toy_batch(spec))
+
+
+def check_export(build: Build) -> None:
+    """The network exports to ONNX, with free numbers of sequences and steps.
+
+    It takes seconds, and is not among :data:`CHECKS`.
+    """
+    spec = toy_spec()
+    network = _trained_a_little(build, spec)
+    lengths = ((4,), (1,), (1, 2), (12, 3, 7, 9, 17, 5, 6))
+    check_exported(network, toy_batch(spec, (5, 3, 4)), [toy_batch(spec, some, seed=1) for some in lengths])
 
 
 CHECKS = (

@@ -18,6 +18,7 @@ from colonnade.core.errors import TrainingError
 from colonnade.core.schema import TargetKind
 from colonnade.core.spec import BatchSpec
 from colonnade.tasks.base import LOSS, Task
+from colonnade.tasks.forecast import ForecastTask
 
 N_ROWS = 60
 MEMBERS = 3
@@ -55,8 +56,18 @@ def ready(task: Task) -> Task:
     """The task, set up on an example: as many classes as it learns, two targets, or two steps of a forecast."""
     n_classes = 2 if task.name == "binary" else N_CLASSES
     spec = example_spec(TargetKind(task.target_kind), n_classes=n_classes)
-    if task.name == "forecast":
-        spec = replace(spec, target_names=("x+1", "x+2"), n_steps=5, horizon=2, channels=(0,))
+    if isinstance(task, ForecastTask):
+        # Units and errors are those of a value: the same at all steps ahead.
+        spec = replace(
+            spec,
+            target_names=("x+1", "x+2"),
+            target_mean=(1000.0, 1000.0),
+            target_scale=(10.0, 10.0),
+            n_steps=5,
+            horizon=2,
+            channels=(0,),
+            naive_error=(4.0, 4.0),
+        )
     task.setup(spec)
     return task
 
@@ -83,6 +94,9 @@ def example_target(task: Task, n_rows: int = N_ROWS) -> Tensor:
 def perfect_raw(task: Task, target: Tensor) -> Tensor:
     """Raw outputs ``(N, 1, *out)`` that are certain of the truth."""
     shape = task.out_shape(task.spec)
+    if "log_scale" in task.roles:
+        sure = {"level": target, "log_scale": torch.full_like(target, -CERTAIN), "free": torch.zeros_like(target)}
+        return torch.stack([sure[role] for role in task.roles], dim=-1)[:, None]
     if task.target_kind is TargetKind.REAL:
         return target.reshape(*target.shape, *([1] * (len(shape) - 1))).expand(-1, *shape)[:, None]
     if task.target_kind is TargetKind.CLASS:
@@ -98,7 +112,8 @@ def check_shapes(task: Task) -> None:
         loss = task.row_loss(raw, target)
         assert loss.shape == (N_ROWS,)
         assert loss.isfinite().all()
-        assert (loss >= 0).all()
+        # A density may be above 1.
+        assert (loss >= 0).all() or "log_scale" in task.roles
         for values in task.decode(raw).values():
             assert values.shape[0] == N_ROWS
     prediction = task.decode(example_raw(task))

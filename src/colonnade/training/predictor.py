@@ -31,23 +31,39 @@ class Predictor(nn.Module):
         self.eval()
 
     def forward(self, num: Tensor, cat: Tensor, time: Tensor, mask: Tensor | None = None) -> dict[str, Tensor]:
-        """Decoded predictions of raw rows; of sequences where there is a mask.
+        """Decoded predictions of raw rows, or of sequences.
 
         Args:
             num: ``(B, [T,] F)`` float64, NaN where missing.
             cat: ``(B, [T,] K)`` int64 codes.
             time: ``(B, [T,] D)`` int64 microseconds since 1970.
-            mask: valid steps of sequences ``(B, T)``; None for tables.
+            mask: valid steps of sequences ``(B, T)``; None: all, and for tables.
         """
-        if mask is None:
-            encoded_num, encoded_cat = self.pipeline(num, cat, time)
-        else:
-            # A step is encoded by itself, as a row is.
-            steps = (block.flatten(0, 1) for block in (num, cat, time))
-            encoded_num, encoded_cat = (block.unflatten(0, mask.shape) for block in self.pipeline(*steps))
+        encoded_num, encoded_cat = encode(self.pipeline, num, cat, time)
         return self.decode(self.network(Batch(num=encoded_num, cat=encoded_cat, mask=mask)).raw, cat)
 
     def decode(self, raw: Tensor, cat: Tensor) -> dict[str, Tensor]:
         """Predictions of raw outputs ``(B, members, *out)`` of rows with the codes ``cat``."""
         prediction: dict[str, Tensor] = self.decoder(raw)
         return prediction if self.calibrator is None else self.calibrator(prediction, cat)
+
+
+def encode(pipeline: nn.Module, num: Tensor, cat: Tensor, time: Tensor) -> tuple[Tensor, Tensor]:
+    """Raw rows as a network is given them; each step of sequences by itself, as a row is.
+
+    Args:
+        pipeline: of rows.
+        num, cat, time: see :class:`Predictor`.
+    """
+    if num.dim() == 2:
+        rows: tuple[Tensor, Tensor] = pipeline(num, cat, time)
+        return rows
+    n, t = num.shape[:2]
+    encoded_num, encoded_cat = pipeline(*(_shaped(block, (n * t,)) for block in (num, cat, time)))
+    return _shaped(encoded_num, (n, t)), _shaped(encoded_cat, (n, t))
+
+
+def _shaped(block: Tensor, rows: tuple[int, ...]) -> Tensor:
+    """The columns of a block in other dimensions before them."""
+    # A graph cannot take the shape of a block without columns apart.
+    return block.reshape(*rows, block.shape[-1]) if block.shape[-1] else block.new_zeros((*rows, 0))

@@ -47,7 +47,7 @@ def test_a_loader_cuts_each_step_to_its_longest_series():
     store = SequenceStore(
         num=torch.arange(float(n))[:, None],
         cat=torch.zeros(n, 0, dtype=torch.int32),
-        offsets=torch.cat([torch.zeros(1, dtype=torch.int64), LENGTHS.cumsum(0)]),
+        spans=torch.stack([LENGTHS.cumsum(0) - LENGTHS, LENGTHS.cumsum(0)], 1),
         row_id=torch.arange(1003),
         lengths=LENGTHS,
     )

@@ -280,6 +280,33 @@ def test_one_series_has_no_id():
     assert torch.equal(next(iter(datamodule.loader_for("test"))).row_id, torch.arange(48, 59))
 
 
+def test_the_naive_error_is_that_of_train_steps_of_each_series_and_of_all():
+    frame = series()
+    datamodule = ready(frame, "data.season=5")
+    spec = datamodule.spec
+    assert spec.season == 5
+    assert spec.counts is False
+    ranges = ((0, 42), (60, 88), (100, 107))
+    for c, name in enumerate(("a", "b")):
+        values = frame[name].to_numpy()
+        errors = [np.abs(values[start + 5 : stop] - values[start : stop - 5]) for start, stop in ranges]
+        np.testing.assert_allclose(datamodule.naive_errors[:, c], [error.mean() for error in errors])
+        assert spec.naive_error[c] == spec.naive_error[c + 2] == pytest.approx(np.concatenate(errors).mean())
+    assert datamodule.names == ("0", "1", "2")
+
+
+def test_a_season_longer_than_all_series_is_told():
+    with pytest.raises(DataError, match=r"no series has more train steps than a season \(data.season=50\)"):
+        ready(series(), "data.season=50")
+
+
+def test_counts_are_seen():
+    frame = series().with_columns(a=pl.int_range(pl.len()) % 7, b=(pl.int_range(pl.len()) % 4).cast(pl.Float64))
+    assert ready(frame).spec.counts
+    assert not ready(frame.with_columns(b=pl.col("b") + 0.5)).spec.counts
+    assert not ready(frame.with_columns(a=pl.col("a") - 1)).spec.counts
+
+
 def test_a_chunk_of_long_windows_has_fewer_steps(monkeypatch):
     datamodule = ready(series(), "loader.batch_size=8", "loader.chunk=64")
     # Context 6 of two numbers and a category, horizon 2 of two values, and the origin.

@@ -15,7 +15,7 @@ def store(lengths=LENGTHS):
     return SequenceStore(
         num=torch.arange(2.0 * n).reshape(n, 2),
         cat=torch.arange(n, dtype=torch.int32).reshape(n, 1),
-        offsets=torch.cat([torch.zeros(1, dtype=torch.int64), lengths.cumsum(0)]),
+        spans=torch.stack([lengths.cumsum(0) - lengths, lengths.cumsum(0)], 1),
         row_id=torch.arange(len(lengths)) + 100,
         target=torch.arange(len(lengths)),
         lengths=None if len(lengths.unique()) == 1 else lengths,
@@ -37,7 +37,7 @@ def test_a_batch_holds_each_series_step_by_step(index):
     assert batch.target.tolist() == index
     assert batch.row_id.tolist() == [i + 100 for i in index]
     for row, i in enumerate(index):
-        start, stop = whole.offsets[i : i + 2].tolist()
+        start, stop = whole.spans[i].tolist()
         assert batch.num[row][batch.mask[row]].equal(whole.num[start:stop])
         assert batch.cat[row, batch.mask[row], 0].tolist() == list(range(start, stop))
     assert batch.cat.dtype == torch.int64
@@ -57,4 +57,4 @@ def test_moved_it_is_the_same():
     moved = store().to("cpu")
     assert moved.gather(torch.tensor([2])).num.equal(store().gather(torch.tensor([2])).num)
     assert moved.lengths is not None
-    assert moved.nbytes == store().nbytes == 10 * 2 * 4 + 10 * 4 + 5 * 8 + 4 * 8 + 4 * 8
+    assert moved.nbytes == store().nbytes == 10 * 2 * 4 + 10 * 4 + 2 * 4 * 8 + 4 * 8 + 4 * 8

@@ -76,6 +76,12 @@ def test_moved_it_is_the_same():
     assert windows.nbytes == 28 * (3 * 4 + 4 + 2 * 4) + 3 * 8 + 4 * 8
 
 
+def test_the_steps_of_a_part_of_series_with_windows():
+    assert store().ranges == ((0, 12), (12, 19))
+    # Two windows forecast the steps 7 to 9, and look at those from 3 on.
+    assert store(count=(2, 0, 1), first=(7, 0, 23)).ranges == ((3, 10), (19, 25))
+
+
 def test_a_window_that_begins_before_its_series_repeats_the_first_step():
     windows = WindowStore(**{**store(count=(3, 2, 0), first=(1, 13, 20)).__dict__, "begin": torch.tensor([0, 12, 19])})
     batch = windows.rows(0, 5)

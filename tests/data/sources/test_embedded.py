@@ -1,7 +1,8 @@
-"""The sets that scikit-learn carries."""
+"""The sets that scikit-learn and statsmodels carry."""
 
 from __future__ import annotations
 
+import numpy as np
 import pytest
 
 from colonnade.data.sources.embedded import Embedded
@@ -29,3 +30,18 @@ def test_sets(name, shape, first):
 def test_unknown():
     with pytest.raises(ValueError, match="name='iri': one of breast_cancer, diabetes, digits, iris, wine"):
         Embedded(name="iri")
+
+
+def test_weeks_without_a_measurement_lie_on_a_line():
+    from statsmodels.datasets import co2
+
+    source = Embedded(name="co2")
+    frame, raw = source.read(), co2.load_pandas().data["co2"]
+    assert frame.shape == (2284, 2)
+    assert frame["week"][0] == "1958-03-29"
+    assert source.origin[0]["file"] == "statsmodels co2"
+    assert raw.isna().sum() == 59
+    known = raw.notna().to_numpy()
+    np.testing.assert_array_equal(frame["co2"].to_numpy()[known], raw[known])
+    at = np.arange(len(raw))
+    np.testing.assert_allclose(frame["co2"].to_numpy(), np.interp(at, at[known], raw[known]))

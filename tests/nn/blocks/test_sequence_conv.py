@@ -12,10 +12,10 @@ X = torch.randn(2, 3, 5, generator=torch.Generator().manual_seed(0))
 pytestmark = pytest.mark.filterwarnings("ignore:Using padding='same'")
 
 
-@pytest.mark.parametrize("kernel", [1, 2, 3, 8])
-def test_it_is_torchs_convolution_with_the_same_length(kernel):
-    conv = SameConv(3, 4, kernel, bias=True)
-    same = nn.Conv1d(3, 4, kernel, padding="same")
+@pytest.mark.parametrize(("kernel", "more"), [(1, {}), (2, {}), (3, {}), (8, {}), (4, {"dilation": 3, "groups": 3})])
+def test_it_is_torchs_convolution_with_the_same_length(kernel, more):
+    conv = SameConv(3, 6, kernel, bias=True, **more)
+    same = nn.Conv1d(3, 6, kernel, padding="same", **more)
     same.load_state_dict(conv.state_dict())
     torch.testing.assert_close(conv(X, None), same(X))
     torch.testing.assert_close(conv(X, MASK)[:1, :, :3], same(X[:1, :, :3]))

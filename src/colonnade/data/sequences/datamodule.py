@@ -52,7 +52,7 @@ class SequenceDataModule(TableDataModule):
             stores[part] = SequenceStore(
                 num=num,
                 cat=cat.int(),
-                offsets=torch.cat([lengths.new_zeros(1), lengths.cumsum(0)]),
+                spans=torch.stack([lengths.cumsum(0) - lengths, lengths.cumsum(0)], dim=1),
                 row_id=torch.from_numpy(self._ids(index)),
                 target=targets[part],
                 weight=None if weight is None else weight[torch.from_numpy(index)],
@@ -72,7 +72,7 @@ class SequenceDataModule(TableDataModule):
         assert isinstance(train, SequenceStore)
         assert train.target is not None
         return self._described(
-            target=train.target, num=train.num, n_train=len(train), n_steps=int(train.offsets.diff().max())
+            target=train.target, num=train.num, n_train=len(train), n_steps=int(train.spans.diff(dim=1).max())
         )
 
     def _order(self, store: Rows) -> RowOrder:

@@ -8,18 +8,13 @@ from dataclasses import replace as dc_replace
 from typing import TYPE_CHECKING, Any, Literal
 
 import polars as pl
-import torch
-from torch import Tensor
 
 from colonnade.core.errors import SchemaError, closest
 from colonnade.core.schema import Schema
 from colonnade.data.cast import Infinite
-from colonnade.data.columns import RawColumns
 from colonnade.data.dataset import Source, TableDataset
-from colonnade.data.lookup import Lookup
 from colonnade.data.sequences.clock import Step, instants, spacing, with_missing_steps
-from colonnade.data.sequences.fold import fold, in_order, starts_of, steps_of
-from colonnade.data.sequences.store import padded
+from colonnade.data.sequences.fold import fold, in_order, lists_of, starts_of, steps_of
 from colonnade.data.sequences.wide import from_wide
 from colonnade.data.sequences.windowed import tails, windowed
 from colonnade.data.sources.ts import SERIES
@@ -27,6 +22,9 @@ from colonnade.data.sources.written import Written
 from colonnade.data.table import Table
 
 if TYPE_CHECKING:
+    # Files are read without torch where an exported model is applied.
+    from colonnade.data.columns import RawColumns
+    from colonnade.data.lookup import Lookup
     from colonnade.data.sequences.datamodule import SequenceDataModule
 
 log = logging.getLogger(__name__)
@@ -65,6 +63,8 @@ class SequenceDataset(TableDataset):
         horizon: steps of ``target`` that are forecast, from every step of a series; None: the target is one value of a
             whole series.
         context: steps that a forecast looks back at.
+        season: steps of a season of what is forecast, such as 24 hours of a day; 1: none is known. Errors are compared
+            with those of a seasonal naive forecast (``mase``), and baselines take it as their period.
         channels: names of the channels of a wide table, whose columns hold all channels of the first step, then of the
             second, ...; None: the table is long.
         delimiter, decimal, encoding, header, missing, replace, select, filter, columns, levels, exclude, weight, group:
@@ -93,6 +93,7 @@ class SequenceDataset(TableDataset):
         short: Literal["skip", "repeat"] = "skip",
         horizon: int | None = None,
         context: int | None = None,
+        season: int = 1,
         channels: Sequence[str] | None = None,
         delimiter: str | None = None,
         decimal: str = ".",
@@ -154,7 +155,7 @@ class SequenceDataset(TableDataset):
             raise ValueError(f"channels={list(channels)}: one name or more, each once")
         if (horizon is None) != (context is None):
             raise ValueError(f"horizon={horizon} and context={context}: a forecast needs both")
-        for key, value in (("horizon", horizon), ("context", context)):
+        for key, value in (("horizon", horizon), ("context", context), ("season", season)):
             if value is not None and value < 1:
                 raise ValueError(f"{key}={value} must be at least 1")
         if horizon is not None and weight is not None:
@@ -174,6 +175,7 @@ class SequenceDataset(TableDataset):
         self._irregular: list[str] = []
         self.horizon = horizon
         self.context = context
+        self.season = season
         self.order_by = time
         self.channels = None if channels is None else tuple(channels)
         if time is not None:
@@ -197,29 +199,36 @@ class SequenceDataset(TableDataset):
     def read_new(self, data: Any, schema: Schema, *, need_target: bool) -> Table:
         """See the base class; a row for each series, or, if forecasts are to be measured, for each of their windows."""
         table = fold(super().read_new(data, schema, need_target=need_target), id=self.id)
-        if self.horizon is None or self.context is None or not need_target:
-            return table
-        return windowed(
-            table, self.target, context=self.context, horizon=self.horizon, repeat=self.repeats, filled=self.filled
-        )
+        return table if self.horizon is None or not need_target else self._windowed(table, self.target, self.horizon)
+
+    def ends(self, table: Table) -> Table:
+        """Series that are forecast, each cut to the window behind which it is."""
+        assert self.context is not None
+        features = lists_of(table.frame)
+        frame = tails(table.frame, features, self.context, repeat=self.repeats, filled=self.filled)
+        return dc_replace(table, frame=frame)
+
+    def windows(self, table: Table, at_most: int) -> Table:
+        """A row for each of so many windows that are looked back at, spread over all series."""
+        return self._windowed(table, (), 0, at_most)
+
+    def _windowed(self, table: Table, targets: Sequence[str], horizon: int, at_most: int | None = None) -> Table:
+        assert self.context is not None
+        context, repeat, filled = self.context, self.repeats, self.filled
+        return windowed(table, targets, context=context, horizon=horizon, repeat=repeat, filled=filled, at_most=at_most)
 
     def steps(self, frame: pl.DataFrame) -> pl.DataFrame:
         """The steps of series, one after the other."""
-        return steps_of(frame, _lists(frame))[0]
+        return steps_of(frame, lists_of(frame))[0]
 
     def raw(self, lookup: Lookup, frame: pl.DataFrame) -> RawColumns:
         """Series as a predictor takes them, padded to the longest; of those that are forecast, the last steps."""
+        from colonnade.data.sequences.raw import raw_series
+
+        features = lists_of(frame)
         if self.context is not None:
-            frame = tails(frame, _lists(frame), self.context, repeat=self.repeats, filled=self.filled)
-        steps, offsets = steps_of(frame, _lists(frame))
-        rows, offset = lookup(steps), torch.from_numpy(offsets)
-        index, mask = padded(offset[:-1], offset.diff())
-
-        def series(values: Tensor) -> Tensor:
-            # Padding repeats a step, so that it is a value like any other; what it becomes is masked.
-            return values.index_select(0, index.flatten()).unflatten(0, index.shape)
-
-        return RawColumns(num=series(rows.num), cat=series(rows.cat), time=series(rows.time), mask=mask)
+            frame = tails(frame, features, self.context, repeat=self.repeats, filled=self.filled)
+        return raw_series(lookup, frame, features)
 
     def _looked_back_at(self, table: Table) -> Table:
         """What is forecast is a channel like the others."""
@@ -284,8 +293,3 @@ class SequenceDataset(TableDataset):
     def _as_read(self, long: pl.DataFrame, ordered: pl.DataFrame) -> bool:
         """Whether rows are still those of the file, so that lines can be named."""
         return self.channels is None and long[self.id].equals(ordered[self.id]) and self.order_by is None
-
-
-def _lists(frame: pl.DataFrame) -> list[str]:
-    """Columns that hold the steps."""
-    return [name for name, dtype in frame.schema.items() if dtype == pl.List]

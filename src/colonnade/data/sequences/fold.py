@@ -99,6 +99,11 @@ def fold(table: Table, *, id: str) -> Table:
     return replace(table, frame=frame, parts=parts, row_ids=None)
 
 
+def lists_of(frame: pl.DataFrame) -> list[str]:
+    """Columns that hold the steps of series."""
+    return [name for name, dtype in frame.schema.items() if dtype == pl.List]
+
+
 def steps_of(frame: pl.DataFrame, features: Sequence[str]) -> tuple[pl.DataFrame, np.ndarray]:
     """The steps of some series, and where each series begins.
 

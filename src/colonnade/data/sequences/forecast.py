@@ -61,6 +61,11 @@ class ForecastDataModule(SequenceDataModule):
     """
 
     borders: Borders
+    names: tuple[str, ...]
+    """Of the series."""
+    naive_errors: np.ndarray
+    """Mean absolute difference of the train steps of each series to those a season before, ``(S, C)``; NaN where there
+    are none."""
     _there: np.ndarray
     """For each step, whether it may be forecast."""
 
@@ -71,7 +76,8 @@ class ForecastDataModule(SequenceDataModule):
             raise ConfigError("series are divided by time within each of them to be forecast: split=horizon")
         steps, offsets = steps_of(table.frame, table.schema.features)
         self.borders = self._splitter.borders(np.diff(offsets))
-        train = positions(np.stack([offsets[:-1], offsets[:-1] + self.borders.ends[:, 0]], axis=1))
+        ranges = np.stack([offsets[:-1], offsets[:-1] + self.borders.ends[:, 0]], axis=1)
+        train = positions(ranges)
         _check_numbers(steps, asked.target, may_miss=asked.filled)
         self._there, early = known(steps, offsets, asked.target)
         train = train[~early[train]]
@@ -92,6 +98,11 @@ class ForecastDataModule(SequenceDataModule):
             scale=tuple(scale.tolist()) * asked.horizon,
         )
         self._train = torch.from_numpy(train)
+        self.names = tuple(map(str, table.frame[table.schema.row_id or self._dataset_of_series.id]))
+        self.naive_errors, self._naive_error = _naive_errors(
+            values, self._there, ranges, self._dataset_of_series.season
+        )
+        self._counts = bool(((values >= 0) & (values % 1 == 0)).all())
         self._coded = torch.from_numpy(((values - mean) / scale).astype(np.float32))
         for note in table.notes:
             log.info("%s", note)
@@ -169,7 +180,14 @@ class ForecastDataModule(SequenceDataModule):
         described = self._described(
             target=train.target, num=train.num[rows], n_train=len(train), n_steps=self._asked.context
         )
-        return replace(described, horizon=train.horizon, channels=self._channels())
+        return replace(
+            described,
+            horizon=train.horizon,
+            channels=self._channels(),
+            season=self._dataset_of_series.season,
+            naive_error=self._naive_error * train.horizon,
+            counts=self._counts,
+        )
 
     def _channels(self) -> tuple[int, ...]:
         """Positions of the targets among the encoded numbers."""
@@ -202,10 +220,15 @@ class ForecastDataModule(SequenceDataModule):
             )
 
     @property
-    def _asked(self) -> Asked:
-        """What the data set asks to be forecast."""
+    def _dataset_of_series(self) -> SequenceDataset:
         dataset = self._dataset
         assert isinstance(dataset, SequenceDataset)
+        return dataset
+
+    @property
+    def _asked(self) -> Asked:
+        """What the data set asks to be forecast."""
+        dataset = self._dataset_of_series
         assert dataset.horizon is not None
         assert dataset.context is not None
         return Asked(tuple(dataset.target), dataset.context, dataset.horizon, dataset.filled, dataset.repeats)
@@ -221,3 +244,30 @@ def _check_numbers(steps: pl.DataFrame, targets: Sequence[str], *, may_miss: boo
                 f"'{name}' (data.target) is missing in {n:,} of {len(steps):,} steps: with data.fill=forward the last "
                 "value stands for it in what is looked back at, and it is not forecast"
             )
+
+
+def _naive_errors(
+    values: np.ndarray, there: np.ndarray, ranges: np.ndarray, season: int
+) -> tuple[np.ndarray, tuple[float, ...]]:
+    """Mean absolute difference of train steps to those a season before: of each series ``(S, C)``, and of all.
+
+    Args:
+        values: ``(N, C)``, the steps of all series.
+        there: ``(N,)`` bool, steps whose values are none that were filled in.
+        ranges: train steps of each series, ``(S, 2)``.
+        season: steps.
+
+    Raises:
+        DataError: no series has more train steps than a season.
+    """
+    ranges = np.stack([np.minimum(ranges[:, 0] + season, ranges[:, 1]), ranges[:, 1]], axis=1)
+    series, later = np.repeat(np.arange(len(ranges)), np.diff(ranges)[:, 0]), positions(ranges)
+    both = there[later] & there[later - season]
+    series, later = series[both], later[both]
+    if not len(later):
+        raise DataError(f"no series has more train steps than a season (data.season={season})")
+    error = np.abs(values[later] - values[later - season])
+    count = np.bincount(series, minlength=len(ranges))
+    sums = np.stack([np.bincount(series, of_value, minlength=len(ranges)) for of_value in error.T], axis=1)
+    each = np.divide(sums, count[:, None], out=np.full_like(sums, np.nan), where=count[:, None] > 0)
+    return each, tuple(error.mean(0).tolist())

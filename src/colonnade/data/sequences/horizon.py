@@ -45,6 +45,12 @@ class Borders:
         first = np.maximum(begin, context)
         return first, np.maximum(0, self.ends[:, i] - horizon - first + 1)
 
+    @classmethod
+    def load(cls, path: Path) -> Borders:
+        """Read ``split.json``."""
+        told = json.loads(path.read_text(encoding="utf-8"))
+        return cls(ends=np.asarray(told["ends"], dtype=np.int64), how=told["how"])
+
     def save(self, path: Path) -> None:
         """Write ``split.json``."""
         path.write_text(json.dumps({"how": self.how, "ends": self.ends.tolist()}, ensure_ascii=False), encoding="utf-8")

@@ -36,7 +36,7 @@ class SequenceStore:
     Args:
         num: ``(N, F)`` float32, the steps of all series.
         cat: ``(N, K)`` int32 codes; batches hold them as int64.
-        offsets: ``(S + 1,)`` int64: series ``i`` has the steps ``offsets[i]:offsets[i + 1]``.
+        spans: ``(S, 2)`` int64, first step of each series and the one behind its last; series may share steps.
         row_id: ``(S,)`` int64, position of each series in the source.
         target: of each series, as :class:`~colonnade.core.batch.Batch` holds it; None when there is none.
         weight: ``(S,)`` float32 sample weight; None means one.
@@ -45,7 +45,7 @@ class SequenceStore:
 
     num: Tensor
     cat: Tensor
-    offsets: Tensor
+    spans: Tensor
     row_id: Tensor
     target: Tensor | None = None
     weight: Tensor | None = None
@@ -69,8 +69,8 @@ class SequenceStore:
 
         The mask is None where all series of the store are equally long.
         """
-        starts = self.offsets.index_select(0, index)
-        steps, mask = padded(starts, self.offsets.index_select(0, index + 1) - starts)
+        starts, ends = self.spans.index_select(0, index).unbind(1)
+        steps, mask = padded(starts, ends - starts)
         return Batch(
             num=self.num.index_select(0, steps.flatten()).unflatten(0, steps.shape),
             cat=self.cat.index_select(0, steps.flatten()).unflatten(0, steps.shape).long(),

@@ -52,17 +52,27 @@ def tails(frame: pl.DataFrame, features: Sequence[str], context: int, *, repeat:
     return frame.with_columns(_lists(steps, name, past) for name in features)
 
 
-def windowed(table: Table, targets: Sequence[str], *, context: int, horizon: int, repeat: bool, filled: bool) -> Table:
+def windowed(
+    table: Table,
+    targets: Sequence[str],
+    *,
+    context: int,
+    horizon: int,
+    repeat: bool,
+    filled: bool,
+    at_most: int | None = None,
+) -> Table:
     """A row for each window of each series: its context as lists, what is forecast as numbers.
 
     Args:
         table: a row for each series.
         targets: what is forecast.
         context: steps of a list.
-        horizon: steps that are forecast.
+        horizon: steps that are forecast; 0: windows are only looked back at.
         repeat: a window may begin before its series, whose first step is repeated then.
         filled: contexts are filled, see :func:`~colonnade.data.sequences.fill.carried`, and windows that would forecast
             a missing value are left out.
+        at_most: so many windows, evenly spread over all; None: all.
 
     Raises:
         DataError: no series has a whole window.
@@ -72,7 +82,7 @@ def windowed(table: Table, targets: Sequence[str], *, context: int, horizon: int
     first = offsets[:-1] + (1 if repeat else context)
     counts = np.maximum(0, offsets[1:] - horizon - first + 1)
     of = np.arange(len(counts))
-    if filled:
+    if filled and targets:
         first, counts, of = runs(complete(known(steps, offsets, targets)[0], horizon), first, counts)
     if not counts.any():
         raise DataError(
@@ -81,6 +91,9 @@ def windowed(table: Table, targets: Sequence[str], *, context: int, horizon: int
         )
     of = np.repeat(of, counts)
     origin = np.repeat(first - (np.cumsum(counts) - counts), counts) + np.arange(len(of))
+    if at_most is not None and at_most < len(of):
+        chosen = np.linspace(0, len(of) - 1, at_most).astype(np.int64)
+        of, origin = of[chosen], origin[chosen]
     past = np.maximum(origin[:, None] - context + np.arange(context), offsets[of][:, None])
     seen = carried(steps, offsets) if filled else steps
     columns = {name: _lists(seen, name, past) for name in features}
@@ -91,6 +104,25 @@ def windowed(table: Table, targets: Sequence[str], *, context: int, horizon: int
     return replace(
         table, frame=pl.DataFrame([*columns.values(), *(others[name].gather(of) for name in others.columns)])
     )
+
+
+def windows_at(table: Table, origin: np.ndarray, context: int, *, filled: bool) -> Table:
+    """A row for each window that forecasts from a step on, counted over all series in their order.
+
+    Args:
+        table: a row for each series.
+        origin: ``(N,)`` int64; what stands before the first step of its series is that step.
+        context: steps of a window.
+        filled: see :func:`windowed`.
+    """
+    steps, offsets = steps_of(table.frame, table.schema.features)
+    # A step behind the end of its series is looked back at from there.
+    of = np.searchsorted(offsets, origin - 1, side="right") - 1
+    past = np.maximum(origin[:, None] - context + np.arange(context), offsets[of][:, None])
+    seen = carried(steps, offsets) if filled else steps
+    columns = [_lists(seen, name, past) for name in table.schema.features]
+    others = table.frame.select(pl.exclude(table.schema.features))
+    return replace(table, frame=pl.DataFrame([*columns, *(others[name].gather(of) for name in others.columns)]))
 
 
 def _lists(steps: pl.DataFrame, name: str, past: np.ndarray) -> pl.Series:

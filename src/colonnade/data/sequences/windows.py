@@ -62,6 +62,15 @@ class WindowStore:
         return sum(t.nbytes for t in self._tensors().values())
 
     @property
+    def ranges(self) -> tuple[tuple[int, int], ...]:
+        """Of each series with windows the first step they look at, and the one behind the last that is forecast."""
+        seen = self.first - self.context
+        begins = seen if self.begin is None else torch.maximum(seen, self.begin)
+        ends = self.first + self.before.diff() + self.horizon - 1
+        found = zip(begins.tolist(), ends.tolist(), self.before.diff().tolist())
+        return tuple((begin, end) for begin, end, count in found if count)
+
+    @property
     def bytes_of_window(self) -> int:
         """Bytes of a window in a batch."""
         steps = self.context * (self.num.shape[1] * 4 + self.cat.shape[1] * 8)

@@ -7,12 +7,14 @@ from jaxtyping import Bool, Float
 from torch import Tensor, nn
 
 from colonnade.nn.backbones.forecast import ForecastBackbone, Window
+from colonnade.nn.blocks.steady import Steady
 from colonnade.nn.checks import positive
 from colonnade.nn.layout import Layout
 
 
 class DLinear(ForecastBackbone):
-    """``linear(trend) + linear(past - trend)``, the same maps for all channels.
+    """``linear(trend) + linear(past - trend)``, the same maps for all channels. What is no level of a forecast
+    distribution does not depend on the past, see :class:`~colonnade.nn.blocks.steady.Steady`.
 
     Zeng et al., *Are Transformers Effective for Time Series Forecasting?*, AAAI 2023.
 
@@ -33,8 +35,9 @@ class DLinear(ForecastBackbone):
         self.window = window
         self.d_out = window.d_out
         self.kernel = kernel
-        self.trend = nn.Linear(window.context, window.horizon)
-        self.rest = nn.Linear(window.context, window.horizon)
+        self.trend = nn.Linear(window.context, window.levels)
+        self.rest = nn.Linear(window.context, window.levels)
+        self.steady = Steady(window.horizon - window.levels)
 
     def forward(
         self, x: Float[Tensor, "b t d"], mask: Bool[Tensor, "b t"] | None = None
@@ -43,4 +46,4 @@ class DLinear(ForecastBackbone):
         past = self.window.past(x)
         half = self.kernel // 2
         trend = F.avg_pool1d(F.pad(past, (half, half), mode="replicate"), self.kernel, stride=1)
-        return self.window.flat(self.trend(trend) + self.rest(past - trend)), None
+        return self.window.flat(self.steady(self.trend(trend) + self.rest(past - trend))), None

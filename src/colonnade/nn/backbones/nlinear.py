@@ -6,11 +6,13 @@ from jaxtyping import Bool, Float
 from torch import Tensor, nn
 
 from colonnade.nn.backbones.forecast import ForecastBackbone, Window
+from colonnade.nn.blocks.steady import Steady
 from colonnade.nn.layout import Layout
 
 
 class NLinear(ForecastBackbone):
-    """``last + linear(past - last)``, one map for all channels.
+    """``last + linear(past - last)``, one map for all channels. What is no level of a forecast distribution does not
+    depend on the past, see :class:`~colonnade.nn.blocks.steady.Steady`.
 
     Zeng et al., *Are Transformers Effective for Time Series Forecasting?*, AAAI 2023.
 
@@ -23,7 +25,8 @@ class NLinear(ForecastBackbone):
         super().__init__()
         self.window = window
         self.d_out = window.d_out
-        self.linear = nn.Linear(window.context, window.horizon)
+        self.linear = nn.Linear(window.context, window.levels)
+        self.steady = Steady(window.horizon - window.levels)
 
     def forward(
         self, x: Float[Tensor, "b t d"], mask: Bool[Tensor, "b t"] | None = None
@@ -31,4 +34,5 @@ class NLinear(ForecastBackbone):
         """``(B, context, d_flat)`` to ``(B, 1, horizon * C)``."""
         past = self.window.past(x)
         last = past[..., -1:]
-        return self.window.flat(self.linear(past - last) + last), None
+        ahead = self.steady(self.linear(past - last))
+        return self.window.flat(self.window.placed(ahead, last)), None

@@ -85,7 +85,7 @@ class PatchTST(ForecastBackbone):
         for layer in self.layers:
             h, scores = layer(h, scores)
         ahead = self.forecast(h.flatten(1)).unflatten(0, past.shape[:2])
-        return self.window.flat(ahead * scale + mean), None
+        return self.window.flat(self.window.placed(ahead, mean, scale)), None
 
 
 class Layer(nn.Module):

@@ -8,12 +8,11 @@ from torch import Tensor, nn
 
 from colonnade.nn.backbones.sequence import SequenceBackbone
 from colonnade.nn.blocks.dropout import Dropout
-from colonnade.nn.blocks.pooling import AttentionPool, last_step, mean_of_steps, reversed_steps
+from colonnade.nn.blocks.pooling import POOLINGS, AttentionPool, last_step, mean_of_steps, turned
 from colonnade.nn.checks import fraction, one_of, positive
 from colonnade.nn.layout import Layout
 
 CELLS = {"gru": nn.GRU, "lstm": nn.LSTM}
-POOLINGS = ("attention", "mean", "last")
 
 
 class Recurrent(SequenceBackbone):
@@ -74,7 +73,7 @@ class Recurrent(SequenceBackbone):
                 x = self.dropout(x)
             states: Tensor = ahead(x)[0]
             if self.bidirectional:
-                backward: Tensor = _turned(self.back[i](_turned(x, mask))[0], mask)
+                backward: Tensor = turned(self.back[i](turned(x, mask))[0], mask)
                 states = torch.cat([states, backward], dim=-1)
             x = states
         return self.dropout(self._pooled(x, mask)).unsqueeze(1), None
@@ -90,10 +89,3 @@ class Recurrent(SequenceBackbone):
             return last
         half = self.d_out // 2
         return torch.cat([last[:, :half], x[:, 0, half:]], dim=-1)
-
-
-def _turned(x: Tensor, mask: Tensor | None) -> Tensor:
-    """The valid steps of each sequence from the last to the first."""
-    if mask is None:
-        return x.flip(1)
-    return x.gather(1, reversed_steps(mask).unsqueeze(-1).expand_as(x))

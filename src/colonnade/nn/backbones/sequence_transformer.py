@@ -12,13 +12,13 @@ from torch import Tensor, nn
 from colonnade.nn.backbones.sequence import SequenceBackbone
 from colonnade.nn.blocks.attention import SelfAttention
 from colonnade.nn.blocks.dropout import Dropout
-from colonnade.nn.blocks.pooling import mean_of_steps
+from colonnade.nn.blocks.pooling import StepPool
 from colonnade.nn.checks import fraction, positive
 from colonnade.nn.layout import Layout
 
 
 class SequenceTransformer(SequenceBackbone):
-    """A projection of each step, the position added as sines and cosines, layers of attention, and the mean over steps.
+    """A projection of each step, the position added as sines and cosines, layers of attention, and a pooling.
 
     Vaswani et al., *Attention Is All You Need*, NeurIPS 2017; as a classifier of series, Zerveas et al., *A
     Transformer-based Framework for Multivariate Time Series Representation Learning*, KDD 2021, whose positions are
@@ -31,6 +31,7 @@ class SequenceTransformer(SequenceBackbone):
         n_heads: attention heads; must divide ``d_block``.
         d_hidden: hidden width of the feed-forward parts.
         dropout: dropout after the projection, of the attention weights, and of what each part adds.
+        pooling: see :class:`~colonnade.nn.blocks.pooling.StepPool`.
 
     Raises:
         ValueError: for an argument out of range.
@@ -45,6 +46,7 @@ class SequenceTransformer(SequenceBackbone):
         n_heads: int = 16,
         d_hidden: int = 256,
         dropout: float = 0.1,
+        pooling: str = "mean",
     ) -> None:
         super().__init__()
         positive(d_block=d_block, n_blocks=n_blocks, n_heads=n_heads, d_hidden=d_hidden)
@@ -56,6 +58,7 @@ class SequenceTransformer(SequenceBackbone):
             Layer(d_block, n_heads=n_heads, d_hidden=d_hidden, dropout=dropout) for _ in range(n_blocks)
         )
         self.norm = nn.LayerNorm(d_block)
+        self.pool = StepPool(d_block, pooling)
 
     def forward(
         self, x: Float[Tensor, "b t d"], mask: Bool[Tensor, "b t"] | None = None
@@ -65,7 +68,7 @@ class SequenceTransformer(SequenceBackbone):
         x = self.dropout(x + positions(x.shape[1], x.shape[2], x.device).to(x.dtype))
         for layer in self.layers:
             x = layer(x, mask)
-        return mean_of_steps(self.norm(x), mask).unsqueeze(1), None
+        return self.pool(self.norm(x), mask).unsqueeze(1), None
 
 
 class Layer(nn.Module):
@@ -95,8 +98,12 @@ class Layer(nn.Module):
         return x + self.dropout(self.output(hidden))
 
 
-def positions(n: int, d: int, device: torch.device) -> Float[Tensor, "n d"]:
-    """Sines and cosines of the position at wavelengths from ``2 pi`` to ``10000 * 2 pi``, ``(n, d)``."""
+def positions(n: int | torch.SymInt, d: int, device: torch.device) -> Float[Tensor, "n d"]:
+    """Sines and cosines of the position at wavelengths from ``2 pi`` to ``10000 * 2 pi``, ``(n, d)``.
+
+    In an export the number of positions is a symbol.
+    """
     rate = torch.exp(torch.arange(0, d, 2, device=device) * (-math.log(10_000.0) / d))
-    angle = torch.arange(n, device=device).unsqueeze(1) * rate
+    step = torch.arange(n, device=device)  # type: ignore[arg-type]
+    angle = step.unsqueeze(1) * rate
     return torch.stack([angle.sin(), angle.cos()], dim=-1).flatten(1)[:, :d]

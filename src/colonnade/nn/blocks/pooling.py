@@ -6,7 +6,9 @@ import torch
 from jaxtyping import Bool, Float, Int
 from torch import Tensor, nn
 
-from colonnade.nn.checks import positive
+from colonnade.nn.checks import one_of, positive
+
+POOLINGS = ("attention", "mean", "last")
 
 
 def mean_of_steps(x: Float[Tensor, "b t d"], mask: Bool[Tensor, "b t"] | None) -> Float[Tensor, "b d"]:
@@ -30,6 +32,13 @@ def reversed_steps(mask: Bool[Tensor, "b t"]) -> Int[Tensor, "b t"]:
     restore the order."""
     step = torch.arange(mask.shape[1], device=mask.device)
     return torch.where(mask, mask.sum(1, keepdim=True) - 1 - step, step)
+
+
+def turned(x: Float[Tensor, "b t d"], mask: Bool[Tensor, "b t"] | None) -> Float[Tensor, "b t d"]:
+    """The valid steps of each sequence from the last to the first."""
+    if mask is None:
+        return x.flip(1)
+    return x.gather(1, reversed_steps(mask).unsqueeze(-1).expand_as(x))
 
 
 class AttentionPool(nn.Module):
@@ -56,3 +65,28 @@ class AttentionPool(nn.Module):
         if mask is not None:
             score = score.masked_fill(~mask.unsqueeze(-1), -torch.inf)
         return (score.softmax(1) * x).sum(1)
+
+
+class StepPool(nn.Module):
+    """One of three poolings.
+
+    Args:
+        d: width of a step.
+        pooling: ``"attention"`` (see :class:`AttentionPool`), ``"mean"``, or ``"last"``: the last valid step.
+
+    Raises:
+        ValueError: for an argument out of range.
+    """
+
+    def __init__(self, d: int, pooling: str) -> None:
+        super().__init__()
+        one_of(POOLINGS, pooling=pooling)
+        self.pooling = pooling
+        self.attention = AttentionPool(d) if pooling == "attention" else None
+
+    def forward(self, x: Float[Tensor, "b t d"], mask: Bool[Tensor, "b t"] | None) -> Float[Tensor, "b d"]:
+        """``(B, T, d)`` to ``(B, d)``."""
+        if self.attention is not None:
+            pooled: Tensor = self.attention(x, mask)
+            return pooled
+        return mean_of_steps(x, mask) if self.pooling == "mean" else last_step(x, mask)

@@ -22,13 +22,18 @@ class SameConv(nn.Conv1d):
         d_in, d_out: channels.
         kernel: steps that it sees.
         bias: whether there is one.
+        dilation: distance of the steps that it sees.
+        groups: of channels, each convolved by itself.
     """
 
-    def __init__(self, d_in: int, d_out: int, kernel: int, *, bias: bool = False) -> None:
-        super().__init__(d_in, d_out, kernel, bias=bias)
+    def __init__(
+        self, d_in: int, d_out: int, kernel: int, *, bias: bool = False, dilation: int = 1, groups: int = 1
+    ) -> None:
+        super().__init__(d_in, d_out, kernel, bias=bias, dilation=dilation, groups=groups)
         # Of an even kernel the larger half lies behind, as torch's padding="same" has it; given here as numbers, since
         # that refuses to export.
-        self.around = ((kernel - 1) // 2, kernel // 2)
+        span = dilation * (kernel - 1)
+        self.around = (span // 2, span - span // 2)
 
     def forward(  # type: ignore[override]
         self, x: Float[Tensor, "b c t"], mask: Bool[Tensor, "b t"] | None
@@ -39,4 +44,6 @@ class SameConv(nn.Conv1d):
 
 def max_of_three(x: Float[Tensor, "b c t"], mask: Bool[Tensor, "b t"] | None) -> Float[Tensor, "b c t"]:
     """The largest of each step and its valid neighbours."""
-    return F.max_pool1d(without_padding(x, mask, -torch.inf), kernel_size=3, stride=1, padding=1)
+    rows = without_padding(x, mask, -torch.inf).unsqueeze(2)
+    # What max_pool1d does within; that itself fixes the number of steps in an export.
+    return F.max_pool2d(rows, kernel_size=(1, 3), stride=1, padding=(0, 1)).squeeze(2)

@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import Literal
+from typing import Any, Literal
 
 import torch
 from jaxtyping import Bool, Float, Int64, Shaped
@@ -33,13 +33,14 @@ class Measure:
     """A number that says how good predictions are.
 
     Args:
-        function: rows to ``(1,)`` values, or ``(T,)``, one for each target.
+        function: :class:`Rows`, or of forecasts :class:`~colonnade.tasks.measures.steps.Steps`, to ``(1,)`` values, or
+            ``(T,)``, one for each target.
         mode: whether small or large values are good; None: neither, such as the width of an interval, so that it cannot
             be monitored.
         cheap: linear in the rows, so that it may be taken at the end of every epoch.
     """
 
-    function: Callable[[Rows], Tensor]
+    function: Callable[[Any], Tensor]
     mode: Literal["min", "max"] | None
     cheap: bool = True
 

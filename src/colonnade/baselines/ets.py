@@ -1,0 +1,167 @@
+"""ETS: exponential smoothing by the models of statsmodels."""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Sequence
+from itertools import product
+from typing import Any, NamedTuple
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from colonnade.baselines.base import Job
+from colonnade.baselines.seasonal import above, seasonal_pattern
+from colonnade.baselines.series import SeriesBaseline
+from colonnade.core.errors import ConfigError, DataError
+from colonnade.core.optional import optional_import
+from colonnade.core.spec import BatchSpec
+
+TRENDS = ("none", "add", "damped")
+SEASONS = ("none", "add", "mul")
+AUTO = "auto"
+TINY = 1e-12
+# Steps from whose line a level begins.
+LINE = 10
+# Series on which parameters are estimated, evenly chosen.
+SERIES = 100
+
+
+class Form(NamedTuple):
+    """A member of the family: which trend it has, and which season."""
+
+    trend: str
+    seasonal: str
+
+
+class ETS(SeriesBaseline):
+    """Level, trend and season, each an exponentially weighted mean of what was; errors are additive.
+
+    Hyndman, Koehler, Ord and Snyder, *Forecasting with Exponential Smoothing*, 2008.
+
+    Form and smoothing parameters of each value are those that statsmodels finds by maximum likelihood on the train
+    steps: the form of the smallest AICc, summed over the series, and the median of the parameters over the series. They
+    stay as they are. Of each window the states are those that the recursion reaches at its end, beginning with the
+    heuristic of the same authors (``initialization_method="heuristic"`` of statsmodels) on its first seasons: so a
+    forecast sees what all models see, ``data.context`` steps, and a new series can be forecast.
+
+    Args:
+        spec: of the data, with ``horizon``.
+        period: steps of a season; None: ``data.season``.
+        trend: ``none``, ``add``, ``damped``, or ``auto``: the best of them.
+        seasonal: ``none``, ``add``, ``mul`` (values above 0 only), or ``auto``: the best that can be had.
+
+    Raises:
+        ValueError: for an argument out of range.
+        ConfigError: ``data.context`` is shorter than 10 steps or, with a season, than two of them.
+    """
+
+    exportable = False
+
+    def __init__(self, *, spec: BatchSpec, period: int | None = None, trend: str = AUTO, seasonal: str = AUTO) -> None:
+        super().__init__(spec=spec, period=period)
+        for key, value, known in (("trend", trend, TRENDS), ("seasonal", seasonal, SEASONS)):
+            if value not in (*known, AUTO):
+                raise ValueError(f"{key}={value} must be one of {', '.join((*known, AUTO))}")
+        if self.period == 1 and seasonal not in ("none", AUTO):
+            raise ValueError(f"seasonal={seasonal} needs a season: model.period, or data.season")
+        seasons = ("none",) if self.period == 1 else SEASONS if seasonal == AUTO else (seasonal,)
+        self.forms = [Form(*form) for form in product(TRENDS if trend == AUTO else (trend,), seasons)]
+        self.least = LINE if seasons == ("none",) else max(2 * self.period, LINE + 2 * (self.period // 2))
+        if self.context < self.least:
+            raise ConfigError(
+                f"ets begins its states with {self.least} steps (two seasons of model.period={self.period}), and "
+                f"data.context={self.context} is less: a longer context, or model.seasonal=none"
+            )
+        # Level, trend, damping, season; and whether there is a trend, a season, one that multiplies.
+        self.register_buffer("smoothing", torch.empty(0))
+        self.register_buffer("form", torch.empty(0))
+
+    def learn(self, series: Sequence[np.ndarray], job: Job) -> int:
+        """See the base class.
+
+        Raises:
+            MissingExtraError: statsmodels is not installed.
+            DataError: all series are too short.
+        """
+        model = optional_import("statsmodels.tsa.exponential_smoothing.ets", "forecast").ETSModel
+        long = [values for values in series if len(values) >= self.least]
+        if not long:
+            raise DataError(f"ets needs {self.least} train steps of a series, and none has them")
+        chosen = [long[i] for i in np.unique(np.linspace(0, len(long) - 1, min(SERIES, len(long))).astype(int))]
+        best = [self._best(model, [values[:, c] for values in chosen]) for c in range(chosen[0].shape[1])]
+        self.keep(
+            smoothing=np.stack([parameters for _, parameters in best]),
+            form=np.array([[f.trend != "none", f.seasonal != "none", f.seasonal == "mul"] for f, _ in best]),
+        )
+        return 4 * len(best)
+
+    def ahead(self, past: Tensor) -> Tensor:
+        """See the base class; one step after the other."""
+        scale, mean = self.target_scale.to(past.device), self.target_mean.to(past.device)
+        y = (past.to(torch.float64) * scale + mean).transpose(1, 2)
+        alpha, beta, damping, gamma = self.smoothing.unbind(1)  # type: ignore[operator]
+        multiplies = self.form[:, 2]  # type: ignore[index]
+        # As statsmodels has it, a season that multiplies is what the new level leaves over.
+        share = gamma / (1 - alpha).clamp_min(TINY)
+        level, trend, season = self._begin(y)
+        for t in range(self.context):
+            s = season[t % self.period]
+            before = level + damping * trend
+            error = y[..., t] - torch.where(multiplies, before * s, before + s)
+            step = torch.where(multiplies, error / above(s), error)
+            level, trend = before + alpha * step, damping * trend + beta * step
+            season[t % self.period] = s + torch.where(multiplies, share * (y[..., t] / above(level) - s), gamma * error)
+        steps, growth, factor = [], torch.zeros_like(trend), damping
+        for h in range(self.horizon):
+            growth, factor = growth + factor * trend, factor * damping
+            s = season[(self.context + h) % self.period]
+            steps.append(torch.where(multiplies, (level + growth) * s, level + growth + s))
+        return (torch.stack(steps, dim=1) - mean) / scale
+
+    def _begin(self, y: Tensor) -> tuple[Tensor, Tensor, list[Tensor]]:
+        """Level and trend ``(B, C)`` before the first step, and the season of each phase."""
+        has_trend, has_season, multiplies = (self.form[:, i, None] for i in range(3))  # type: ignore[index]
+        smooth = y[..., :LINE]
+        season = torch.where(multiplies, 1.0, 0.0).to(y).expand(*y.shape[:2], self.period)
+        if self.least > LINE:
+            cycles = max(min(5, self.context // self.period), -(-self.least // self.period))
+            pattern, average = seasonal_pattern(y[..., : cycles * self.period], self.period, multiplies)
+            smooth = torch.where(has_season, average[..., :LINE], smooth)
+            season = torch.where(has_season, pattern, season)
+        line = torch.stack([torch.ones(LINE), torch.arange(1.0, LINE + 1)], dim=1).to(y)
+        level, trend = (smooth @ torch.linalg.pinv(line).T).unbind(-1)
+        return level, trend * has_trend[:, 0], list(season.unbind(-1))
+
+    def _best(self, model: Any, series: list[np.ndarray]) -> tuple[Form, np.ndarray]:
+        """The best form of one value, and its parameters ``(4,)``."""
+        positive = all((values > 0).all() for values in series)
+        forms = [form for form in self.forms if positive or form.seasonal != "mul"]
+        if not forms:
+            raise ConfigError("model.seasonal=mul multiplies, and not all train steps are above 0: model.seasonal=add")
+        found = {form: [self._fitted(model, values, form) for values in series] for form in forms}
+        best = min(forms, key=lambda form: sum(criterion for criterion, _ in found[form]))
+        return best, np.median([parameters for _, parameters in found[best]], axis=0)
+
+    def _fitted(self, model: Any, values: np.ndarray, form: Form) -> tuple[float, np.ndarray]:
+        """AICc, and parameters of level, trend, damping and season."""
+        seasonal = None if form.seasonal == "none" else form.seasonal
+        asked = model(
+            values,
+            error="add",
+            trend=None if form.trend == "none" else "add",
+            damped_trend=form.trend == "damped",
+            seasonal=seasonal,
+            seasonal_periods=self.period if seasonal else None,
+            initialization_method="heuristic",
+        )
+        with warnings.catch_warnings():
+            # Where the search stops is good enough for the comparison.
+            warnings.simplefilter("ignore")
+            result = asked.fit(disp=False)
+        named = dict(zip(asked.param_names, result.params))
+        defaults = {"smoothing_trend": 0.0, "damping_trend": 1.0, "smoothing_seasonal": 0.0}
+        named = {**defaults, **named}
+        keys = ("smoothing_level", "smoothing_trend", "damping_trend", "smoothing_seasonal")
+        return float(result.aicc), np.array([named[key] for key in keys])

@@ -1,0 +1,268 @@
+"""StepDataset: series and event logs with a target for each step."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from itertools import pairwise
+from typing import TYPE_CHECKING, Any, Literal
+
+import numpy as np
+import polars as pl
+
+from colonnade.core.errors import DataError, SchemaError, closest
+from colonnade.core.schema import Schema
+from colonnade.data.cast import Infinite
+from colonnade.data.dataset import Source, TableDataset
+from colonnade.data.sequences.dataset import ORDER, SequenceDataset
+from colonnade.data.sequences.fold import starts_of
+from colonnade.data.sequences.history import histories
+from colonnade.data.sources.ts import SERIES
+from colonnade.data.sources.written import Written
+from colonnade.data.split.record import PARTS
+from colonnade.data.table import Table
+
+if TYPE_CHECKING:
+    from colonnade.data.sequences.stepwise import StepDataModule
+
+ELAPSED = "elapsed"
+"""Name of the channel of elapsed time."""
+UNITS = {"seconds": 1, "minutes": 60, "hours": 3600, "days": 86400}
+TORN = "steps of one series are alike, so that they stay in one part"
+"""Why rows are not drawn at random."""
+SHARES = (0.64, 0.8)
+"""Where the only series of a table is divided into train, val and test."""
+
+
+class StepDataset(SequenceDataset):
+    """Series or events with a target for each step: a label of it, or what comes next.
+
+    A row is a step, and what is learned from is its history: the last ``context`` steps of its series, itself the last.
+    So no step can look ahead, whatever the model, and splits, measures and predictions are those of tables. Histories
+    are ranges of one store of steps; memory does not grow with ``context``.
+
+    * ``lead=0``: ``target`` is a label of the step itself, and no channel; with ``known``, the label of the step before
+      is one.
+    * ``lead=1``: ``target`` is a channel, and what is learned is its value at the next step. The last step of a series
+      has none and is not learned from; it is predicted like the others.
+
+    Series stay whole where there are several: the split is by series. One series is divided by time, 64 % train, 16 %
+    val, 20 % test, where the data set has no parts of its own.
+
+    Args:
+        name, path, target, files, sql, source: see :class:`~colonnade.data.dataset.TableDataset`.
+        id, time: see :class:`~colonnade.data.sequences.dataset.SequenceDataset`. Events may share a time: they keep
+            their order.
+        context: steps of a history, from 1.
+        lead: steps ahead, from 0.
+        known: a step knows the target of the step before it.
+        elapsed: unit in which the channel ``elapsed`` holds the time since the step before, 0 at the first: seconds,
+            minutes, hours or days. It can be a target: ``target=elapsed lead=1`` is the time to the next event. None:
+            there is no such channel.
+        delimiter, decimal, encoding, header, missing, replace, select, filter, columns, levels, exclude, weight:
+            see :class:`~colonnade.data.dataset.TableDataset`.
+        timezone, infinite, homepage, licence, citation: see there.
+
+    Raises:
+        ValueError: see there; or ``context`` or ``lead`` out of range, ``known`` with a lead, ``elapsed`` without
+            ``time`` or in another unit.
+    """
+
+    def __init__(
+        self,
+        *,
+        name: str = "steps",
+        path: str | None = None,
+        target: str | Sequence[str] | None = None,
+        files: Sequence[Mapping[str, Any]] | None = None,
+        sql: Mapping[str, Any] | None = None,
+        source: Source | None = None,
+        id: str | None = SERIES,
+        time: str | None = None,
+        context: int = 64,
+        lead: int = 0,
+        known: bool = False,
+        elapsed: Literal["seconds", "minutes", "hours", "days"] | None = None,
+        delimiter: str | None = None,
+        decimal: str = ".",
+        encoding: str = "utf-8",
+        header: Sequence[str] | None = None,
+        missing: Sequence[str] | None = None,
+        replace: Mapping[str, Mapping[str, str]] | None = None,
+        select: Mapping[str, str] | None = None,
+        filter: str | None = None,
+        columns: Mapping[str, str] | None = None,
+        levels: Mapping[str, Sequence[Any]] | None = None,
+        exclude: Mapping[str, str | None] | Sequence[str] | None = None,
+        weight: str | None = None,
+        timezone: str | None = None,
+        infinite: Infinite = "error",
+        homepage: str | None = None,
+        licence: str | None = None,
+        citation: str | None = None,
+    ) -> None:
+        super().__init__(
+            name=name,
+            path=path,
+            target=target,
+            files=files,
+            sql=sql,
+            source=source,
+            id=id,
+            delimiter=delimiter,
+            decimal=decimal,
+            encoding=encoding,
+            header=header,
+            missing=missing,
+            replace=replace,
+            select=select,
+            filter=filter,
+            columns=columns,
+            levels=levels,
+            exclude=exclude,
+            weight=weight,
+            group=id,
+            timezone=timezone,
+            infinite=infinite,
+            homepage=homepage,
+            licence=licence,
+            citation=citation,
+        )
+        if context < 1:
+            raise ValueError(f"context={context} must be at least 1: a step is the last of its own history")
+        if lead < 0:
+            raise ValueError(f"lead={lead} must be 0, the step itself, or more")
+        if lead and known:
+            raise ValueError(f"known=true is of labels; with lead={lead} the target is a channel as it is")
+        if elapsed is not None and elapsed not in UNITS:
+            raise ValueError(f"elapsed={elapsed!r}: one of {', '.join(UNITS)}, or null")
+        if elapsed is not None and time is None:
+            raise ValueError(f"elapsed={elapsed} is the time between steps: set time")
+        self.look_back = context
+        self.clock = time
+        if time is not None:
+            self.exclude = {time: ORDER, **self.exclude}
+        self.lead = lead
+        self.known = known
+        self.elapsed = elapsed
+        self.looked_up = tuple(self.target)
+        if lead:
+            self.target = [_ahead(name, lead) for name in self.looked_up]
+            # What is said of a channel holds for its next value.
+            self.columns |= {_ahead(name, lead): self.columns[name] for name in self.looked_up if name in self.columns}
+            self.levels |= {_ahead(name, lead): self.levels[name] for name in self.looked_up if name in self.levels}
+
+    def datamodule(self) -> type[StepDataModule]:
+        """What prepares the steps for a training."""
+        from colonnade.data.sequences.stepwise import StepDataModule
+
+        return StepDataModule
+
+    def read(self) -> Table:
+        """See :class:`~colonnade.data.dataset.TableDataset`; a row for each step, but those that nothing follows."""
+        table = TableDataset.read(self)
+        if self.one and not table.parts:
+            n = len(table)
+            cuts = [0, *(int(n * share) for share in SHARES), n]
+            table.parts = dict(zip(PARTS, pairwise(cuts), strict=True))
+        return self._followed(table)
+
+    def read_new(self, data: Any, schema: Schema, *, need_target: bool) -> Table:
+        """See :class:`~colonnade.data.dataset.TableDataset`; a row for each step, its history as lists."""
+        table = TableDataset.read_new(self, data, schema, need_target=need_target)
+        return self.rows(self._followed(table) if need_target else table)
+
+    def rows(self, table: Table) -> Table:
+        """See the base class; with histories."""
+        return histories(table, table.frame[self.id], table.schema.features, self.look_back)
+
+    def steps(self, frame: pl.DataFrame) -> pl.DataFrame:
+        """The steps of histories, each once."""
+        return frame.select(pl.col(pl.List).list.last())
+
+    def _gather(self) -> tuple[pl.DataFrame, dict[str, tuple[int, int]], list[dict[str, str]], Written | None]:
+        frame, parts, origin, first_line = super()._gather()
+        where = self.path or self.name
+        ordered = self._ordered(frame, parts, where)
+        return self._derived(ordered, parts, where), parts, origin, first_line if ordered is frame else None
+
+    def _arranged(self, frame: pl.DataFrame, first_line: Written | None) -> tuple[pl.DataFrame, Written | None]:
+        frame, first_line = super()._arranged(frame, first_line)
+        ordered = self._ordered(frame, {}, where := "the new data")
+        return self._derived(ordered, {}, where), first_line if ordered is frame else None
+
+    def _ordered(self, frame: pl.DataFrame, parts: Mapping[str, tuple[int, int]], where: str) -> pl.DataFrame:
+        """The steps of each series by time; those of one instant as they come. The same frame where they are so."""
+        if self.clock is None:
+            return frame
+        if self.clock not in frame.columns:
+            raise SchemaError(f"{where}: data.time={self.clock} is no column{closest(self.clock, frame.columns)}")
+        keys = pl.DataFrame(
+            {"series": np.cumsum(starts_of(frame[self.id], parts)), "time": _instants(frame, self.clock, where)}
+        )
+        order = keys.with_row_index("row").sort("series", "time", maintain_order=True)["row"]
+        return frame if order.is_sorted() else frame[order]
+
+    def _derived(self, frame: pl.DataFrame, parts: Mapping[str, tuple[int, int]], where: str) -> pl.DataFrame:
+        """The columns of a step that come of its neighbours."""
+        starts = starts_of(frame[self.id], parts)
+        series = pl.Series(np.cumsum(starts))
+        if self.elapsed is not None and self.clock is not None:
+            if ELAPSED in frame.columns:
+                raise SchemaError(f"{where}: there is a column '{ELAPSED}' already: data.elapsed=null, or rename it")
+            times = _instants(frame, self.clock, where)
+            if not times.dtype.is_temporal():
+                raise DataError(
+                    f"{where}: column '{self.clock}' (data.time) holds numbers, no times: data.elapsed=null"
+                )
+            seconds = times.cast(pl.Datetime("us")).dt.timestamp("us").to_numpy() / 1e6
+            since = np.where(starts, 0.0, np.diff(seconds, prepend=seconds[:1])) / UNITS[self.elapsed]
+            frame = frame.with_columns(pl.Series(ELAPSED, since))
+        steps = -self.lead if self.lead else 1 if self.known else 0
+        if not steps:
+            return frame
+        for name in self.looked_up:
+            if name not in frame.columns:
+                raise SchemaError(
+                    f"{where}: '{name}' (data.target) is no column{closest(name, frame.columns)}: the steps before are "
+                    "looked back at, so that it is needed where they are only predicted, too (empty where unknown)"
+                )
+        moved = [pl.col(name).shift(steps).over(series).alias(_ahead(name, -steps)) for name in self.looked_up]
+        return frame.with_columns(moved)
+
+    def _followed(self, table: Table) -> Table:
+        """The steps that another follows at ``lead``."""
+        if not self.lead:
+            return table
+        starts = starts_of(table.frame[self.id], table.parts)
+        ends = np.append(np.flatnonzero(starts)[1:], len(starts))
+        left = ends[np.cumsum(starts) - 1] - np.arange(len(starts))
+        kept = pl.Series(left > self.lead)
+        if not kept.any():
+            raise DataError(f"no series has more than {self.lead} steps: none is followed by another (data.lead)")
+        return table.keep(kept)
+
+
+def _ahead(name: str, steps: int) -> str:
+    """Name of a column as it is some steps later: ``activity+1``; or before: ``correct-1``."""
+    return f"{name}{steps:+d}"
+
+
+def _instants(frame: pl.DataFrame, name: str, where: str) -> pl.Series:
+    """The column of times: numbers or times, also of text that spells them."""
+    column = frame[name]
+    found = column
+    if column.dtype == pl.String:
+        found = column.cast(pl.Float64, strict=False)
+        if found.null_count() > column.null_count():
+            try:
+                found = column.str.to_datetime(time_unit="us", strict=False)
+            except pl.exceptions.ComputeError:
+                # None of them is a time.
+                found = found.clear(len(found))
+    wrong = column.filter(found.is_null())
+    if len(wrong):
+        raise DataError(
+            f"{where}: column '{name}' (data.time) holds '{wrong[0]}' in {len(wrong):,} rows: numbers are expected, or "
+            "times such as 2024-01-31 or 2024-01-31T12:00:00"
+        )
+    return found

@@ -1,0 +1,80 @@
+"""Forecasts of a run: tables of the errors by step ahead and by series, and what stands before the forecasts shown."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+
+import numpy as np
+import polars as pl
+import torch
+from torch import Tensor
+
+from colonnade.data.sequences.forecast import ForecastDataModule
+from colonnade.data.sequences.windows import WindowStore
+from colonnade.report.forecast import Past, shown
+from colonnade.runs.assemble import Parts
+from colonnade.tasks.forecast import ForecastTask
+
+BY_STEP, BY_SERIES = "by_step.csv", "by_series.csv"
+# Each is measured by itself.
+MOST_SERIES = 2000
+
+
+def write_tables(parts: Parts, prediction: Mapping[str, Tensor], truth: Tensor, split: str, folder: Path) -> None:
+    """Write ``by_step.csv``: every measure of each step ahead and value; and, of several series, ``by_series.csv``: of
+    each series and value (the first 2,000 series), where ``mase`` is over the naive error of the series itself. Nothing
+    where nothing is forecast.
+
+    Args:
+        parts: what was trained.
+        prediction, truth: of all windows of a part.
+        split: the part.
+        folder: of the run.
+    """
+    task, data = parts.task, parts.datamodule
+    if not isinstance(task, ForecastTask) or not isinstance(data, ForecastDataModule):
+        return
+    horizon, values = parts.module.spec.horizon or 1, task.values
+    by_step = {name: of_steps.flatten().tolist() for name, of_steps in task.by_step(prediction, truth).items()}
+    steps = {"step": np.repeat(np.arange(1, horizon + 1), len(values)), "value": values * horizon}
+    pl.DataFrame({**steps, **by_step}).write_csv(folder / BY_STEP)
+    if len(data.names) > 1:
+        _by_series(task, data, prediction, truth, split).write_csv(folder / BY_SERIES)
+
+
+def past_of(parts: Parts, split: str) -> Past | None:
+    """What stands before the forecasts of a part that figures show, of the value that they show; None where nothing is
+    forecast."""
+    data = parts.datamodule
+    if not isinstance(data, ForecastDataModule):
+        return None
+    store, spec = _store(data, split), parts.module.spec
+    index = torch.from_numpy(shown(len(store))).to(store.device)
+    steps = store.origins(index).unsqueeze(1) + torch.arange(-store.context, 0, device=store.device)
+    last = len(spec.channels) - 1
+    values = store.target[:, last][steps].double() * spec.target_scale[last] + spec.target_mean[last]
+    series = torch.searchsorted(store.before, index, right=True) - 1
+    named = len(data.names) > 1
+    return Past(values.cpu().numpy(), tuple(data.names[i] if named else "" for i in series.tolist()))
+
+
+def _by_series(
+    task: ForecastTask, data: ForecastDataModule, prediction: Mapping[str, Tensor], truth: Tensor, split: str
+) -> pl.DataFrame:
+    rows: list[dict[str, object]] = []
+    for i, (start, stop) in enumerate(zip(*(_store(data, split).before.tolist()[k:] for k in (0, 1)))):
+        if start == stop or i >= MOST_SERIES:
+            continue
+        of_windows = {name: values[start:stop] for name, values in prediction.items()}
+        found = task.of_series(of_windows, truth[start:stop], torch.from_numpy(data.naive_errors[i]))
+        for c, value in enumerate(task.values):
+            named = {name: of_values[c].item() for name, of_values in found.items()}
+            rows.append({"series": data.names[i], "value": value, "windows": stop - start, **named})
+    return pl.DataFrame(rows)
+
+
+def _store(data: ForecastDataModule, split: str) -> WindowStore:
+    store = data.loader_for(split).store
+    assert isinstance(store, WindowStore)
+    return store

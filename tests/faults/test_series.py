@@ -1,0 +1,69 @@
+"""Nothing is lost of series either: killed and resumed bit for bit, and two processes give the numbers of one."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+import torch
+from safetensors.torch import load_file
+
+from colonnade.config.compose import compose
+from colonnade.runs.fit import fit
+
+from .series import CASES, PLAIN, words, write
+from .test_kill import same, wait_for_checkpoint
+
+LIMIT = 120
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("series")
+    write(folder)
+    return folder
+
+
+@pytest.mark.parametrize("case", CASES)
+def test_kill_9_and_resume_is_bit_exact(train, folder, case):
+    epochs = "trainer.max_epochs=12"
+    whole, killed = folder / f"whole-{case}", folder / f"killed-{case}"
+    fit(compose(words(case, folder, epochs)), whole)
+    process = train(killed, settings=words(case, folder, epochs))
+    wait_for_checkpoint(process, killed, beyond=9)
+    process.kill()
+    process.communicate()
+    assert not (killed / "result.json").exists()
+    fit(compose(words(case, folder, epochs)), killed)
+    same(whole, killed)
+
+
+@pytest.fixture(scope="module")
+def two(folder):
+    command = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc-per-node=2", "-m"]
+    done = subprocess.run(
+        [*command, "tests.faults.series", str(folder)],
+        env={**os.environ, "OMP_NUM_THREADS": "1", "CUDA_VISIBLE_DEVICES": ""},
+        cwd=Path(__file__).parents[2],
+        capture_output=True,
+        text=True,
+        timeout=LIMIT,
+    )
+    assert done.returncode == 0, done.stderr[-3000:]
+    return folder
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("case", CASES)
+def test_two_processes_give_the_numbers_of_one(two, case):
+    one = fit(compose(words(case, two, *PLAIN)), two / f"one-{case}")
+    found = json.loads((two / f"two-{case}" / "result.json").read_text())
+    for split, metrics in one["metrics"].items():
+        assert found["metrics"][split] == pytest.approx(metrics, rel=1e-3, abs=1e-4)
+    weights = load_file(two / f"two-{case}" / "network.safetensors")
+    for name, tensor in load_file(two / f"one-{case}" / "network.safetensors").items():
+        torch.testing.assert_close(weights[name], tensor, rtol=1e-3, atol=1e-4)

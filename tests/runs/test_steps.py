@@ -1,0 +1,102 @@
+"""A target for each step, from end to end."""
+
+from __future__ import annotations
+
+import numpy as np
+import polars as pl
+import pytest
+
+from colonnade.config.compose import compose
+from colonnade.core.errors import ConfigError
+from colonnade.runs.evaluate import evaluate
+from colonnade.runs.fit import fit
+from colonnade.runs.predict import predict
+
+SMALL = (
+    "model=event_gru",
+    "model.backbone.d_hidden=12",
+    "trainer=cpu",
+    "threads=1",
+    "logger=none",
+    "loader.batch_size=32",
+)
+
+
+def log(n=90, seed=0):
+    """Machines that go through a, b, c in turn, but stay where the number before was negative."""
+    rng = np.random.default_rng(seed)
+    rows = []
+    for machine in range(n):
+        state = int(rng.integers(3))
+        for t in range(int(rng.integers(3, 12))):
+            x = float(rng.normal())
+            rows.append((f"m{machine}", t, "abc"[state], x, "yes" if state == 0 and x > 0 else "no"))
+            state = state if x < 0 else (state + 1) % 3
+    return pl.DataFrame(rows, schema=["machine", "t", "state", "x", "alarm"], orient="row")
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("steps")
+    log().write_csv(folder / "log.csv")
+    return folder
+
+
+def words(folder, *more):
+    place = (f"data.path={folder / 'log.csv'}", "data.id=machine", "data.time=t", "data.context=4")
+    return [*SMALL, "data=steps", *place, "trainer.max_epochs=25", "optim.lr=0.01", *more]
+
+
+@pytest.fixture(scope="module")
+def trained(folder):
+    chosen = ("data.target=state", "data.lead=1", "task=multiclass", "data.exclude.alarm=label")
+    return fit(compose(words(folder, *chosen)), folder / "next")
+
+
+def test_the_next_event_is_learned(folder, trained):
+    assert trained["metrics"]["test"]["accuracy"] > 0.9
+    stored = pl.read_parquet(folder / "next" / "predictions.parquet")
+    machines = log()["machine"].to_numpy()
+    parts = {part: set(machines[stored.filter(split=part)["row_id"]]) for part in ("val", "test")}
+    # Whole series, of which no other part knows.
+    assert not parts["val"] & parts["test"]
+    assert 12 <= len(parts["test"]) <= 26
+
+
+def test_predictions_are_those_of_the_training_and_see_no_later_step(folder, trained):
+    stored = pl.read_parquet(folder / "next" / "predictions.parquet").filter(split="test").sort("row_id")
+    found = predict(folder / "next", log().drop("alarm"))
+    assert found.height == log().height
+    assert found["machine"].equals(log()["machine"])
+    np.testing.assert_allclose(found["probability/a"][stored["row_id"].to_list()], stored["probability/a"], atol=1e-5)
+    early = predict(folder / "next", log().filter(pl.col("t") < 3))
+    late = found.filter(log()["t"] < 3)
+    np.testing.assert_allclose(early["probability/a"], late["probability/a"], atol=1e-5)
+
+
+def test_evaluate_measures_the_steps_that_are_followed(folder, trained):
+    stored = pl.read_parquet(folder / "next" / "predictions.parquet").filter(split="test")
+    machines = log()["machine"].gather(stored["row_id"]).unique()
+    found = evaluate(folder / "next", log().filter(pl.col("machine").is_in(machines.implode())))
+    assert found == pytest.approx(trained["metrics"]["test"], abs=1e-5)
+
+
+def test_a_label_of_each_step_by_the_one_before(folder):
+    more = ("data.target=alarm", "data.known=true", "task=binary", "trainer.max_epochs=12")
+    result = fit(compose(words(folder, *more)), folder / "label")
+    assert result["metrics"]["test"]["auroc"] > 0.95
+    assert predict(folder / "label", log()).height == log().height
+
+
+def test_a_baseline_learns_histories_too(folder):
+    more = ("model=minirocket", "model.n_features=420", "data.target=alarm", "task=binary")
+    kept = [w for w in words(folder) if not w.startswith(("model", "optim", "trainer", "loader"))]
+    result = fit(compose([*kept, *more]), folder / "rocket")
+    assert result["metrics"]["test"]["auroc"] > 0.8
+    kept = [*kept, "data.target=alarm", "task=binary", "model=dummy"]
+    assert fit(compose(kept), folder / "dummy")["metrics"]["test"]["auroc"] == 0.5
+
+
+def test_steps_drawn_at_random_are_refused(folder):
+    with pytest.raises(ConfigError, match="split: steps of one series are alike"):
+        fit(compose(words(folder, "data.target=alarm", "task=binary", "split=random")), folder / "torn")
