@@ -8,7 +8,7 @@ from mapie.regression import ConformalizedQuantileRegressor, SplitConformalRegre
 from sklearn.base import BaseEstimator, ClassifierMixin, RegressorMixin
 
 from colonnade.core.errors import ConfigError, DataError
-from colonnade.evaluation.conformal import coverage, covered, fit_conformal, nearest_pair
+from colonnade.evaluation.conformal import coverage, covered, fit_conformal, nearest_pair, windows_apart
 from colonnade.evaluation.options import Uncertainty
 from colonnade.tasks.binary import Binary
 from colonnade.tasks.multilabel import Multilabel
@@ -51,18 +51,25 @@ def test_the_threshold_is_the_score_of_a_rank():
     assert float(fitted("absolute", prediction, truth, 0.9, weight=(truth <= 9)[:, 0].float()).threshold) == 9.0
 
 
+def test_windows_that_share_no_step_are_counted():
+    assert windows_apart(np.arange(99), 11) == 9
+    # Two series of 20 steps, one of which has two runs of windows; and origins that lie apart.
+    assert windows_apart(np.r_[0:4, 10:12, 25:31], 5) == 1 + 1 + 2
+    assert windows_apart(np.array([40, 0, 20]), 20) == 3
+
+
 def test_rows_that_share_steps_count_for_those_that_share_none():
     """Of 99 windows of which 11 share steps 9 stand for themselves: at 80 % the 8th of them, and 88 of all 99."""
     truth = torch.arange(1.0, 100.0).double()[torch.randperm(99)][:, None]
     prediction = {"value": torch.zeros(99, 1).double()}
-    assert float(fitted("absolute", prediction, truth, 0.8, overlap=11).threshold) == 88.0
-    assert float(fitted("absolute", prediction, truth, 0.9, overlap=11).threshold) == 99.0
+    assert float(fitted("absolute", prediction, truth, 0.8, apart=9).threshold) == 88.0
+    assert float(fitted("absolute", prediction, truth, 0.9, apart=9).threshold) == 99.0
     assert float(fitted("absolute", prediction, truth, 0.8).threshold) == 80.0
     with pytest.raises(
         DataError,
-        match=r"level=0.9 takes 9 rows .* there are 8 to calibrate on \(99 windows, of which 13 share steps\)",
+        match=r"level=0.9 takes 9 rows .* there are 8 to calibrate on \(99 windows, most of which share steps\)",
     ):
-        fitted("absolute", prediction, truth, 0.9, overlap=13)
+        fitted("absolute", prediction, truth, 0.9, apart=8)
 
 
 def test_too_few_rows_are_refused():

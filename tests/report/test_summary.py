@@ -27,6 +27,16 @@ def rendered(what) -> list[str]:
     return [" ".join(line.replace("│", " ").split()) for line in console.export_text().splitlines()]
 
 
+def test_of_many_metrics_those_of_single_targets_are_left_out() -> None:
+    values = {f"{name}{of}": 1.0 for name in ("mse", "coverage/0.9") for of in ("", *(f"/{i}" for i in range(20)))}
+    few = metrics_table({"val": {"mse": 1.0, "mse/a": 2.0}}, monitor="val/mse", task="forecast")
+    assert few.row_count == 2
+    lines = rendered(metrics_table({"val": values}, monitor="val/mse/3", task="forecast"))
+    rows = [line for line in lines if line and "─" not in line and "━" not in line]
+    assert rows[2:5] == ["mse/3 (monitored) 1", "mse 1", "coverage/0.9 1"]
+    assert " ".join(rows[5:]) == "those of each target: result.json"
+
+
 def test_summary() -> None:
     lines = rendered(summary(RESULT, folder=Path("runs/[a]"), best_epoch=12, tensorboard=Path("runs/[a]/tensorboard")))
     rows = [line for line in lines if line and "─" not in line and "━" not in line]

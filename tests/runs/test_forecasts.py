@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+
 import numpy as np
 import polars as pl
 import pytest
@@ -59,8 +61,6 @@ def test_a_rhythm_is_learned(folder):
     seasonal = fit(compose(words("model=seasonal_naive", "logger=none")), folder / "seasonal", series())["metrics"][
         "test"
     ]
-    import json
-
     learned = json.loads((folder / "run" / "result.json").read_text())["metrics"]["test"]
     assert learned["mse"] < seasonal["mse"] < naive["mse"]
     names = ("mse", "mae", "rmse", "mase", "smape")
@@ -102,8 +102,6 @@ def test_the_future_of_a_window_does_not_change_its_forecast(folder):
 
 
 def test_evaluate_measures_all_windows_of_a_file(folder):
-    import json
-
     learned = json.loads((folder / "run" / "result.json").read_text())["metrics"]["test"]
     # The windows of the test part look back at most 48 steps.
     tail = series().filter(pl.col("hour") >= 192 - 48)
@@ -149,8 +147,6 @@ def test_a_network_of_whole_series_forecasts_too(folder):
 
 
 def test_errors_are_told_by_step_and_by_series(folder):
-    import json
-
     learned = json.loads((folder / "run" / "result.json").read_text())["metrics"]["test"]
     stored = pl.read_parquet(folder / "run" / "predictions.parquet").filter(split="test")
     by_step, by_series = (pl.read_csv(folder / "run" / f"by_{what}.csv") for what in ("step", "series"))
@@ -168,6 +164,23 @@ def test_errors_are_told_by_step_and_by_series(folder):
     naive = np.abs(north[24:] - north[:-24]).mean()
     load = json.loads((folder / "run" / "spec.json").read_text())["target_scale"][0]
     assert told["mase"] == pytest.approx(told["mae"] * load / naive)
+
+
+def test_series_with_gaps_are_told_apart(folder):
+    """A gap cuts the windows of a series in two; those of the other are its own all the same."""
+    gap = pl.col("place").eq("north") & pl.col("hour").is_between(212, 216)
+    frame = series().with_columns(pl.when(~gap).then("load").alias("load"))
+    fit(compose(words("model=theta", "logger=none", "data.fill=forward")), folder / "gaps", frame)
+    by_series = pl.read_csv(folder / "gaps" / "by_series.csv").filter(value="load")
+    # 43 windows of 48 steps; ten of the other would forecast one of five missing steps.
+    assert dict(by_series.select("series", "windows").iter_rows()) == {"north": 33, "south": 43}
+    stored = pl.read_parquet(folder / "gaps" / "predictions.parquet").filter(split="test").sort("row_id")
+    first = by_series["series"][0]
+    n = by_series["windows"][0]
+    assert stored.height == 76
+    scale = json.loads((folder / "gaps" / "spec.json").read_text())["target_scale"][0]
+    every = [(stored[f"prediction/load+{h}"] - stored[f"target/load+{h}"]).abs()[:n].mean() for h in range(1, 7)]
+    assert by_series.filter(series=first)["mae"].item() == pytest.approx(np.mean(every) / scale)
 
 
 @pytest.mark.parametrize("model", ["dlinear", "ets"])
@@ -191,17 +204,15 @@ def test_quantiles_cover_what_comes(folder, model):
 
 def test_intervals_by_step_ahead_are_found_on_validation_windows(folder):
     """The values are far from each other in units, and so are their thresholds; those of far steps are wider."""
-    import json
-
     words_of = words("model=naive", "logger=none", "split.val=0.3", "uncertainty=auto", "uncertainty.level=0.8")
     result = fit(compose(words_of), folder / "conformal", series())
     stored = pl.read_parquet(folder / "conformal" / "predictions.parquet")
     val = stored.filter(split="val")
     told = json.loads((folder / "conformal" / "calibration.json").read_text())["conformal"]
     assert told["method"] == "absolute"
-    # Two series of 72 steps, from each of which 67 windows begin: 23 of them share no step.
+    # Two series of 72 steps, from each of which 67 windows begin; 24 of them share no step.
     assert val.height == 2 * 67
-    place = -(-val.height * 20 // 23)
+    place = -(-val.height * 20 // 24)
     for name in ("load+1", "load+6", "temp+1"):
         errors = np.sort((val[f"target/{name}"] - val[f"prediction/{name}"]).abs().to_numpy())
         half = (val[f"upper/{name}"] - val[f"lower/{name}"]).to_numpy() / 2

@@ -57,8 +57,6 @@ class ETS(SeriesBaseline):
         ConfigError: ``data.context`` is shorter than 10 steps or, with a season, than two of them.
     """
 
-    exportable = False
-
     def __init__(self, *, spec: BatchSpec, period: int | None = None, trend: str = AUTO, seasonal: str = AUTO) -> None:
         super().__init__(spec=spec, period=period)
         for key, value, known in (("trend", trend, TRENDS), ("seasonal", seasonal, SEASONS)):
@@ -130,8 +128,8 @@ class ETS(SeriesBaseline):
             pattern, average = seasonal_pattern(y[..., : cycles * self.period], self.period, multiplies)
             smooth = torch.where(has_season, average[..., :LINE], smooth)
             season = torch.where(has_season, pattern, season)
-        line = torch.stack([torch.ones(LINE), torch.arange(1.0, LINE + 1)], dim=1).to(y)
-        level, trend = (smooth @ torch.linalg.pinv(line).T).unbind(-1)
+        line = np.stack([np.ones(LINE), np.arange(1.0, LINE + 1)], axis=1)
+        level, trend = (smooth @ torch.from_numpy(np.linalg.pinv(line).T.copy()).to(y)).unbind(-1)
         return level, trend * has_trend[:, 0], list(season.unbind(-1))
 
     def _best(self, model: Any, series: list[np.ndarray]) -> tuple[Form, np.ndarray]:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import torch
-import torch.nn.functional as F
 from torch import Tensor
 
 LEAST = 1e-6
@@ -19,8 +18,14 @@ def moving_average(y: Tensor, period: int) -> Tensor:
     Returns:
         ``(B, C, n - 2 * (period // 2))``, the first of step ``period // 2``.
     """
-    mean = F.avg_pool1d(y, period, stride=1)
-    return mean if period % 2 else (mean[..., 1:] + mean[..., :-1]) / 2
+    n, half = y.shape[-1], period // 2
+    step = torch.arange(n, device=y.device)
+    # As a matrix, which an exported graph has in float64 too.
+    distance = (step[:, None] - step[half : n - half]).abs()
+    weight = (distance <= half).to(y.dtype)
+    if period % 2 == 0:
+        weight = weight - 0.5 * (distance == half).to(y.dtype)
+    return y @ (weight / period)
 
 
 def seasonal_pattern(y: Tensor, period: int, multiplicative: Tensor) -> tuple[Tensor, Tensor]:

@@ -6,6 +6,7 @@ import math
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+import numpy as np
 import torch
 from torch import Tensor
 
@@ -63,7 +64,7 @@ def fit_conformal(
     codes: Tensor | None = None,
     n_codes: int = 1,
     quantiles: Sequence[float] = (),
-    overlap: int = 1,
+    apart: int | None = None,
 ) -> Conformal:
     """Find the thresholds.
 
@@ -79,7 +80,7 @@ def fit_conformal(
         codes: ``(N,)`` the group of each row; None: there is one.
         n_codes: number of codes.
         quantiles: predicted levels.
-        overlap: consecutive rows that share what is true of them, such as the steps ahead of a forecast; 1: none do.
+        apart: how many of the rows share nothing of what is true of them, see :func:`windows_apart`; None: all.
 
     Raises:
         DataError: there are too few rows for the level.
@@ -88,10 +89,10 @@ def fit_conformal(
     score = build_conformal(method, options, blank, quantiles).score(prediction, truth)
     counts = torch.ones(len(score), dtype=torch.bool) if weight is None else weight > 0
     score = score[counts]
-    apart = -(-len(score) // overlap)
+    apart = len(score) if apart is None else apart
     if rank(apart, options.level) > apart:
         least = math.ceil(options.level / (1 - options.level) - 1e-9)
-        shared = f" ({len(score)} windows, of which {overlap} share steps)" if overlap > 1 else ""
+        shared = f" ({len(score)} windows, most of which share steps)" if apart < len(score) else ""
         raise DataError(
             f"uncertainty: level={options.level:g} takes {least} rows at least, and there are {apart} to "
             f"calibrate on{shared}: a lower level, or more rows"
@@ -116,6 +117,23 @@ def rank(n: int, level: float) -> int:
     (90, 9, 9)
     """
     return max(1, math.ceil((n + 1) * level - 1e-9))
+
+
+def windows_apart(origins: np.ndarray, horizon: int) -> int:
+    """How many windows of a forecast there are that share no step ahead.
+
+    Args:
+        origins: ``(N,)``, the first step ahead of each, counted over all series.
+        horizon: steps ahead.
+
+    >>> windows_apart(np.array([0, 1, 2, 3, 7, 8]), 3)
+    3
+    """
+    found, end = 0, -1
+    for origin in np.sort(origins).tolist():
+        if origin >= end:
+            found, end = found + 1, origin + horizon
+    return found
 
 
 def _threshold(score: Tensor, place: int, gap: float) -> Tensor:

@@ -155,9 +155,10 @@ def _stored(
         if frame.is_empty():
             continue
         prediction = labelled(prediction_of(frame, loaded.spec), loaded.spec.target_kind)
-        scored = Scored(prediction, truth_of(frame, loaded.spec), weight_of(frame))
+        row_id = frame["row_id"].to_numpy()
+        scored = Scored(prediction, truth_of(frame, loaded.spec), weight_of(frame), row_id=row_id)
         if table is not None:
-            rows = rows_with(table, frame["row_id"].to_numpy())
+            rows = rows_with(table, row_id)
             if calibrated.disagreement:
                 scored.prediction[DISAGREEMENT] = telling(loaded).predict(rows)[DISAGREEMENT]
             scored = replace(scored, codes=_codes(loaded, calibrated, rows))

@@ -7,6 +7,7 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
 import torch
 from omegaconf import DictConfig
 from torch import Tensor
@@ -16,7 +17,7 @@ from colonnade.core.errors import ConfigError
 from colonnade.core.files import write_json
 from colonnade.core.schema import TargetKind
 from colonnade.data.lookup import Lookup
-from colonnade.evaluation.conformal import coverage, fit_conformal
+from colonnade.evaluation.conformal import coverage, fit_conformal, windows_apart
 from colonnade.evaluation.options import NONE, Calibration, Uncertainty
 from colonnade.evaluation.reliability import belief, reliability
 from colonnade.evaluation.scaling import fit_scaling
@@ -42,12 +43,14 @@ class Scored:
         truth: as ``Task.truth`` gives it.
         weight: ``(N,)``; None means one.
         codes: ``(N,)`` the group of each row, where groups have thresholds of their own.
+        row_id: ``(N,)``, of forecasts the step at which each begins; None: rows follow each other.
     """
 
     prediction: dict[str, Tensor]
     truth: Tensor
     weight: Tensor | None
     codes: Tensor | None = None
+    row_id: np.ndarray | None = None
 
 
 @dataclass
@@ -98,8 +101,15 @@ class Calibrated:
                 codes=scored.codes,
                 n_codes=1 if self.groups is None else len(self.groups.names),
                 quantiles=self.task.quantiles,
-                overlap=spec.horizon or 1,
+                apart=self._apart(scored),
             )
+
+    def _apart(self, scored: Scored) -> int | None:
+        """How many windows share no step; None where nothing is forecast."""
+        horizon, n = self.task.spec.horizon, len(scored.truth)
+        if horizon is None:
+            return None
+        return windows_apart(np.arange(n) if scored.row_id is None else scored.row_id, horizon)
 
     @property
     def method(self) -> str:

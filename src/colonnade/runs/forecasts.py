@@ -50,28 +50,39 @@ def past_of(parts: Parts, split: str) -> Past | None:
     if not isinstance(data, ForecastDataModule):
         return None
     store, spec = _store(data, split), parts.module.spec
-    index = torch.from_numpy(shown(len(store))).to(store.device)
-    steps = store.origins(index).unsqueeze(1) + torch.arange(-store.context, 0, device=store.device)
+    index = torch.from_numpy(shown(len(store)))
+    origins = store.origins(index.to(store.device)).cpu().numpy()
+    series = _series(data, origins)
+    # Where a window begins before its series, the first step is repeated.
+    steps = np.maximum(origins[:, None] + np.arange(-store.context, 0), data.offsets[series][:, None])
     last = len(spec.channels) - 1
-    values = store.target[:, last][steps].double() * spec.target_scale[last] + spec.target_mean[last]
-    series = torch.searchsorted(store.before, index, right=True) - 1
+    values = store.target[:, last].cpu().numpy()[steps] * spec.target_scale[last] + spec.target_mean[last]
     named = len(data.names) > 1
-    return Past(values.cpu().numpy(), tuple(data.names[i] if named else "" for i in series.tolist()))
+    return Past(values, tuple(data.names[i] if named else "" for i in series))
 
 
 def _by_series(
     task: ForecastTask, data: ForecastDataModule, prediction: Mapping[str, Tensor], truth: Tensor, split: str
 ) -> pl.DataFrame:
+    store = _store(data, split)
+    origins = store.origins(torch.arange(len(store), device=store.device)).cpu().numpy()
+    # Windows stand in the order of the series.
+    present, start, count = np.unique(_series(data, origins), return_index=True, return_counts=True)
     rows: list[dict[str, object]] = []
-    for i, (start, stop) in enumerate(zip(*(_store(data, split).before.tolist()[k:] for k in (0, 1)))):
-        if start == stop or i >= MOST_SERIES:
-            continue
-        of_windows = {name: values[start:stop] for name, values in prediction.items()}
-        found = task.of_series(of_windows, truth[start:stop], torch.from_numpy(data.naive_errors[i]))
+    for i, first, n in list(zip(present.tolist(), start.tolist(), count.tolist()))[:MOST_SERIES]:
+        part = slice(first, first + n)
+        of_windows = {name: values[part] for name, values in prediction.items()}
+        found = task.of_series(of_windows, truth[part], torch.from_numpy(data.naive_errors[i]))
         for c, value in enumerate(task.values):
             named = {name: of_values[c].item() for name, of_values in found.items()}
-            rows.append({"series": data.names[i], "value": value, "windows": stop - start, **named})
+            rows.append({"series": data.names[i], "value": value, "windows": n, **named})
     return pl.DataFrame(rows)
+
+
+def _series(data: ForecastDataModule, origins: np.ndarray) -> np.ndarray:
+    """Position of the series in which each step lies."""
+    found: np.ndarray = np.searchsorted(data.offsets, origins, side="right") - 1
+    return found
 
 
 def _store(data: ForecastDataModule, split: str) -> WindowStore:

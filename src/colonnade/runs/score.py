@@ -53,19 +53,19 @@ def score(parts: Parts, trained: Trained, folder: RunFolder, *, seconds: float, 
             continue
         collected.refuse_non_finite(split)
         prediction = task.decode(collected.raw)
-        truth = task.truth(collected.target)
+        truth, row_id = task.truth(collected.target), collected.row_id.cpu().numpy()
         further: dict[str, float] = {}
         if split == FITTED_ON:
             calibrated = _calibrated(parts, collected)
         if calibrated is not None:
             if calibrated.disagreement:
                 prediction[DISAGREEMENT] = member_disagreement(task, collected.raw)
-            scored = Scored(prediction, truth, collected.weight, parts.datamodule.kept.get(split))
+            scored = Scored(prediction, truth, collected.weight, parts.datamodule.kept.get(split), row_id)
             if split == FITTED_ON:
                 calibrated.fit(scored)
             prediction, further = calibrated.apply(split, scored, drawn=drawn)
         metrics[split] = task.metrics(prediction, collected.target, collected.weight) | further
-        frame = to_frame(prediction, module.spec, collected.row_id.cpu().numpy())
+        frame = to_frame(prediction, module.spec, row_id)
         columns = truth_columns(truth, module.spec)
         if collected.weight is not None:
             columns.append(pl.Series(WEIGHT, collected.weight.cpu().numpy()))

@@ -63,6 +63,8 @@ class ForecastDataModule(SequenceDataModule):
     borders: Borders
     names: tuple[str, ...]
     """Of the series."""
+    offsets: np.ndarray
+    """First step of each series, and the number of all steps, ``(S + 1,)``."""
     naive_errors: np.ndarray
     """Mean absolute difference of the train steps of each series to those a season before, ``(S, C)``; NaN where there
     are none."""
@@ -98,6 +100,7 @@ class ForecastDataModule(SequenceDataModule):
             scale=tuple(scale.tolist()) * asked.horizon,
         )
         self._train = torch.from_numpy(train)
+        self.offsets = offsets
         self.names = tuple(map(str, table.frame[table.schema.row_id or self._dataset_of_series.id]))
         self.naive_errors, self._naive_error = _naive_errors(
             values, self._there, ranges, self._dataset_of_series.season
