@@ -111,8 +111,21 @@ def test_a_window_that_does_not_change_keeps_the_units_of_all():
     assert found.raw.isfinite().all()
 
 
+def test_quantiles_are_brought_back_too():
+    batch = toy_batch(toy_spec())
+    level, unit = (of[:, [2, 0]].repeat(1, 6)[:, None] for of in (batch.num.mean(1), batch.num.std(1, correction=0)))
+    num = (batch.num - batch.num.mean(1, keepdim=True)) / batch.num.std(1, correction=0, keepdim=True)
+    num[..., 1] = batch.num[..., 1]
+    spec = replace(toy_spec(), out_shape=(12, 3))
+    inside, found = network(None, spec)(Batch(num=num, cat=batch.cat)).raw, network(spec=spec)(batch)
+    assert inside.shape == (8, 1, 12, 3)
+    for q in range(3):
+        torch.testing.assert_close(found.raw[..., q], inside[..., q] * unit + level)
+    torch.testing.assert_close(found.unit, unit[:, 0])
+
+
 def test_what_cannot_be_scaled():
-    with pytest.raises(
-        ConfigError, match=r"model.scaling=window scales a value for each step, and the task asks for \(12, 3\)"
-    ):
-        network(spec=replace(toy_spec(), out_shape=(12, 3)))
+    with pytest.raises(ConfigError, match=r"scales values and quantiles, .* a distribution \(level, log_scale, free\)"):
+        network(spec=replace(toy_spec(), out_shape=(12, 3), roles=DISTRIBUTION))
+    with pytest.raises(ValueError, match="scaling='series': window or null"):
+        network("series")

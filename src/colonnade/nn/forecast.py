@@ -6,7 +6,6 @@ import math
 from collections.abc import Callable
 from dataclasses import replace
 from functools import partial
-from typing import Literal
 
 import torch
 from jaxtyping import Float
@@ -62,8 +61,8 @@ class ForecastNetwork(SequenceNetwork):
 
     Raises:
         ValueError: ``scaling`` is neither.
-        ConfigError: ``data`` has no horizon, numbers are embedded, or ``scaling`` is asked for where the task wants
-            more than a value for each step; see :class:`~colonnade.nn.network.Network` too.
+        ConfigError: ``data`` has no horizon, numbers are embedded, or ``scaling`` is asked for where the task wants a
+            distribution; see :class:`~colonnade.nn.network.Network` too.
     """
 
     of_values: Tensor
@@ -76,7 +75,7 @@ class ForecastNetwork(SequenceNetwork):
         numerical: Callable[..., Embedding] = Identity,
         categorical: Callable[..., Embedding] = OneHot,
         head: Callable[..., nn.Module] = Ahead,
-        scaling: Literal["window"] | None = None,
+        scaling: str | None = None,
     ) -> None:
         if scaling not in (None, "window"):
             raise ValueError(f"scaling={scaling!r}: window or null")
@@ -87,10 +86,10 @@ class ForecastNetwork(SequenceNetwork):
                 "model that learns from whole series, such as model=gru"
             )
         d_out = spec.horizon * len(spec.channels)
-        if scaling is not None and spec.out_shape != (d_out,):
+        if scaling is not None and spec.roles:
             raise ConfigError(
-                f"model.scaling={scaling} scales a value for each step, and the task asks for {spec.out_shape}: "
-                "model.scaling=null"
+                f"model.scaling={scaling} scales values and quantiles, and the task asks for a distribution "
+                f"({', '.join(spec.roles)}): model.scaling=null, or task=forecast_quantile"
             )
         numbers = max(1, math.prod(spec.out_shape) // d_out)
         window = Window(context=spec.n_steps, horizon=spec.horizon * numbers, channels=spec.channels, roles=spec.roles)
@@ -123,4 +122,6 @@ class ForecastNetwork(SequenceNetwork):
         level = torch.where(self.of_values, level, 0.0)
         found = super().forward(replace(batch, num=(batch.num - level) / spread))
         level, unit = (of[:, 0, self.channels].repeat(1, self.horizon) for of in (level, spread))
-        return replace(found, raw=found.raw * unit.unsqueeze(1) + level.unsqueeze(1), unit=unit)
+        # Of one number of a step, or of several quantiles.
+        beside = (len(unit), 1, -1, *[1] * (found.raw.dim() - 3))
+        return replace(found, raw=found.raw * unit.reshape(beside) + level.reshape(beside), unit=unit)

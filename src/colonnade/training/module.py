@@ -248,7 +248,8 @@ class SupervisedModule(LightningModule):
         output = self.network(batch)
         raw, target = output.raw.float(), batch.target
         if output.unit is not None:
-            raw, target = raw / output.unit.unsqueeze(1), target / output.unit
+            beside = (len(output.unit), 1, -1, *[1] * (raw.dim() - 3))
+            raw, target = raw / output.unit.reshape(beside), target / output.unit
         loss = torch.dot(self.task.row_loss(raw, target), shares)
         return loss if output.penalty is None else loss + part * output.penalty
 
