@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import copy
 from typing import TypeVar
 
 import torch
@@ -10,6 +9,7 @@ import torch.onnx
 from torch import Tensor, nn
 
 from colonnade.core.errors import ExportError
+from colonnade.deploy.replaced import replaced
 
 OPERATORS: dict[type[nn.RNNBase], tuple[str, tuple[int, ...]]] = {
     nn.GRU: ("GRU", (1, 0, 2)),
@@ -65,14 +65,7 @@ class Recurrence(nn.Module):
 
 def for_export(module: M) -> M:
     """The module, or, where it has recurrent layers, a copy in which these are ready to be exported."""
-    if not any(isinstance(part, tuple(OPERATORS)) for part in module.modules()):
-        return module
-    copied = copy.deepcopy(module)
-    for parent in list(copied.modules()):
-        for name, part in list(parent.named_children()):
-            if isinstance(part, nn.RNNBase):
-                setattr(parent, name, Recurrence(part))
-    return copied
+    return replaced(module, nn.RNNBase, Recurrence)
 
 
 def _placed(values: Tensor, places: tuple[int, ...]) -> Tensor:

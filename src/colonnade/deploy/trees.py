@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from copy import deepcopy
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -14,6 +13,7 @@ from colonnade.baselines.base import OfTrees
 from colonnade.baselines.trees import Trees
 from colonnade.core.batch import Batch
 from colonnade.core.output import Output
+from colonnade.deploy.replaced import replaced
 
 if TYPE_CHECKING:
     import onnx_ir as ir
@@ -59,17 +59,14 @@ def with_trees(predictor: nn.Module) -> tuple[nn.Module, list[Trees]]:
     Args:
         predictor: it stays as it is; without trees in it, it is what is returned.
     """
-    if not any(isinstance(part, OfTrees) for part in predictor.modules()):
-        return predictor, []
-    predictor = deepcopy(predictor)
     trees: list[Trees] = []
-    for parent in list(predictor.modules()):
-        for name, part in list(parent.named_children()):
-            if isinstance(part, OfTrees):
-                network = TreeNetwork(part, len(trees))
-                setattr(parent, name, network)
-                trees.append(network.trees)
-    return predictor, trees
+
+    def planted(part: OfTrees) -> TreeNetwork:
+        network = TreeNetwork(part, len(trees))
+        trees.append(network.trees)
+        return network
+
+    return replaced(predictor, OfTrees, planted), trees
 
 
 def plant(model: ir.Model, trees: Sequence[Trees]) -> None:
