@@ -40,11 +40,14 @@ def line(case: str, runs: Path) -> list[object]:
     dataset = build(compose(words).data)
     assert isinstance(dataset, StepDataset)
     tested = result["metrics"]["test"]
-    counted = [f"{share:.4f}" for share in counts(dataset, pl.read_parquet(folder / "predictions.parquet"))]
+    counted = [
+        "" if share is None else f"{share:.4f}"
+        for share in counts(dataset, pl.read_parquet(folder / "predictions.parquet"))
+    ]
     return [data, model, f"{tested['accuracy']:.4f}", f"{tested['f1_score']:.4f}", *counted, f"{result['seconds']:.0f}"]
 
 
-def counts(dataset: StepDataset, predictions: pl.DataFrame) -> tuple[float, ...]:
+def counts(dataset: StepDataset, predictions: pl.DataFrame) -> tuple[float, float | None]:
     """Accuracy on the test steps of the commonest label, and of the commonest one behind the label before."""
     table = dataset.read()
     (target,) = dataset.target
@@ -53,15 +56,17 @@ def counts(dataset: StepDataset, predictions: pl.DataFrame) -> tuple[float, ...]
     frame = table.frame.with_columns(split.fill_null("train").alias("split"), pl.col(target).cast(pl.String))
     train, test = frame.filter(split="train"), frame.filter(split="test")
     overall = train[target].mode().sort()[0]
-    found = [(test[target] == overall).mean()]
-    if dataset.lead:
-        (last,) = dataset.looked_up
-        after = train.group_by(last).agg(pl.col(target).mode().sort().first().alias("guess"))
-        guess = test.join(after, on=last, how="left", maintain_order="left")["guess"].fill_null(overall)
-        found.append((test[target] == guess).mean())
-    else:
-        found.append(float("nan"))
-    return tuple(float(share) for share in found)  # type: ignore[arg-type]
+    share = _share(test[target] == overall)
+    if not dataset.lead:
+        return share, None
+    (last,) = dataset.looked_up
+    after = train.group_by(last).agg(pl.col(target).mode().sort().first().alias("guess"))
+    guess = test.join(after, on=last, how="left", maintain_order="left")["guess"].fill_null(overall)
+    return share, _share(test[target] == guess)
+
+
+def _share(right: pl.Series) -> float:
+    return float(right.to_numpy().mean())
 
 
 def main() -> None:

@@ -31,7 +31,7 @@ COUNTS = {
     "callbacks": 6,
     "cluster": 1,
     "cv": 7,
-    "data": 43,
+    "data": 44,
     "experiment": 12,
     "explain": 2,
     "export": 2,
@@ -119,6 +119,7 @@ SEQUENCES = (
     "japanese_vowels",
     "occupancy",
     "pendigits",
+    "pizzaplace",
     "sequences",
     "steps",
 )

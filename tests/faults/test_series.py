@@ -18,7 +18,7 @@ from colonnade.runs.fit import fit
 from .series import CASES, PLAIN, words, write
 from .test_kill import same, wait_for_checkpoint
 
-LIMIT = 120
+LIMIT = 500
 
 
 @pytest.fixture(scope="module")
@@ -58,6 +58,7 @@ def two(folder):
 
 
 @pytest.mark.slow
+@pytest.mark.timeout(600)
 @pytest.mark.parametrize("case", CASES)
 def test_two_processes_give_the_numbers_of_one(two, case):
     one = fit(compose(words(case, two, *PLAIN)), two / f"one-{case}")

@@ -13,8 +13,10 @@ import torch
 from colonnade.config.compose import compose
 from colonnade.core.errors import ConfigError, DataError, ExportError
 from colonnade.deploy.runtime import InputError, OnnxModel
+from colonnade.explain.options import Explain
 from colonnade.nn.backbones.recurrent import Recurrent
 from colonnade.runs.ensemble import ensemble
+from colonnade.runs.explain import explain
 from colonnade.runs.export import export
 from colonnade.runs.fit import fit
 from colonnade.runs.predict import predict
@@ -173,3 +175,26 @@ def test_several_models_leave_as_one(forecast, tmp_path):
     export(tmp_path / "both", data=test_forecasts.series())
     found = predict_onnx(tmp_path / "both" / "model.onnx", test_forecasts.series())
     same(found, predict(tmp_path / "both", test_forecasts.series()))
+
+
+def test_windows_that_begin_before_their_series_and_are_filled(tmp_path):
+    words = ("model=naive", "data.short=repeat", "data.fill=forward", "logger=none", "callbacks=none", "export=onnx")
+    fit(compose(test_forecasts.words(*words)), tmp_path / "run", test_forecasts.series())
+    short = test_forecasts.series().filter((pl.col("hour") < 40) & (pl.col("hour") != 7))
+    same(predict_onnx(tmp_path / "run" / "model.onnx", short), predict(tmp_path / "run", short))
+
+
+def test_steps_that_are_told_by_their_history(tmp_path, monkeypatch):
+    frame = test_sequences.frame(40).sort("run", "t").drop("rises")
+    frame = frame.with_columns(busy=pl.col("mode").shift(1).over("run").fill_null("idle"))
+    frame.write_csv(tmp_path / "steps.csv")
+    small = ("model=event_gru", "model.backbone.d_hidden=4", "model.backbone.n_layers=1", "trainer.max_epochs=1")
+    place = (f"data.path={tmp_path / 'steps.csv'}", "data.id=run", "data.time=t", "data.target=busy", "data.context=5")
+    quiet = ("trainer=cpu", "threads=1", "logger=none", "callbacks=none")
+    fit(compose([*small, "data=steps", *place, *quiet, "export=onnx"]), tmp_path / "run")
+    found = predict_onnx(tmp_path / "run" / "model.onnx", tmp_path / "steps.csv")
+    assert found.height == frame.height
+    same(found, predict(tmp_path / "run", tmp_path / "steps.csv"))
+    monkeypatch.setattr("colonnade.report.explanation.draw", lambda *of, **how: {})
+    explained = explain(tmp_path / "run", options=Explain(rows=5, background=8, steps=4))
+    assert explained.views[0].over_time.lengths.max() <= 5

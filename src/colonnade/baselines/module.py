@@ -106,6 +106,5 @@ def rows_of(store: Stored) -> Rows:
     """Encoded rows as arrays; of windows the steps of all parts, what is forecast, and where this part lies."""
     assert store.target is not None
     weight = None if store.weight is None else store.weight.cpu().numpy()
-    ranges = store.ranges if isinstance(store, WindowStore) else ()
-    spans = store.spans.cpu().numpy() if isinstance(store, SequenceStore) else None
-    return Rows(store.num.cpu().numpy(), store.cat.cpu().numpy(), store.target.cpu().numpy(), weight, ranges, spans)
+    spans = store.spans.cpu().numpy() if isinstance(store, SequenceStore | WindowStore) else None
+    return Rows(store.num.cpu().numpy(), store.cat.cpu().numpy(), store.target.cpu().numpy(), weight, spans)

@@ -41,17 +41,14 @@ class Rows:
         cat: ``(N, K)`` int32 codes: 0 missing, 1 unknown, 2 and above the levels.
         target: class indices ``(N,)``, labels ``(N, L)``, or standardised values ``(N, T)``.
         weight: ``(N,)`` float32; None means one.
-        ranges: of series, whose rows are steps: the first step of each that belongs to the part, and the one behind the
-            last.
-        spans: where a row is a sequence, its first step among ``num`` and ``cat``, and the one behind its last,
-            ``(N, 2)`` int64; None: a row is a row, or a window.
+        spans: of series, whose rows are steps: the first step of each that belongs to the part, and the one behind the
+            last, ``(S, 2)`` int64; None: a row is a row.
     """
 
     num: np.ndarray
     cat: np.ndarray
     target: np.ndarray
     weight: np.ndarray | None = None
-    ranges: tuple[tuple[int, int], ...] = ()
     spans: np.ndarray | None = None
 
     def __len__(self) -> int:

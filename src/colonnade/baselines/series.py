@@ -74,7 +74,7 @@ class SeriesBaseline(Baseline):
     def fit(self, problems: Sequence[Problem], train: Rows, val: Rows | None, job: Job) -> Fitted:
         """See the base class."""
         scale, mean = self.target_scale.numpy(), self.target_mean.numpy()
-        size = self.learn([train.target[a:b].astype(np.float64) * scale + mean for a, b in train.ranges], job)
+        size = self.learn([train.target[a:b].astype(np.float64) * scale + mean for a, b in _spans(train)], job)
         if len(self.out_shape) > 1:
             errors = self._errors(train)
             if self.roles:
@@ -99,7 +99,7 @@ class SeriesBaseline(Baseline):
 
     def _errors(self, train: Rows) -> np.ndarray:
         """What came minus the forecast, standardised, ``(W, horizon, C)``."""
-        starts = np.concatenate([np.arange(a, b - self.context - self.horizon + 1) for a, b in train.ranges])
+        starts = np.concatenate([np.arange(a, b - self.context - self.horizon + 1) for a, b in _spans(train)])
         starts = starts[np.unique(np.linspace(0, len(starts) - 1, min(WINDOWS, len(starts))).astype(np.int64))]
         found = []
         for part in np.array_split(starts, -(-len(starts) // SHOWN)):
@@ -108,3 +108,9 @@ class SeriesBaseline(Baseline):
                 forecast = self.ahead(torch.from_numpy(window[:, : self.context])).numpy()
             found.append(window[:, self.context :] - forecast)
         return np.concatenate(found).astype(np.float64)
+
+
+def _spans(train: Rows) -> np.ndarray:
+    """First step of each series, and the one behind the last, ``(S, 2)`` int64."""
+    assert train.spans is not None
+    return train.spans

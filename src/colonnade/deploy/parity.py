@@ -19,7 +19,7 @@ from colonnade.data.sequences.raw import raw_series
 from colonnade.deploy.graph import ENCODED, Graph, outputs_of
 from colonnade.deploy.inputs import Series
 from colonnade.deploy.rows import columns_of, longest, with_strange
-from colonnade.deploy.runtime import OnnxModel, at_once
+from colonnade.deploy.runtime import InputError, OnnxModel, at_once
 
 BATCHES = (1, 2, 7, 1000)
 """Rows of a batch; of long series fewer, see :func:`~colonnade.deploy.runtime.at_once`."""
@@ -87,7 +87,10 @@ def check_parity(
     errors: dict[str, float] = {}
     # First what comes first: an output is off where its rows are.
     for form in (graph.checked, graph.shipped):
-        model = OnnxModel(form)
+        try:
+            model = OnnxModel(form)
+        except InputError as failed:
+            raise ExportError(f"export: {failed}") from failed
         feeds = model.feeds(columns)
         for start, size in _batches(rows.height, largest):
             try:

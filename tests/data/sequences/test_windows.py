@@ -77,9 +77,9 @@ def test_moved_it_is_the_same():
 
 
 def test_the_steps_of_a_part_of_series_with_windows():
-    assert store().ranges == ((0, 12), (12, 19))
+    assert store().spans.tolist() == [[0, 12], [12, 19]]
     # Two windows forecast the steps 7 to 9, and look at those from 3 on.
-    assert store(count=(2, 0, 1), first=(7, 0, 23)).ranges == ((3, 10), (19, 25))
+    assert store(count=(2, 0, 1), first=(7, 0, 23)).spans.tolist() == [[3, 10], [19, 25]]
 
 
 def test_a_window_that_begins_before_its_series_repeats_the_first_step():

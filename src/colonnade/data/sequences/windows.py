@@ -62,13 +62,13 @@ class WindowStore:
         return sum(t.nbytes for t in self._tensors().values())
 
     @property
-    def ranges(self) -> tuple[tuple[int, int], ...]:
-        """Of each series with windows the first step they look at, and the one behind the last that is forecast."""
-        seen = self.first - self.context
+    def spans(self) -> Tensor:
+        """Of each range with windows the first step they look at, and the one behind the last that is forecast,
+        ``(R, 2)`` int64.
+        """
+        seen, count = self.first - self.context, self.before.diff()
         begins = seen if self.begin is None else torch.maximum(seen, self.begin)
-        ends = self.first + self.before.diff() + self.horizon - 1
-        found = zip(begins.tolist(), ends.tolist(), self.before.diff().tolist())
-        return tuple((begin, end) for begin, end, count in found if count)
+        return torch.stack([begins, self.first + count + self.horizon - 1], dim=1)[count > 0]
 
     @property
     def bytes_of_window(self) -> int:
