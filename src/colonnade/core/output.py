@@ -21,3 +21,10 @@ class Output:
     raw: Tensor
     penalty: Tensor | None = None
     unit: Tensor | None = None
+
+    def beside(self, target: Tensor) -> tuple[Tensor, Tensor]:
+        """Raw scores in float32 and the target ``(B, ...)`` as the loss takes them, both in ``unit``."""
+        raw = self.raw.float()
+        if self.unit is None:
+            return raw, target
+        return raw / self.unit.reshape(len(raw), 1, -1, *[1] * (raw.dim() - 3)), target / self.unit

@@ -246,11 +246,7 @@ class SupervisedModule(LightningModule):
         """Row losses times their shares, and the penalty times the part of the step's rows that these are."""
         assert batch.target is not None
         output = self.network(batch)
-        raw, target = output.raw.float(), batch.target
-        if output.unit is not None:
-            beside = (len(output.unit), 1, -1, *[1] * (raw.dim() - 3))
-            raw, target = raw / output.unit.reshape(beside), target / output.unit
-        loss = torch.dot(self.task.row_loss(raw, target), shares)
+        loss = torch.dot(self.task.row_loss(*output.beside(batch.target)), shares)
         return loss if output.penalty is None else loss + part * output.penalty
 
     def _backward(self, loss: Tensor) -> None:
