@@ -27,17 +27,34 @@ BYTES = b"a,b\n1,2\n"
 SHA = hashlib.sha256(BYTES).hexdigest()
 
 # For a user's own data.
-OWN = ("table", "sequences")
-# To be forecast: series, steps, channels, look-back and horizon.
-SERIES = {"airline_passengers": (1, 144, 1, 24, 12), "co2": (1, 2284, 1, 156, 52), "etth1": (1, 17420, 7, 336, 96)}
-# Name: series in train and test, shortest and longest, channels, task, classes.
+OWN = ("table", "sequences", "steps")
+# To be forecast: series, steps of all together, channels, look-back and horizon.
+SERIES = {
+    "airline_passengers": (1, 144, 1, 24, 12),
+    "beijing_pm25": (1, 43824, 10, 168, 24),
+    "co2": (1, 2284, 1, 156, 52),
+    "etth1": (1, 17420, 7, 336, 96),
+    "exchange_rate": (1, 7588, 8, 96, 96),
+    "m4_hourly": (414, 373372, 1, 168, 48),
+    "nyc_taxi": (1, 10320, 1, 336, 48),
+    "tourism": (304, 304 * 80, 3, 16, 8),
+}
+# A target for each step, or the next event: rows, features, task, classes, parts, steps looked back at.
+STEPS = {
+    "helpdesk": (9906, 2, "multiclass", 8, {}, 16),
+    "occupancy": (20560, 5, "binary", 2, {"train": (0, 8143), "val": (8143, 10808), "test": (10808, 20560)}, 32),
+    "pizzaplace": (28224, 4, "multiclass", 4, {}, 8),
+}
+# Name: series in train and test, shortest and longest, channels, task, different targets.
 SEQUENCES = {
     "arrowhead": (36, 175, 251, 251, 1, "multiclass", 3),
     "basic_motions": (40, 40, 100, 100, 6, "multiclass", 4),
+    "covid3month": (140, 61, 84, 84, 1, "regression", 156),
     "digits_rows": (1797, 0, 8, 8, 8, "multiclass", 10),
     "gunpoint": (50, 150, 150, 150, 1, "binary", 2),
     "italy_power_demand": (67, 1029, 24, 24, 1, "binary", 2),
     "japanese_vowels": (270, 370, 7, 29, 12, "multiclass", 9),
+    "pendigits": (7494, 3498, 8, 8, 2, "multiclass", 10),
 }
 # Name: rows, columns, missing cells, task, parts, and for classes the count of the first in order.
 SETS = {
@@ -197,8 +214,8 @@ def read(tmp_path, request, monkeypatch):
 
 
 def test_all_sets_are_known():
-    assert sorted([*SETS, *SEQUENCES, *SERIES, *OWN]) == NAMES
-    assert len(NAMES) == 33
+    assert sorted([*SETS, *SEQUENCES, *SERIES, *STEPS, *OWN]) == NAMES
+    assert len(NAMES) == 44
 
 
 @pytest.mark.parametrize("name", SETS)
@@ -237,9 +254,19 @@ def test_set_of_series(name, read, tmp_path):
     n, steps, channels, context, horizon = SERIES[name]
     table, chosen = read(name)
     assert (len(table), len(table.schema.features), chosen) == (n, channels, "forecast")
-    assert table.frame[table.schema.features[0]].list.len().to_list() == [steps]
+    assert table.frame[table.schema.features[0]].list.len().sum() == steps
     cfg = composed(tmp_path, f"data={name}")
     assert (cfg.data.context, cfg.data.horizon) == (context, horizon)
+
+
+@pytest.mark.parametrize("name", STEPS)
+def test_set_of_steps(name, read, tmp_path):
+    rows, features, task, classes, parts, context = STEPS[name]
+    table, chosen = read(name)
+    assert (len(table), len(table.schema.features), chosen) == (rows, features, task)
+    assert table.parts == parts
+    assert table.frame[table.schema.targets[0]].n_unique() == classes
+    assert composed(tmp_path, f"data={name}").data.context == context
 
 
 @pytest.mark.parametrize("name", NAMES)
