@@ -73,8 +73,8 @@ class MiniRocket(Baseline):
         # Which channels a kernel sees at a dilation, (dilations, 84, channels), and its biases, (84, features / 84).
         self.register_buffer("seen", torch.empty(0, dtype=torch.bool))
         self.register_buffer("biases", torch.empty(0))
-        self.register_buffer("weight", torch.empty(0))
-        self.register_buffer("bias", torch.empty(0))
+        self.register_buffer("weight", torch.empty(0, dtype=torch.float64))
+        self.register_buffer("bias", torch.empty(0, dtype=torch.float64))
 
     def fit(self, problems: Sequence[Problem], train: Rows, val: Rows | None, job: Job) -> Fitted:
         """See the base class; validation rows choose how sharp probabilities are, and nothing else."""
@@ -92,7 +92,7 @@ class MiniRocket(Baseline):
         ]
         weight = np.concatenate([weight / scale * factor for (weight, _), factor in zip(found, sharp)])
         bias = np.concatenate([bias * factor for (_, bias), factor in zip(found, sharp)])
-        self.keep(weight=weight.T.astype(np.float32), bias=bias.astype(np.float32))
+        self.keep(weight=weight.T, bias=bias)
         return Fitted(rounds=1, size=weight.size + bias.size)
 
     def of_batch(self, batch: Batch) -> Tensor:
@@ -103,7 +103,8 @@ class MiniRocket(Baseline):
         """See the base class; ``mask (B, T)`` names the valid steps, None: all."""
         weight: Tensor = self.weight  # type: ignore[assignment]
         bias: Tensor = self.bias  # type: ignore[assignment]
-        return torch.addmm(bias, self.features(num, cat, mask), weight)
+        # Ten thousand terms: added in single precision, they would differ from an exported graph in the fifth digit.
+        return torch.addmm(bias, self.features(num, cat, mask).double(), weight)
 
     def features(self, num: Tensor, cat: Tensor, mask: Tensor | None = None) -> Tensor:
         """Shares of steps above each bias, ``(B, features)`` float32.
