@@ -10,7 +10,7 @@ import torch
 
 from colonnade.baselines.base import Job
 from colonnade.baselines.dummy import Dummy
-from colonnade.baselines.minirocket import KERNELS, MiniRocket, dilations, drawn_channels, sharpness
+from colonnade.baselines.minirocket import TWOS, MiniRocket, dilations, drawn_channels, sharpness
 from colonnade.baselines.module import BaselineModule
 from colonnade.baselines.problems import Problem, Rows
 from colonnade.core.batch import Batch
@@ -22,6 +22,8 @@ from colonnade.tasks.multiclass import Multiclass
 from colonnade.tasks.regression import Regression
 
 N = 60
+KERNELS = np.full((84, 9), -1.0)
+np.put_along_axis(KERNELS, TWOS, 2.0, axis=1)
 FEATURES = 84 * 5
 
 
