@@ -20,8 +20,8 @@ from colonnade.data.sequences.store import padded
 
 LENGTH = 9
 """Steps of a kernel."""
-KERNELS = np.array([[2.0 if i in two else -1.0 for i in range(LENGTH)] for two in combinations(range(LENGTH), 3)])
-"""All kernels of three weights 2 and six weights -1, ``(84, 9)``."""
+TWOS = np.array(list(combinations(range(LENGTH), 3)))
+"""Where the three weights 2 of each kernel stand, ``(84, 3)``; the six others are -1."""
 ALPHAS = np.logspace(-3, 3, 10)
 """Penalties of the ridge, of which leave-one-out chooses."""
 # Logits of a ridge's scores, which lie around -1 and 1, are these times a number in this range.
@@ -58,8 +58,8 @@ class MiniRocket(Baseline):
 
     def __init__(self, *, spec: BatchSpec, n_features: int = 10_000, max_dilations: int = 32) -> None:
         super().__init__(spec=spec)
-        if n_features < len(KERNELS):
-            raise ValueError(f"n_features={n_features} must be {len(KERNELS)} or more: one of each kernel")
+        if n_features < len(TWOS):
+            raise ValueError(f"n_features={n_features} must be {len(TWOS)} or more: one of each kernel")
         if max_dilations < 1:
             raise ValueError(f"max_dilations={max_dilations} must be 1 or more")
         if spec.horizon is not None:
@@ -68,13 +68,13 @@ class MiniRocket(Baseline):
                 "such as model=nlinear"
             )
         assert spec.n_steps is not None
-        self.dilations = dilations(spec.n_steps, n_features // len(KERNELS), max_dilations)
+        self.dilations = dilations(spec.n_steps, n_features // len(TWOS), max_dilations)
         self.d_in = spec.n_num + sum(spec.cardinalities)
         # Which channels a kernel sees at a dilation, (dilations, 84, channels), and its biases, (84, features / 84).
         self.register_buffer("seen", torch.empty(0, dtype=torch.bool))
         self.register_buffer("biases", torch.empty(0))
-        self.register_buffer("weight", torch.empty(0))
-        self.register_buffer("bias", torch.empty(0))
+        self.register_buffer("weight", torch.empty(0, dtype=torch.float64))
+        self.register_buffer("bias", torch.empty(0, dtype=torch.float64))
 
     def fit(self, problems: Sequence[Problem], train: Rows, val: Rows | None, job: Job) -> Fitted:
         """See the base class; validation rows choose how sharp probabilities are, and nothing else."""
@@ -92,7 +92,7 @@ class MiniRocket(Baseline):
         ]
         weight = np.concatenate([weight / scale * factor for (weight, _), factor in zip(found, sharp)])
         bias = np.concatenate([bias * factor for (_, bias), factor in zip(found, sharp)])
-        self.keep(weight=weight.T.astype(np.float32), bias=bias.astype(np.float32))
+        self.keep(weight=weight.T, bias=bias)
         return Fitted(rounds=1, size=weight.size + bias.size)
 
     def of_batch(self, batch: Batch) -> Tensor:
@@ -103,7 +103,8 @@ class MiniRocket(Baseline):
         """See the base class; ``mask (B, T)`` names the valid steps, None: all."""
         weight: Tensor = self.weight  # type: ignore[assignment]
         bias: Tensor = self.bias  # type: ignore[assignment]
-        return torch.addmm(bias, self.features(num, cat, mask), weight)
+        # Ten thousand terms: added in single precision, they would differ from an exported graph in the fifth digit.
+        return torch.addmm(bias, self.features(num, cat, mask).double(), weight)
 
     def features(self, num: Tensor, cat: Tensor, mask: Tensor | None = None) -> Tensor:
         """Shares of steps above each bias, ``(B, features)`` float32.
@@ -135,12 +136,25 @@ class MiniRocket(Baseline):
         return x.masked_fill(~valid, 0.0), valid.to(x.dtype)
 
     def _convolved(self, x: Tensor, i: int) -> Tensor:
-        """All kernels at dilation ``i`` over the channels that they see, ``(B, 84, T)``."""
+        """All kernels at dilation ``i`` over the channels that they see, ``(B, 84, T)``.
+
+        As in the paper, three times the steps of weight 2 less all nine. They are added one by one: a convolution adds
+        in an order of its own, and an exported one that differs in its last bits passes a bias that this one does not.
+        """
         seen: Tensor = self.seen  # type: ignore[assignment]
-        kernels = torch.from_numpy(KERNELS).to(x).unsqueeze(1)
-        dilation = self.dilations[i][0]
-        around = dilation * (LENGTH // 2)
-        return F.conv1d(x, kernels * seen[i].to(x.dtype).unsqueeze(-1), dilation=dilation, padding=around)
+        dilation, n = self.dilations[i][0], x.shape[-1]
+        full = F.pad(x, (dilation * (LENGTH // 2),) * 2)
+        steps = [full[..., j * dilation : j * dilation + n] for j in range(LENGTH)]
+        all_nine, nine = sum(steps[1:], steps[0]), torch.stack(steps, dim=2)
+        first, second, third = torch.from_numpy(TWOS).to(x.device).unbind(1)
+        total = x.new_zeros(())
+        # One channel after the other: together they would take the memory of all kernels on all of them.
+        for channel in range(self.d_in):
+            of = nine[:, channel]
+            heavy = of.index_select(1, first) + of.index_select(1, second) + of.index_select(1, third)
+            weighed = 3 * heavy - all_nine[:, channel, None]
+            total = total + weighed * seen[i, :, channel, None].to(x.dtype)
+        return total
 
     def _counted(self, valid: Tensor, i: int, dilation: int) -> Tensor:
         """Steps that count, ``(B, 84, T)``: of every other kernel those alone, where there are any, at which all of it
@@ -149,7 +163,7 @@ class MiniRocket(Baseline):
         step = torch.arange(valid.shape[-1], device=valid.device)
         inner = valid * (step >= around) * (step < valid.sum(-1, keepdim=True) - around)
         inner = torch.where(inner.any(-1, keepdim=True), inner, valid)
-        whole = (torch.arange(len(KERNELS), device=valid.device) + i) % 2 == 0
+        whole = (torch.arange(len(TWOS), device=valid.device) + i) % 2 == 0
         return torch.where(whole.view(1, -1, 1), valid, inner)
 
     def _drawn_biases(self, train: Rows, seen: Tensor, rng: np.random.Generator) -> Tensor:
@@ -159,11 +173,11 @@ class MiniRocket(Baseline):
         golden = (np.sqrt(5) + 1) / 2
         found, taken = [], 0
         for i, (_, count) in enumerate(self.dilations):
-            chosen = rng.integers(len(train), size=len(KERNELS))
+            chosen = rng.integers(len(train), size=len(TWOS))
             x, valid = self._channels(*_padded(train, chosen))
             convolved = self._convolved(x, i).diagonal().T.numpy()
-            levels = np.arange(taken + 1, taken + 1 + len(KERNELS) * count) * golden % 1
-            taken += len(KERNELS) * count
+            levels = np.arange(taken + 1, taken + 1 + len(TWOS) * count) * golden % 1
+            taken += len(TWOS) * count
             lengths = valid.sum((1, 2)).int().tolist()
             found.append([np.quantile(c[:n], q) for c, n, q in zip(convolved, lengths, levels.reshape(-1, count))])
         return torch.from_numpy(np.concatenate(found, axis=1).astype(np.float32))
@@ -211,7 +225,7 @@ def dilations(n_steps: int, per_kernel: int, most: int) -> list[tuple[int, int]]
 
 def drawn_channels(rng: np.random.Generator, n_dilations: int, d_in: int) -> Tensor:
     """Which channels a kernel sees, ``(dilations, 84, d_in)`` bool: up to nine, few more often than many."""
-    seen = np.zeros((n_dilations, len(KERNELS), d_in), dtype=bool)
+    seen = np.zeros((n_dilations, len(TWOS), d_in), dtype=bool)
     for of_kernel in seen.reshape(-1, d_in):
         n = int(2 ** rng.uniform(0, np.log2(min(d_in, LENGTH) + 1)))
         of_kernel[rng.choice(d_in, size=n, replace=False)] = True
