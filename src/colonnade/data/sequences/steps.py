@@ -13,6 +13,7 @@ from colonnade.core.errors import DataError, SchemaError, closest
 from colonnade.core.schema import Schema
 from colonnade.data.cast import Infinite
 from colonnade.data.dataset import Source, TableDataset
+from colonnade.data.sequences.clock import instants
 from colonnade.data.sequences.dataset import ORDER, SequenceDataset
 from colonnade.data.sequences.fold import starts_of
 from colonnade.data.sequences.history import histories
@@ -248,21 +249,7 @@ def _ahead(name: str, steps: int) -> str:
 
 
 def _instants(frame: pl.DataFrame, name: str, where: str) -> pl.Series:
-    """The column of times: numbers or times, also of text that spells them."""
-    column = frame[name]
-    found = column
-    if column.dtype == pl.String:
-        found = column.cast(pl.Float64, strict=False)
-        if found.null_count() > column.null_count():
-            try:
-                found = column.str.to_datetime(time_unit="us", strict=False)
-            except pl.exceptions.ComputeError:
-                # None of them is a time.
-                found = found.clear(len(found))
-    wrong = column.filter(found.is_null())
-    if len(wrong):
-        raise DataError(
-            f"{where}: column '{name}' (data.time) holds '{wrong[0]}' in {len(wrong):,} rows: numbers are expected, or "
-            "times such as 2024-01-31 or 2024-01-31T12:00:00"
-        )
-    return found
+    """The column of times, none of which is missing."""
+    if n := frame[name].null_count():
+        raise DataError(f"{where}: column '{name}' (data.time) is missing in {n:,} rows")
+    return instants(frame[name], where)
