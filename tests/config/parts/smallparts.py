@@ -51,6 +51,7 @@ class Network:
 
 class Task:
     target_kind = TargetKind.CLASS
+    roles = ()
 
     def __init__(self, *, name: str, monitor: str = "val/log_loss", mode: Literal["min", "max"] = "min") -> None:
         self.name = name
