@@ -1,6 +1,7 @@
 """Exported graphs against the torch Predictor: parity, size, latency; one thread.
 
-``python scripts/bench artefact``: every model on two classes, and a few models on every task. ``--all``: all on all.
+``python scripts/bench artefact``: every model on two classes, and a few models on every task. ``--all``: all on all;
+``--models mlp,tabm``: these alone, the lines of the others stay.
 """
 
 from __future__ import annotations
@@ -119,15 +120,26 @@ def measured(model: str, task: str, frame: pl.DataFrame) -> list[str] | None:
     return [model, task, *cells]
 
 
-def main(everything: bool) -> None:
+def lines_of_others(models: list[str]) -> dict[tuple[str, str], list[str]]:
+    """What the page says of other models, by model and task."""
+    page = machine.RESULTS / "onnx.md"
+    lines = page.read_text().splitlines() if page.exists() else []
+    cells = [[cell.strip() for cell in line.strip("|").split("|")] for line in lines if line.startswith("| ")]
+    return {(row[0], row[1]): row for row in cells if row[0] not in (*models, "model")}
+
+
+def main(everything: bool, chosen: list[str]) -> None:
     """Measure, and write ``docs/benchmarks/onnx.md``."""
     torch.set_num_threads(1)
     frame = adult()
-    models = sorted(path.stem for path in (shipped() / "model").glob("*.yaml") if not sequential(path))
+    known = sorted(path.stem for path in (shipped() / "model").glob("*.yaml") if not sequential(path))
+    models = chosen or known
     pairs = [
         (model, task) for task in TARGETS for model in models if everything or task == "binary" or model in SEVERAL
     ]
-    rows = [row for row in (measured(model, task, frame) for model, task in pairs) if row is not None]
+    found = lines_of_others(models) if chosen else {}
+    found |= {pair: row for pair in pairs if (row := measured(*pair, frame)) is not None}
+    rows = [found[task_of] for task_of in sorted(found, key=lambda pair: (list(TARGETS).index(pair[1]), pair[0]))]
     text = machine.header(
         "Exported graphs",
         "COLONNADE_DATA=... make bench BENCH=artefact",
@@ -145,4 +157,5 @@ def main(everything: bool) -> None:
 
 
 if __name__ == "__main__":
-    main("--all" in sys.argv[1:])
+    given = sys.argv[1:]
+    main("--all" in given, given[given.index("--models") + 1].split(",") if "--models" in given else [])
