@@ -128,3 +128,23 @@ def test_series_are_not_torn(word, tmp_path):
     path = f"data.path={tmp_path / 'log.csv'}"
     with pytest.raises(ConfigError, match="steps of one series are alike, so that they stay in one part"):
         check(compose(["model=gru", "data=steps", path, "data.id=case", "data.target=what", "task=multiclass", word]))
+
+
+def test_what_is_said_of_a_column_holds_for_its_values_at_other_steps():
+    options = {"columns": {"what": "categorical"}, "replace": {"what": {"close": "shut"}}}
+    assert dataset(lead=1, **options).read().frame["what+1"].to_list() == ["shut", "ask", "shut"]
+    numbered = LOG.with_columns(what=pl.Series([1, 2, 1, 3, 2, 1]))
+    options["replace"] = {"what": {"1": "9"}}
+    known = dataset(numbered, known=True, **options).read()
+    assert known.schema.columns["what-1"].kind == "categorical"
+    assert known.frame["what-1"].to_list() == [None, "9", None, "2", "9", None]
+
+
+def test_a_filter_takes_no_steps_out_of_the_middle_of_a_series():
+    whole = dataset(lead=1, filter="\"case\" <> 'b' and cost < 5").read()
+    assert whole.frame["what+1"].to_list() == ["ask"]
+    with pytest.raises(DataError, match=r"data\.filter takes steps out of the middle of 1 series \(a\)"):
+        dataset(filter="what <> 'ask'").read()
+    schema = dataset().read().schema
+    with pytest.raises(DataError, match="the middle of 1 series"):
+        dataset(filter="what <> 'ask'").read_new(LOG, schema, need_target=True)

@@ -31,6 +31,7 @@ TORN = "steps of one series are alike, so that they stay in one part"
 """Why rows are not drawn at random."""
 SHARES = (0.64, 0.8)
 """Where the only series of a table is divided into train, val and test."""
+_SHOWN = 5
 
 
 class StepDataset(SequenceDataset):
@@ -147,9 +148,12 @@ class StepDataset(SequenceDataset):
         self.looked_up = tuple(self.target)
         if lead:
             self.target = [_ahead(name, lead) for name in self.looked_up]
-            # What is said of a channel holds for its next value.
-            self.columns |= {_ahead(name, lead): self.columns[name] for name in self.looked_up if name in self.columns}
-            self.levels |= {_ahead(name, lead): self.levels[name] for name in self.looked_up if name in self.levels}
+        if lead or known:
+            # What is said of a column holds for its values at other steps.
+            moved = {name: _ahead(name, lead or -1) for name in self.looked_up}
+            self.columns |= {moved[name]: kind for name, kind in self.columns.items() if name in moved}
+            self.levels |= {moved[name]: levels for name, levels in self.levels.items() if name in moved}
+            self.replace |= {moved[name]: pairs for name, pairs in self.replace.items() if name in moved}
 
     def datamodule(self) -> type[StepDataModule]:
         """What prepares the steps for a training."""
@@ -229,6 +233,22 @@ class StepDataset(SequenceDataset):
         moved = [pl.col(name).shift(steps).over(series).alias(_ahead(name, -steps)) for name in self.looked_up]
         return frame.with_columns(moved)
 
+    def _without_rows(self, table: Table, where: str) -> Table:
+        kept = super()._without_rows(table, where)
+        if self.filter is None:
+            return kept
+        row = np.arange(len(table)) if kept.row_ids is None else kept.row_ids
+        series = np.cumsum(starts_of(table.frame[self.id], table.parts))[row]
+        torn = (np.diff(row) > 1) & (np.diff(series) == 0)
+        if torn.any():
+            ids = kept.frame[self.id].gather(np.flatnonzero(torn)).unique(maintain_order=True)
+            raise DataError(
+                f"{where}: data.filter takes steps out of the middle of {len(ids):,} series ({_listed(ids)}): what stands "
+                "beside them and what comes next would be other steps than where the model predicts. Filter whole series, "
+                "or their beginning or end, or leave the steps out of the file"
+            )
+        return kept
+
     def _followed(self, table: Table) -> Table:
         """The steps that another follows at ``lead``."""
         if not self.lead:
@@ -245,6 +265,11 @@ class StepDataset(SequenceDataset):
 def _ahead(name: str, steps: int) -> str:
     """Name of a column as it is some steps later: ``activity+1``; or before: ``correct-1``."""
     return f"{name}{steps:+d}"
+
+
+def _listed(ids: pl.Series) -> str:
+    shown = ", ".join(map(str, ids.head(_SHOWN)))
+    return shown if len(ids) <= _SHOWN else f"{shown}, ..."
 
 
 def _instants(frame: pl.DataFrame, name: str, where: str) -> pl.Series:
