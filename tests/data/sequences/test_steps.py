@@ -35,7 +35,8 @@ def test_steps_stand_by_series_and_time_and_the_next_is_learned():
     assert found.schema.targets == ("what+1",)
     assert found.schema.features == ("what", "cost")
     assert found.schema.group == "case"
-    assert found.row_ids.tolist() == [0, 2, 3]
+    # Where they stand in the file.
+    assert found.row_ids.tolist() == [0, 1, 2]
 
 
 def test_a_label_is_no_channel_unless_that_of_the_step_before_is_known():
@@ -142,6 +143,7 @@ def test_what_is_said_of_a_column_holds_for_its_values_at_other_steps():
 
 def test_a_filter_takes_no_steps_out_of_the_middle_of_a_series():
     whole = dataset(lead=1, filter="\"case\" <> 'b' and cost < 5").read()
+    assert whole.row_ids.tolist() == [1]
     assert whole.frame["what+1"].to_list() == ["ask"]
     with pytest.raises(DataError, match=r"data\.filter takes steps out of the middle of 1 series \(a\)"):
         dataset(filter="what <> 'ask'").read()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace as dc_replace
 from itertools import pairwise
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -32,6 +33,8 @@ TORN = "steps of one series are alike, so that they stay in one part"
 SHARES = (0.64, 0.8)
 """Where the only series of a table is divided into train, val and test."""
 _SHOWN = 5
+# No column of a file is called so.
+_ROW = "\x00row"
 
 
 class StepDataset(SequenceDataset):
@@ -138,6 +141,7 @@ class StepDataset(SequenceDataset):
             raise ValueError(f"elapsed={elapsed!r}: one of {', '.join(UNITS)}, or null")
         if elapsed is not None and time is None:
             raise ValueError(f"elapsed={elapsed} is the time between steps: set time")
+        self._places = np.empty(0, np.int64)
         self.look_back = context
         self.clock = time
         if time is not None:
@@ -163,7 +167,7 @@ class StepDataset(SequenceDataset):
 
     def read(self) -> Table:
         """See :class:`~colonnade.data.dataset.TableDataset`; a row for each step, but those that nothing follows."""
-        table = TableDataset.read(self)
+        table = self._placed(TableDataset.read(self))
         if self.one and not table.parts:
             n = len(table)
             cuts = [0, *(int(n * share) for share in SHARES), n]
@@ -172,7 +176,7 @@ class StepDataset(SequenceDataset):
 
     def read_new(self, data: Any, schema: Schema, *, need_target: bool) -> Table:
         """See :class:`~colonnade.data.dataset.TableDataset`; a row for each step, its history as lists."""
-        table = TableDataset.read_new(self, data, schema, need_target=need_target)
+        table = self._placed(TableDataset.read_new(self, data, schema, need_target=need_target))
         return self.rows(self._followed(table) if need_target else table)
 
     def rows(self, table: Table) -> Table:
@@ -187,12 +191,25 @@ class StepDataset(SequenceDataset):
         frame, parts, origin, first_line = super()._gather()
         where = self.path or self.name
         ordered = self._ordered(frame, parts, where)
-        return self._derived(ordered, parts, where), parts, origin, first_line if ordered is frame else None
+        return self._derived(self._counted(ordered), parts, where), parts, origin, first_line if ordered is frame else None
 
     def _arranged(self, frame: pl.DataFrame, first_line: Written | None) -> tuple[pl.DataFrame, Written | None]:
         frame, first_line = super()._arranged(frame, first_line)
         ordered = self._ordered(frame, {}, where := "the new data")
-        return self._derived(ordered, {}, where), first_line if ordered is frame else None
+        return self._derived(self._counted(ordered), {}, where), first_line if ordered is frame else None
+
+    def _long(self, frame: pl.DataFrame) -> pl.DataFrame:
+        return super()._long(frame).with_columns(pl.int_range(pl.len()).alias(_ROW))
+
+    def _counted(self, ordered: pl.DataFrame) -> pl.DataFrame:
+        """The steps in their order; where each stands in the file is noted."""
+        self._places = ordered[_ROW].to_numpy(writable=True)
+        return ordered.drop(_ROW)
+
+    def _placed(self, table: Table) -> Table:
+        """With the rows of the file as ids."""
+        places = self._places if table.row_ids is None else self._places[table.row_ids]
+        return dc_replace(table, row_ids=places)
 
     def _ordered(self, frame: pl.DataFrame, parts: Mapping[str, tuple[int, int]], where: str) -> pl.DataFrame:
         """The steps of each series by time; those of one instant as they come. The same frame where they are so."""
