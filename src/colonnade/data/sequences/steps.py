@@ -231,9 +231,10 @@ class StepDataset(SequenceDataset):
             if ELAPSED in frame.columns:
                 raise SchemaError(f"{where}: there is a column '{ELAPSED}' already: data.elapsed=null, or rename it")
             times = _instants(frame, self.clock, where)
-            if not times.dtype.is_temporal():
+            if not isinstance(times.dtype, (pl.Date, pl.Datetime)):
+                held = "times of day" if times.dtype.is_temporal() else "numbers"
                 raise DataError(
-                    f"{where}: column '{self.clock}' (data.time) holds numbers, no times: data.elapsed=null"
+                    f"{where}: column '{self.clock}' (data.time) holds {held}, no dates or times: data.elapsed=null"
                 )
             seconds = times.cast(pl.Datetime("us")).dt.timestamp("us").to_numpy() / 1e6
             since = np.where(starts, 0.0, np.diff(seconds, prepend=seconds[:1])) / UNITS[self.elapsed]
