@@ -106,6 +106,16 @@ def test_a_baseline_learns_histories_too(folder):
     assert fit(compose(kept), folder / "dummy")["metrics"]["test"]["auroc"] == 0.5
 
 
+def test_series_held_out_from_all_folds_are_predicted_by_their_histories(folder):
+    more = ("data.target=state", "data.lead=1", "task=multiclass", "data.exclude.alarm=label", "trainer.max_epochs=2")
+    held = ("cv=kfold", "cv.folds=2", "cv.hold_out=split")
+    result = fit(compose(words(folder, *more, *held)), folder / "folds")
+    stored = pl.read_parquet(folder / "folds" / "predictions.parquet").filter(split="test")
+    assert len(stored) == result["cv"]["held_out"]
+    found = predict(folder / "folds", log())
+    np.testing.assert_allclose(found["probability/a"].gather(stored["row_id"]), stored["probability/a"], atol=1e-5)
+
+
 def test_steps_drawn_at_random_are_refused(folder):
     with pytest.raises(ConfigError, match="split: steps of one series are alike"):
         fit(compose(words(folder, "data.target=alarm", "task=binary", "split=random")), folder / "torn")
