@@ -26,8 +26,8 @@ def predict(run: Path | str, data: Any, out: Path | str | None = None) -> pl.Dat
         out: where to write, by its ending ``.csv``, ``.parquet``, ``.jsonl`` or ``.arrow``; None: nowhere.
 
     Returns:
-        A row for each row of the data, in their order: ``row_id``, the values of the schema's own row id if it has one (``key/<name>`` where the name is taken),
-        predictions and probabilities.
+        A row for each row of the data, in their order: ``row_id``, the values of the schema's own row id if it has one
+        (``key/<name>`` where the name is taken), predictions and probabilities.
 
     Raises:
         SchemaError: columns are missing or mistyped; the whole difference is printed.

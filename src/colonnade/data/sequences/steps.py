@@ -191,7 +191,8 @@ class StepDataset(SequenceDataset):
         frame, parts, origin, first_line = super()._gather()
         where = self.path or self.name
         ordered = self._ordered(frame, parts, where)
-        return self._derived(self._counted(ordered), parts, where), parts, origin, first_line if ordered is frame else None
+        derived = self._derived(self._counted(ordered), parts, where)
+        return derived, parts, origin, first_line if ordered is frame else None
 
     def _arranged(self, frame: pl.DataFrame, first_line: Written | None) -> tuple[pl.DataFrame, Written | None]:
         frame, first_line = super()._arranged(frame, first_line)
@@ -261,9 +262,9 @@ class StepDataset(SequenceDataset):
         if torn.any():
             ids = kept.frame[self.id].gather(np.flatnonzero(torn)).unique(maintain_order=True)
             raise DataError(
-                f"{where}: data.filter takes steps out of the middle of {len(ids):,} series ({_listed(ids)}): what stands "
-                "beside them and what comes next would be other steps than where the model predicts. Filter whole series, "
-                "or their beginning or end, or leave the steps out of the file"
+                f"{where}: data.filter takes steps out of the middle of {len(ids):,} series ({_listed(ids)}): what comes "
+                "before and after them would be other steps than where the model predicts. Filter whole series, or their "
+                "beginning or end, or leave the steps out of the file"
             )
         return kept
 
