@@ -262,9 +262,9 @@ class StepDataset(SequenceDataset):
         if torn.any():
             ids = kept.frame[self.id].gather(np.flatnonzero(torn)).unique(maintain_order=True)
             raise DataError(
-                f"{where}: data.filter takes steps out of the middle of {len(ids):,} series ({_listed(ids)}): what comes "
-                "before and after them would be other steps than where the model predicts. Filter whole series, or their "
-                "beginning or end, or leave the steps out of the file"
+                f"{where}: data.filter takes steps out of the middle of {len(ids):,} series ({_listed(ids)}): "
+                "what comes before and after them would be other steps than where the model predicts. Filter whole "
+                "series, or their beginning or end, or leave the steps out of the file"
             )
         return kept
 
