@@ -209,6 +209,25 @@ def test_an_exported_graph_takes_any_batch_and_length():
         torch.testing.assert_close(found.float(), module.network(rows).raw[:, 0], rtol=1e-4, atol=1e-4)
 
 
+def test_rounding_decides_no_count_where_values_repeat():
+    """Of series of few steps and few values, a bias is one of the values that it is compared with."""
+    rng = np.random.default_rng(0)
+    lengths = torch.tensor([1, 2, 3] * 20)
+    ends = lengths.cumsum(0)
+    num = torch.from_numpy(rng.choice([-1.3, 0.7, 0.1], (int(ends[-1]), 4)).astype(np.float32))
+    cat = torch.zeros((len(num), 0), dtype=torch.int32)
+    spans = torch.stack([ends - lengths, ends], 1)
+    target = torch.arange(60) % 3
+    store = SequenceStore(num=num, cat=cat, spans=spans, row_id=torch.arange(60), target=target, lengths=lengths)
+    spec = replace(series()[1], num_names=tuple("abcd"), cat_names=(), cardinalities=(), out_shape=(3,), n_steps=3)
+    model = MiniRocket(spec=spec, n_features=FEATURES)
+    rows = Rows(num.numpy(), cat.numpy(), target.numpy(), spans=spans.numpy())
+    model.fit([Problem("multiclass", "log_loss", n_classes=3)], rows, None, Job())
+    batch = store.rows(0, 60)
+    exact = model.features(batch.num.double(), batch.cat, batch.mask)
+    assert model.features(batch.num, batch.cat, batch.mask).double().equal(exact.float().double())
+
+
 def test_a_class_without_train_rows_is_the_last_choice():
     store, spec = series()
     model = MiniRocket(spec=replace(spec, classes=("a", "b", "c", "d"), out_shape=(4,)), n_features=84)

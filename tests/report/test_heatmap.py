@@ -96,6 +96,11 @@ def test_one_series():
     assert top.get_title(loc="left") == "score 1.4, from 0 of the background"
 
 
+def test_steps_are_whole():
+    main, top, *_ = axes_of(heatmap.overview(view(), COLUMNS, "log-odds"))
+    assert all(tick == int(tick) for ax in (main, top) for tick in ax.get_xticks())
+
+
 @pytest.mark.parametrize("several", [False, True])
 def test_what_is_drawn(several, monkeypatch):
     drawn = []

@@ -36,5 +36,10 @@ def test_monitored_loss_needs_one_panel(mode: str, best: str) -> None:
     assert np.asarray(figure.canvas.buffer_rgba()).shape[1] == 800
 
 
+def test_of_one_epoch_the_axis_is_not_empty() -> None:
+    figure = learning_curve(ROWS[1:2], monitor="val/auroc", mode="max")
+    assert [ax.get_xlim() for ax in figure.axes] == [(-0.5, 0.5)] * 2
+
+
 def test_nothing_to_draw() -> None:
     assert learning_curve([{"epoch": 0, "lr": 0.1}], monitor="val/loss", mode="min") is None

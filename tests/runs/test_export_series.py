@@ -198,3 +198,9 @@ def test_steps_that_are_told_by_their_history(tmp_path, monkeypatch):
     monkeypatch.setattr("colonnade.report.explanation.draw", lambda *of, **how: {})
     explained = explain(tmp_path / "run", options=Explain(rows=5, background=8, steps=4))
     assert explained.views[0].over_time.lengths.max() <= 5
+
+
+def test_lengths_go_in_where_no_prediction_depends_on_them(run):
+    kept = [word for word in test_sequences.words(run) if not word.startswith(("model", "optim", "trainer", "loader"))]
+    fit(compose([*kept, "model=dummy", "export=onnx"]), run / "dummy")
+    same(predict_onnx(run / "dummy" / "model.onnx", run / "new.csv"), predict(run / "dummy", run / "new.csv"))

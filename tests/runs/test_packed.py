@@ -179,5 +179,7 @@ def test_what_a_pack_cannot_do_is_refused_at_once(tmp_path):
         assert key in str(refused.value)
     with pytest.raises(ConfigError, match="a baseline is fitted at once"):
         fit_packed([compose(["model=dummy", *COMMON])], [tmp_path / "run"])
+    with pytest.raises(ConfigError, match="those of series are not packed yet"):
+        fit_packed([compose(["model=gru", "data=digits_rows"])], [tmp_path / "run"])
     with pytest.raises(ConfigError, match="LearningRateFinder of `callbacks` looks into one training"):
         fit_packed(configs("linear", ("callbacks=lr_find",)), [tmp_path / "run"])

@@ -74,6 +74,15 @@ def test_predictions_are_those_of_the_training_and_see_no_later_step(folder, tra
     np.testing.assert_allclose(early["probability/a"], late["probability/a"], atol=1e-5)
 
 
+def test_rows_are_called_by_their_place_in_the_file_however_it_is_sorted(folder, trained):
+    inside = predict(folder / "next", log().drop("alarm"))
+    shuffled = log().drop("alarm").with_row_index("was").sample(fraction=1, shuffle=True, seed=1)
+    found = predict(folder / "next", shuffled.drop("was"))
+    assert found["row_id"].to_list() == list(range(len(found)))
+    assert found["machine"].equals(shuffled["machine"])
+    np.testing.assert_allclose(found["probability/a"], inside["probability/a"][shuffled["was"].to_list()], atol=1e-5)
+
+
 def test_evaluate_measures_the_steps_that_are_followed(folder, trained):
     stored = pl.read_parquet(folder / "next" / "predictions.parquet").filter(split="test")
     machines = log()["machine"].gather(stored["row_id"]).unique()
@@ -95,6 +104,16 @@ def test_a_baseline_learns_histories_too(folder):
     assert result["metrics"]["test"]["auroc"] > 0.8
     kept = [*kept, "data.target=alarm", "task=binary", "model=dummy"]
     assert fit(compose(kept), folder / "dummy")["metrics"]["test"]["auroc"] == 0.5
+
+
+def test_series_held_out_from_all_folds_are_predicted_by_their_histories(folder):
+    more = ("data.target=state", "data.lead=1", "task=multiclass", "data.exclude.alarm=label", "trainer.max_epochs=2")
+    held = ("cv=kfold", "cv.folds=2", "cv.hold_out=split")
+    result = fit(compose(words(folder, *more, *held)), folder / "folds")
+    stored = pl.read_parquet(folder / "folds" / "predictions.parquet").filter(split="test")
+    assert len(stored) == result["cv"]["held_out"]
+    found = predict(folder / "folds", log())
+    np.testing.assert_allclose(found["probability/a"].gather(stored["row_id"]), stored["probability/a"], atol=1e-5)
 
 
 def test_steps_drawn_at_random_are_refused(folder):

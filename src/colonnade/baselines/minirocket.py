@@ -26,6 +26,8 @@ ALPHAS = np.logspace(-3, 3, 10)
 """Penalties of the ridge, of which leave-one-out chooses."""
 # Logits of a ridge's scores, which lie around -1 and 1, are these times a number in this range.
 SHARPNESS = (0.1, 30.0)
+# By which a bias lies above its quantile, relative to one and its size: far above what a convolution rounds.
+NUDGE = 1e-5
 # Series that are transformed together.
 BATCH = 256
 
@@ -103,8 +105,8 @@ class MiniRocket(Baseline):
         """See the base class; ``mask (B, T)`` names the valid steps, None: all."""
         weight: Tensor = self.weight  # type: ignore[assignment]
         bias: Tensor = self.bias  # type: ignore[assignment]
-        # Ten thousand terms: added in single precision, they would differ from an exported graph in the fifth digit.
-        return torch.addmm(bias, self.features(num, cat, mask).double(), weight)
+        # Ten thousand terms: in float32 their order would show.
+        return torch.addmm(bias.double(), self.features(num, cat, mask).double(), weight.double()).to(num.dtype)
 
     def features(self, num: Tensor, cat: Tensor, mask: Tensor | None = None) -> Tensor:
         """Shares of steps above each bias, ``(B, features)`` float32.
@@ -180,7 +182,9 @@ class MiniRocket(Baseline):
             taken += len(TWOS) * count
             lengths = valid.sum((1, 2)).int().tolist()
             found.append([np.quantile(c[:n], q) for c, n, q in zip(convolved, lengths, levels.reshape(-1, count))])
-        return torch.from_numpy(np.concatenate(found, axis=1).astype(np.float32))
+        # Of values that repeat, or a series of one step, a quantile is one of them: rounding must not decide the count.
+        biases = np.concatenate(found, axis=1)
+        return torch.from_numpy((biases + NUDGE * (1 + np.abs(biases))).astype(np.float32))
 
     def _features(self, rows: Rows) -> np.ndarray:
         """Of many series, ``(N, features)`` float64."""

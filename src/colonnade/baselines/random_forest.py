@@ -183,4 +183,6 @@ class RandomForest(OfTrees):
         else:
             criterion = "absolute_error" if problem.kind == "mae" else "squared_error"
             forest = RandomForestRegressor(criterion=criterion, **options)
-        return forest.fit(features, problem.target(rows), sample_weight=problem.weight(rows, train=True))
+        # It adds all numbers up to see that they are finite, and warns where the sum is not.
+        with np.errstate(over="ignore", invalid="ignore"):
+            return forest.fit(features, problem.target(rows), sample_weight=problem.weight(rows, train=True))

@@ -295,7 +295,9 @@ def _serialised(model: ir.Model, inputs: Sequence[Input], facts: Mapping[str, st
 
     RemoveUnusedNodesPass()(model)
     RemoveUnusedOpsetsPass()(model)
-    for value in [value for value in model.graph.inputs if not value.uses()]:
+    columns = {given.name for given in inputs}
+    # Lengths are taken also where no prediction depends on them.
+    for value in [value for value in model.graph.inputs if value.name in columns and not value.uses()]:
         model.graph.inputs.remove(value)
     used = {value.name for value in model.graph.inputs}
     kept = [given.to_dict() for given in inputs if given.name in used]

@@ -131,7 +131,11 @@ def _map(
     shades: LinearSegmentedColormap,
     limits: tuple[float, float],
 ) -> AxesImage:
+    from matplotlib.ticker import MaxNLocator
+
     at = _edges(over_time, values.shape[1], single=length is not None)
+    # There is no half of a step.
+    main.xaxis.set_major_locator(MaxNLocator(integer=True))
     image = main.imshow(
         values,
         aspect="auto",

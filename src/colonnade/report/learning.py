@@ -47,10 +47,14 @@ def learning_curve(rows: Sequence[Row], *, monitor: str, mode: str) -> Figure | 
         axes[-1].plot(
             epoch, best, marker="o", color=style.ORANGE, markersize=6, label=f"best: {best:.4g}, epoch {epoch}"
         )
+    epochs = {epoch for values in series.values() for epoch in values}
     for ax in axes:
         from matplotlib.ticker import MaxNLocator
 
         ax.xaxis.set_major_locator(MaxNLocator(integer=True))
+        if len(epochs) == 1:
+            # The axis would be too short for a whole number.
+            ax.set_xlim(min(epochs) - 0.5, min(epochs) + 0.5)
         style.legend(ax)
     return fig
 

@@ -80,7 +80,7 @@ def held_out(bag: Loaded, table: Table, held: np.ndarray) -> tuple[pl.DataFrame,
     """Predictions of the rows held out from all folds by the mean of all models, and their metrics."""
     mask = np.zeros(table.frame.height, dtype=bool)
     mask[held] = True
-    part = table.keep(pl.Series(mask))
+    part = bag.dataset.rows(table).keep(pl.Series(mask))
     ids = row_ids(part)
     prediction = bag.predict(part)
     target = bag.coder.encode(part.frame, row_ids=ids, where="rows held out from all folds")

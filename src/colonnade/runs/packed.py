@@ -116,6 +116,8 @@ def unpackable(cfg: DictConfig) -> Faults:
         faults.add("model: a baseline is fitted at once and has no steps to share")
     elif str(cfg.module.get("_target_", "")).rpartition(".")[2] != SupervisedModule.__name__:
         faults.add(f"module: a pack trains SupervisedModule alone, not {cfg.module.get('_target_')}")
+    elif str(cfg.model.get("_target_", "")).rpartition(".")[2] == "SequenceNetwork":
+        faults.add("model: a pack trains networks of tables; those of series are not packed yet")
     elif str(cfg.model.get("_target_", "")).rpartition(".")[2] != "Network":
         faults.add(f"model: a pack trains networks of rows that do not see each other, not {cfg.model.get('_target_')}")
     if cfg.get("cv") is not None:

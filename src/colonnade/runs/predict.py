@@ -26,8 +26,8 @@ def predict(run: Path | str, data: Any, out: Path | str | None = None) -> pl.Dat
         out: where to write, by its ending ``.csv``, ``.parquet``, ``.jsonl`` or ``.arrow``; None: nowhere.
 
     Returns:
-        ``row_id``, the values of the schema's own row id if it has one (``key/<name>`` where the name is taken),
-        predictions and probabilities.
+        A row for each row of the data, in their order: ``row_id``, the values of the schema's own row id if it has one
+        (``key/<name>`` where the name is taken), predictions and probabilities.
 
     Raises:
         SchemaError: columns are missing or mistyped; the whole difference is printed.
@@ -39,7 +39,8 @@ def predict(run: Path | str, data: Any, out: Path | str | None = None) -> pl.Dat
     loaded = load(run)
     table = loaded.dataset.read_new(data, loaded.schema, need_target=False)
     report_unknown(loaded, table)
-    frame = with_key(to_frame(loaded.predict(table), loaded.spec, row_ids(table)), table)
+    # Steps are predicted by series, and told in the order of the file.
+    frame = with_key(to_frame(loaded.predict(table), loaded.spec, row_ids(table)), table).sort("row_id")
     if out is not None:
         write_frame(frame, Path(out))
     return frame

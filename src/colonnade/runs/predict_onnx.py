@@ -54,8 +54,8 @@ def predict_onnx(model: Path | str, data: Any, out: Path | str | None = None) ->
         found = loaded.predict(columns_of(table.frame, loaded.columns))
     except InputError as error:
         raise SchemaError(str(error)) from error
-    frame = as_frame({"row_id": np.arange(table.frame.height), **loaded.named(found)})
-    frame = with_key(frame, table)
+    ids = np.arange(table.frame.height) if table.row_ids is None else table.row_ids
+    frame = with_key(as_frame({"row_id": ids, **loaded.named(found)}), table).sort("row_id")
     if out is not None:
         write_frame(frame, Path(out))
     return frame

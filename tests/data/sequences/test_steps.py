@@ -35,7 +35,8 @@ def test_steps_stand_by_series_and_time_and_the_next_is_learned():
     assert found.schema.targets == ("what+1",)
     assert found.schema.features == ("what", "cost")
     assert found.schema.group == "case"
-    assert found.row_ids.tolist() == [0, 2, 3]
+    # Where they stand in the file.
+    assert found.row_ids.tolist() == [0, 1, 2]
 
 
 def test_a_label_is_no_channel_unless_that_of_the_step_before_is_known():
@@ -101,7 +102,13 @@ def test_options_out_of_range(options, said):
             DataError,
             "column 'when' .data.time. holds 'soon': numbers are expected",
         ),
-        (LOG, {"time": "cost", "elapsed": "days"}, DataError, "column 'cost' .data.time. holds numbers, no times"),
+        (LOG, {"time": "cost", "elapsed": "days"}, DataError, "column 'cost' .data.time. holds numbers, no dates"),
+        (
+            LOG.with_columns(when=pl.lit(datetime.time(7))),
+            {"elapsed": "days"},
+            DataError,
+            "column 'when' .data.time. holds times of day, no dates",
+        ),
         (LOG.rename({"cost": "elapsed"}), {"elapsed": "days"}, SchemaError, "there is a column 'elapsed' already"),
         (LOG, {"target": "wat", "lead": 1}, SchemaError, "'wat' .data.target. is no column.*'what'"),
         (LOG, {"lead": 3}, DataError, "no series has more than 3 steps: none is followed by another"),
@@ -128,3 +135,24 @@ def test_series_are_not_torn(word, tmp_path):
     path = f"data.path={tmp_path / 'log.csv'}"
     with pytest.raises(ConfigError, match="steps of one series are alike, so that they stay in one part"):
         check(compose(["model=gru", "data=steps", path, "data.id=case", "data.target=what", "task=multiclass", word]))
+
+
+def test_what_is_said_of_a_column_holds_for_its_values_at_other_steps():
+    options = {"columns": {"what": "categorical"}, "replace": {"what": {"close": "shut"}}}
+    assert dataset(lead=1, **options).read().frame["what+1"].to_list() == ["shut", "ask", "shut"]
+    numbered = LOG.with_columns(what=pl.Series([1, 2, 1, 3, 2, 1]))
+    options["replace"] = {"what": {"1": "9"}}
+    known = dataset(numbered, known=True, **options).read()
+    assert known.schema.columns["what-1"].kind == "categorical"
+    assert known.frame["what-1"].to_list() == [None, "9", None, "2", "9", None]
+
+
+def test_a_filter_takes_no_steps_out_of_the_middle_of_a_series():
+    whole = dataset(lead=1, filter="\"case\" <> 'b' and cost < 5").read()
+    assert whole.row_ids.tolist() == [1]
+    assert whole.frame["what+1"].to_list() == ["ask"]
+    with pytest.raises(DataError, match=r"data\.filter takes steps out of the middle of 1 series \(a\)"):
+        dataset(filter="what <> 'ask'").read()
+    schema = dataset().read().schema
+    with pytest.raises(DataError, match="the middle of 1 series"):
+        dataset(filter="what <> 'ask'").read_new(LOG, schema, need_target=True)

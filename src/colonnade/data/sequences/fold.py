@@ -92,7 +92,7 @@ def fold(table: Table, *, id: str) -> Table:
             shown = ", ".join(str(frame[id][int(i)]) for i in wrong[:_SHOWN])
             raise DataError(
                 f"'{name}' changes within {len(wrong):,} series ({shown}): it is one value for a whole series here; "
-                "a value for each step is not learned yet"
+                "a target for each step is learned with data=steps"
             )
     before = np.concatenate([[0], np.cumsum(starts)])
     parts = {part: (int(before[start]), int(before[stop])) for part, (start, stop) in table.parts.items()}

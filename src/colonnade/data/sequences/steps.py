@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace as dc_replace
 from itertools import pairwise
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -32,6 +33,9 @@ TORN = "steps of one series are alike, so that they stay in one part"
 """Why rows are not drawn at random."""
 SHARES = (0.64, 0.8)
 """Where the only series of a table is divided into train, val and test."""
+_SHOWN = 5
+# No column of a file is called so.
+_ROW = "\x00row"
 
 
 class StepDataset(SequenceDataset):
@@ -138,6 +142,7 @@ class StepDataset(SequenceDataset):
             raise ValueError(f"elapsed={elapsed!r}: one of {', '.join(UNITS)}, or null")
         if elapsed is not None and time is None:
             raise ValueError(f"elapsed={elapsed} is the time between steps: set time")
+        self._places = np.empty(0, np.int64)
         self.look_back = context
         self.clock = time
         if time is not None:
@@ -148,9 +153,12 @@ class StepDataset(SequenceDataset):
         self.looked_up = tuple(self.target)
         if lead:
             self.target = [_ahead(name, lead) for name in self.looked_up]
-            # What is said of a channel holds for its next value.
-            self.columns |= {_ahead(name, lead): self.columns[name] for name in self.looked_up if name in self.columns}
-            self.levels |= {_ahead(name, lead): self.levels[name] for name in self.looked_up if name in self.levels}
+        if lead or known:
+            # What is said of a column holds for its values at other steps.
+            moved = {name: _ahead(name, lead or -1) for name in self.looked_up}
+            self.columns |= {moved[name]: kind for name, kind in self.columns.items() if name in moved}
+            self.levels |= {moved[name]: levels for name, levels in self.levels.items() if name in moved}
+            self.replace |= {moved[name]: pairs for name, pairs in self.replace.items() if name in moved}
 
     def datamodule(self) -> type[StepDataModule]:
         """What prepares the steps for a training."""
@@ -160,7 +168,7 @@ class StepDataset(SequenceDataset):
 
     def read(self) -> Table:
         """See :class:`~colonnade.data.dataset.TableDataset`; a row for each step, but those that nothing follows."""
-        table = TableDataset.read(self)
+        table = self._placed(TableDataset.read(self))
         if self.one and not table.parts:
             n = len(table)
             cuts = [0, *(int(n * share) for share in SHARES), n]
@@ -169,7 +177,7 @@ class StepDataset(SequenceDataset):
 
     def read_new(self, data: Any, schema: Schema, *, need_target: bool) -> Table:
         """See :class:`~colonnade.data.dataset.TableDataset`; a row for each step, its history as lists."""
-        table = TableDataset.read_new(self, data, schema, need_target=need_target)
+        table = self._placed(TableDataset.read_new(self, data, schema, need_target=need_target))
         return self.rows(self._followed(table) if need_target else table)
 
     def rows(self, table: Table) -> Table:
@@ -184,12 +192,26 @@ class StepDataset(SequenceDataset):
         frame, parts, origin, first_line = super()._gather()
         where = self.path or self.name
         ordered = self._ordered(frame, parts, where)
-        return self._derived(ordered, parts, where), parts, origin, first_line if ordered is frame else None
+        derived = self._derived(self._counted(ordered), parts, where)
+        return derived, parts, origin, first_line if ordered is frame else None
 
     def _arranged(self, frame: pl.DataFrame, first_line: Written | None) -> tuple[pl.DataFrame, Written | None]:
         frame, first_line = super()._arranged(frame, first_line)
         ordered = self._ordered(frame, {}, where := "the new data")
-        return self._derived(ordered, {}, where), first_line if ordered is frame else None
+        return self._derived(self._counted(ordered), {}, where), first_line if ordered is frame else None
+
+    def _long(self, frame: pl.DataFrame) -> pl.DataFrame:
+        return super()._long(frame).with_columns(pl.int_range(pl.len()).alias(_ROW))
+
+    def _counted(self, ordered: pl.DataFrame) -> pl.DataFrame:
+        """The steps in their order; where each stands in the file is noted."""
+        self._places = ordered[_ROW].to_numpy(writable=True)
+        return ordered.drop(_ROW)
+
+    def _placed(self, table: Table) -> Table:
+        """With the rows of the file as ids."""
+        places = self._places if table.row_ids is None else self._places[table.row_ids]
+        return dc_replace(table, row_ids=places)
 
     def _ordered(self, frame: pl.DataFrame, parts: Mapping[str, tuple[int, int]], where: str) -> pl.DataFrame:
         """The steps of each series by time; those of one instant as they come. The same frame where they are so."""
@@ -211,9 +233,10 @@ class StepDataset(SequenceDataset):
             if ELAPSED in frame.columns:
                 raise SchemaError(f"{where}: there is a column '{ELAPSED}' already: data.elapsed=null, or rename it")
             times = _instants(frame, self.clock, where)
-            if not times.dtype.is_temporal():
+            if not isinstance(times.dtype, (pl.Date, pl.Datetime)):
+                held = "times of day" if times.dtype.is_temporal() else "numbers"
                 raise DataError(
-                    f"{where}: column '{self.clock}' (data.time) holds numbers, no times: data.elapsed=null"
+                    f"{where}: column '{self.clock}' (data.time) holds {held}, no dates or times: data.elapsed=null"
                 )
             seconds = times.cast(pl.Datetime("us")).dt.timestamp("us").to_numpy() / 1e6
             since = np.where(starts, 0.0, np.diff(seconds, prepend=seconds[:1])) / UNITS[self.elapsed]
@@ -229,6 +252,22 @@ class StepDataset(SequenceDataset):
                 )
         moved = [pl.col(name).shift(steps).over(series).alias(_ahead(name, -steps)) for name in self.looked_up]
         return frame.with_columns(moved)
+
+    def _without_rows(self, table: Table, where: str) -> Table:
+        kept = super()._without_rows(table, where)
+        if self.filter is None:
+            return kept
+        row = np.arange(len(table)) if kept.row_ids is None else kept.row_ids
+        series = np.cumsum(starts_of(table.frame[self.id], table.parts))[row]
+        torn = (np.diff(row) > 1) & (np.diff(series) == 0)
+        if torn.any():
+            ids = kept.frame[self.id].gather(np.flatnonzero(torn)).unique(maintain_order=True)
+            raise DataError(
+                f"{where}: data.filter takes steps out of the middle of {len(ids):,} series ({_listed(ids)}): "
+                "what comes before and after them would be other steps than where the model predicts. Filter whole "
+                "series, or their beginning or end, or leave the steps out of the file"
+            )
+        return kept
 
     def _followed(self, table: Table) -> Table:
         """The steps that another follows at ``lead``."""
@@ -246,6 +285,11 @@ class StepDataset(SequenceDataset):
 def _ahead(name: str, steps: int) -> str:
     """Name of a column as it is some steps later: ``activity+1``; or before: ``correct-1``."""
     return f"{name}{steps:+d}"
+
+
+def _listed(ids: pl.Series) -> str:
+    shown = ", ".join(map(str, ids.head(_SHOWN)))
+    return shown if len(ids) <= _SHOWN else f"{shown}, ..."
 
 
 def _instants(frame: pl.DataFrame, name: str, where: str) -> pl.Series:

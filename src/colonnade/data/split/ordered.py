@@ -71,7 +71,10 @@ class Time(Divider):
         """
         name = self.column or table.schema.time
         if name is None:
-            raise DataError("a time split needs its column: data.time=<column> or split.column=<column>")
+            raise DataError(
+                "a time split needs its column: data.time=<column> or split.column=<column>; of steps, whose series it "
+                "cuts, split.column=<column> data.columns.<column>=datetime"
+            )
         if name not in table.frame.columns:
             raise DataError(f"split.column={name} is no column{closest(name, table.frame.columns)}")
         kind = table.schema.columns[name].kind
