@@ -109,7 +109,7 @@ def compare_losses(
     mean = float((first - second).mean())
     differences = first - second
     if block is not None:
-        sums = np.bincount(block, differences)
+        sums = np.bincount(block, differences).astype(np.float64)
         differences = sums * (len(sums) / len(first))
     rng = np.random.default_rng(seed)
     p = _sign_flip(differences[differences != 0], rng)

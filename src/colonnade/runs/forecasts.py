@@ -63,7 +63,7 @@ def past_of(parts: Parts, split: str) -> Past | None:
 
 
 def origins_of(data: TableDataModule, split: str) -> np.ndarray | None:
-    """Steps at which the forecasts of a part begin, ``(N,)``, counted over all series; None where nothing is forecast."""
+    """Steps at which the forecasts of a part begin, ``(N,)``, counted over all series; None: nothing is forecast."""
     if not isinstance(data, ForecastDataModule):
         return None
     store = _store(data, split)
