@@ -143,7 +143,7 @@ def windows_at(table: Table, origin: np.ndarray, context: int, *, filled: bool) 
 
 
 def _missing(name: str, series: np.ndarray, *, filled: bool) -> str:
-    """In words, that a target is missing in some series. The median, as in other columns, would not be of their size."""
+    """In words, that a target is missing in some series: the median, as in other columns, is not their size."""
     shown = ", ".join(map(str, series[:_SHOWN].tolist())) + (", ..." if len(series) > _SHOWN else "")
     which = f"'{name}' (data.target) is missing in {len(series):,} series (from 0: {shown})"
     if filled:
