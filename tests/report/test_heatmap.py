@@ -69,7 +69,8 @@ def test_all_series():
 
 
 def test_times_of_forecasts_and_of_series_of_several_lengths():
-    main, *_ = axes_of(heatmap.overview(view(forecast=True), COLUMNS, "log-odds"))
+    main, top, *_ = axes_of(heatmap.overview(view(forecast=True), COLUMNS, "log-odds"))
+    assert top.get_title(loc="left") == "mean over 6 windows, all columns"
     assert (main.get_xlabel(), main.get_xlim()) == ("steps before the forecast", (-T, 0))
     lengths = (10, 8, 10, 9, 5, 7)
     main, *_, bar = axes_of(heatmap.overview(view(lengths=lengths), COLUMNS, "log-odds"))

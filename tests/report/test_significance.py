@@ -146,3 +146,14 @@ def test_words() -> None:
 )
 def test_probability(p: float, text: str) -> None:
     assert probability(p) == text
+
+
+def test_rows_of_a_block_count_once():
+    # Six rows that are three times two alike say as much as three.
+    loss = np.array([1.0, 2.0, 3.0])
+    found = compare_losses(np.repeat(loss, 2), np.zeros(6), block=np.repeat(np.arange(3), 2))
+    alone = compare_losses(loss, np.zeros(3))
+    assert (found.p, found.difference, found.low, found.high) == (0.25, 2.0, alone.low, alone.high)
+    assert found.n == 6
+    # Blocks of other sizes: the mean is still that of rows.
+    assert compare_losses(np.arange(4.0), np.zeros(4), block=np.array([0, 1, 1, 1])).difference == 1.5

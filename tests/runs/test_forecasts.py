@@ -10,9 +10,14 @@ import pytest
 
 from colonnade.config.compose import compose
 from colonnade.core.errors import ConfigError, DataError
+from colonnade.evaluation.options import Uncertainty
+from colonnade.runs.calibrate import calibrate
+from colonnade.runs.ensemble import ensemble
 from colonnade.runs.evaluate import evaluate
 from colonnade.runs.fit import fit
+from colonnade.runs.paired import paired, read_predictions
 from colonnade.runs.predict import predict
+from colonnade.tuning.refit import configuration
 
 QUICK = ("trainer=cpu", "threads=1", "logger=none", "trainer.max_epochs=8", "loader.batch_size=16", "optim.lr=0.01")
 HOURS = (
@@ -237,6 +242,54 @@ def test_counts_have_a_distribution_of_counts(folder):
     np.testing.assert_array_equal(found, found.round())
     with pytest.raises(ConfigError, match="which not all steps of load, temp are: task.distribution=gaussian"):
         fit(compose([*kept, *task]), folder / "none", series())
+
+
+def test_a_target_that_is_missing_in_new_data_is_not_the_median(folder):
+    late = pl.col("hour").is_between(230, 231) & (pl.col("place") == "south")
+    gaps = series().with_columns(pl.when(~late).then("load").alias("load"))
+    for verb in (predict, evaluate):
+        with pytest.raises(
+            DataError, match=r"'load' \(data.target\) is missing in 1 series \(from 0: 1\): mend .*fill=f"
+        ):
+            verb(folder / "run", gaps.sort("place"))
+    early = pl.col("hour") == 3
+    told = series().with_columns(pl.when(~early).then("load").alias("load"))
+    assert predict(folder / "run", told).equals(predict(folder / "run", series()))
+
+
+def test_an_ensemble_of_forecasts_tells_its_disagreement_when_calibrated(folder):
+    data = series()
+    path = folder / "series.csv"
+    data.write_csv(path)
+    runs = []
+    for model in ("naive", "seasonal_naive"):
+        runs.append(folder / f"member_{model}")
+        fit(compose(words(f"model={model}", "logger=none", f"data.path={path}")), runs[-1])
+    found, text = paired(*map(read_predictions, runs), "val/mae")
+    # Of each place 48 steps test: 43 windows, in 8 blocks of which each shares steps with its first.
+    assert found.n == 86
+    assert "86 test windows in 16 blocks of those that share steps" in text
+    ensemble(runs, folder / "both", method="mean")
+    options = Uncertainty(level=0.5)
+    result = calibrate(folder / "both", folder / "both_calibrated", uncertainty=options)
+    assert result["metrics"]["val"]["conformal_coverage"] >= 0.5
+    stored = pl.read_parquet(folder / "both_calibrated" / "predictions.parquet").filter(split="val")
+    a, b = (pl.read_parquet(run / "predictions.parquet").filter(split="val")["prediction/load+1"] for run in runs)
+    apart = (a - b).abs()
+    np.testing.assert_allclose(stored["disagreement/load+1"], apart / 2, rtol=1e-4, atol=1e-5)
+
+
+def test_a_refit_is_refused(folder):
+    with pytest.raises(ConfigError, match="forecasts series, and a refit of forecasts is not there yet"):
+        configuration(folder / "run")
+
+
+def test_too_few_windows_to_calibrate_on_are_told_before_training(tmp_path):
+    with pytest.raises(
+        DataError, match=r"takes 9 rows at least, and there are 2 to calibrate on \(8 windows, .*split.v"
+    ):
+        fit(compose(words("model=nlinear", *QUICK, "uncertainty=auto", "split.val=9")), tmp_path / "run", series())
+    assert not (tmp_path / "run" / "metrics.jsonl").exists()
 
 
 @pytest.mark.parametrize(

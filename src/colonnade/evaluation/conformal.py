@@ -90,13 +90,7 @@ def fit_conformal(
     counts = torch.ones(len(score), dtype=torch.bool) if weight is None else weight > 0
     score = score[counts]
     apart = len(score) if apart is None else apart
-    if rank(apart, options.level) > apart:
-        least = math.ceil(options.level / (1 - options.level) - 1e-9)
-        shared = f" ({len(score)} windows, most of which share steps)" if apart < len(score) else ""
-        raise DataError(
-            f"uncertainty: level={options.level:g} takes {least} rows at least, and there are {apart} to "
-            f"calibrate on{shared}: a lower level, or more rows"
-        )
+    need_rows(options.level, len(score), apart)
     gap = GAP if method not in (ABSOLUTE, CQR) else 0.0
     overall = _threshold(score, -(-len(score) * rank(apart, options.level) // apart), gap)
     if codes is None:
@@ -108,6 +102,28 @@ def fit_conformal(
         if rank(len(own), options.level) <= len(own):
             rows[code] = _threshold(own, rank(len(own), options.level), gap)
     return build_conformal(method, options, rows, quantiles)
+
+
+def need_rows(level: float, n: int, apart: int | None = None) -> None:
+    """Refuse a level for which there are too few rows.
+
+    Args:
+        level: of the intervals or sets.
+        n: rows to calibrate on.
+        apart: see :func:`fit_conformal`.
+
+    Raises:
+        DataError: naming how many it takes.
+    """
+    apart = n if apart is None else apart
+    if rank(apart, level) > apart:
+        least = math.ceil(level / (1 - level) - 1e-9)
+        shared = f" ({n} windows, most of which share steps)" if apart < n else ""
+        more = "more steps of val (split.val=)" if apart < n else "more rows"
+        raise DataError(
+            f"uncertainty: level={level:g} takes {least} rows at least, and there are {apart} to calibrate on{shared}: "
+            f"a lower level, or {more}"
+        )
 
 
 def rank(n: int, level: float) -> int:

@@ -53,8 +53,9 @@ def overview(view: View, columns: Sequence[str], unit: str) -> Figure:
     style.few_ticks(side)
     left_out = len(columns) - len(order)
     rest = f"; {left_out} columns with less left out" if left_out else ""
-    style.label(top, title=f"mean over {style.count(len(view.score))} series, all columns{rest}")
-    style.label(side, x="of the series")
+    many, one = ("windows", "window") if over_time.axis == BEFORE else ("series", "series")
+    style.label(top, title=f"mean over {style.count(len(view.score))} {many}, all columns{rest}")
+    style.label(side, x=f"of the {one}")
     style.label(main, x=_axis(over_time))
     of = "a step" if over_time.axis != SHARE else f"{100 // len(size)} % of a series"
     _bar(fig, image, main, f"mean |contribution| of {of} ({unit})", "max")

@@ -84,7 +84,9 @@ def compare_labels(wrong: np.ndarray, other_wrong: np.ndarray, *, seed: int = 0)
     return Comparison(n, (only_first - only_second) / n, low, high, p, MCNEMAR)
 
 
-def compare_losses(loss: np.ndarray, other_loss: np.ndarray, *, seed: int = 0) -> Comparison:
+def compare_losses(
+    loss: np.ndarray, other_loss: np.ndarray, *, block: np.ndarray | None = None, seed: int = 0
+) -> Comparison:
     """Compare predictions by a loss of each row, such as the squared error.
 
     The sign-flip permutation test (Fisher 1935): if the two were alike, each row's difference could as well have the
@@ -96,17 +98,23 @@ def compare_losses(loss: np.ndarray, other_loss: np.ndarray, *, seed: int = 0) -
 
     Args:
         loss, other_loss: ``(N,)``, finite.
+        block: ``(N,)`` codes from 0: rows that hang together, such as windows of a forecast that share steps, change
+            their sign, and are drawn, together; None: none do.
         seed: of the permutations and the bootstrap.
     """
     first, second = np.asarray(loss, dtype=np.float64), np.asarray(other_loss, dtype=np.float64)
     _check(first, second)
     if not (np.isfinite(first).all() and np.isfinite(second).all()):
         raise ValueError("losses must be finite")
+    mean = float((first - second).mean())
     differences = first - second
+    if block is not None:
+        sums = np.bincount(block, differences).astype(np.float64)
+        differences = sums * (len(sums) / len(first))
     rng = np.random.default_rng(seed)
     p = _sign_flip(differences[differences != 0], rng)
     low, high = _interval(_resampled_means(differences, rng))
-    return Comparison(len(first), float(differences.mean()), low, high, p, SIGN_FLIP)
+    return Comparison(len(first), mean, low, high, p, SIGN_FLIP)
 
 
 def holm(comparisons: Sequence[Comparison]) -> list[Comparison]:

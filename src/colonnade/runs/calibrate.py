@@ -11,6 +11,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import polars as pl
 from omegaconf import DictConfig, OmegaConf, open_dict
 from torch import Tensor, nn
@@ -18,6 +19,7 @@ from torch import Tensor, nn
 from colonnade.config.record import config_hash, redact
 from colonnade.core.errors import ConfigError
 from colonnade.core.files import sha256
+from colonnade.data.sequences.dataset import SequenceDataset
 from colonnade.data.store import sample_weight
 from colonnade.data.table import Table
 from colonnade.evaluation.options import Calibration, Uncertainty
@@ -158,12 +160,20 @@ def _stored(
         row_id = frame["row_id"].to_numpy()
         scored = Scored(prediction, truth_of(frame, loaded.spec), weight_of(frame), row_id=row_id)
         if table is not None:
-            rows = rows_with(table, row_id)
+            rows = _predicted(loaded, table, row_id)
             if calibrated.disagreement:
                 scored.prediction[DISAGREEMENT] = telling(loaded).predict(rows)[DISAGREEMENT]
             scored = replace(scored, codes=_codes(loaded, calibrated, rows))
         found[part] = scored
     return found
+
+
+def _predicted(loaded: Loaded, table: Table, row_id: np.ndarray) -> Table:
+    """The rows that were predicted: of forecasts the windows, which begin at such steps."""
+    if loaded.spec.horizon is None:
+        return rows_with(table, row_id)
+    assert isinstance(loaded.dataset, SequenceDataset)
+    return loaded.dataset.windows_from(table, row_id)
 
 
 def telling(loaded: Loaded) -> Loaded:

@@ -17,7 +17,7 @@ from colonnade.core.errors import ConfigError
 from colonnade.core.files import write_json
 from colonnade.core.schema import TargetKind
 from colonnade.data.lookup import Lookup
-from colonnade.evaluation.conformal import coverage, fit_conformal, windows_apart
+from colonnade.evaluation.conformal import coverage, fit_conformal, need_rows, windows_apart
 from colonnade.evaluation.options import NONE, Calibration, Uncertainty
 from colonnade.evaluation.reliability import belief, reliability
 from colonnade.evaluation.scaling import fit_scaling
@@ -101,15 +101,28 @@ class Calibrated:
                 codes=scored.codes,
                 n_codes=1 if self.groups is None else len(self.groups.names),
                 quantiles=self.task.quantiles,
-                apart=self._apart(scored),
+                apart=self._apart(self.rows, scored.row_id),
             )
 
-    def _apart(self, scored: Scored) -> int | None:
+    def check(self, rows: int, row_id: np.ndarray | None) -> None:
+        """Refuse, before anything is trained, a level for which the rows are too few.
+
+        Args:
+            rows: to fit on.
+            row_id: see :class:`Scored`.
+
+        Raises:
+            DataError: naming how many it takes.
+        """
+        if self.uncertainty is not None and self.method != NONE:
+            need_rows(self.uncertainty.level, rows, self._apart(rows, row_id))
+
+    def _apart(self, rows: int, row_id: np.ndarray | None) -> int | None:
         """How many windows share no step; None where nothing is forecast."""
-        horizon, n = self.task.spec.horizon, len(scored.truth)
+        horizon = self.task.spec.horizon
         if horizon is None:
             return None
-        return windows_apart(np.arange(n) if scored.row_id is None else scored.row_id, horizon)
+        return windows_apart(np.arange(rows) if row_id is None else row_id, horizon)
 
     @property
     def method(self) -> str:

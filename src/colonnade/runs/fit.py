@@ -206,12 +206,16 @@ def begin(cfg: DictConfig, parts: Parts, folder: RunFolder) -> Path | None:
     Returns:
         A checkpoint to go on from; None: there is none.
     """
-    from colonnade.runs.calibrated import wanted
+    from colonnade.runs.calibrated import FITTED_ON, wanted
     from colonnade.runs.export import exports
+    from colonnade.runs.forecasts import origins_of
     from colonnade.training.checkpoint_io import latest_recovery
 
     # What cannot be done afterwards is told now.
-    wanted(parts.cfg, parts.task, parts.datamodule.pipeline.lookup, rows=len(parts.datamodule.loader_for("val").store))
+    rows = len(parts.datamodule.loader_for(FITTED_ON).store)
+    calibrated = wanted(parts.cfg, parts.task, parts.datamodule.pipeline.lookup, rows=rows)
+    if calibrated is not None:
+        calibrated.check(rows, origins_of(parts.datamodule, FITTED_ON))
     for exporter in exports(cfg):
         exporter.check(parts.datamodule.pipeline.module)
     recovery = latest_recovery(folder.checkpoints)

@@ -10,6 +10,7 @@ import polars as pl
 import torch
 from torch import Tensor
 
+from colonnade.data.datamodule import TableDataModule
 from colonnade.data.sequences.forecast import ForecastDataModule
 from colonnade.data.sequences.windows import WindowStore
 from colonnade.report.forecast import Past, shown
@@ -61,11 +62,20 @@ def past_of(parts: Parts, split: str) -> Past | None:
     return Past(values, tuple(data.names[i] if named else "" for i in series))
 
 
+def origins_of(data: TableDataModule, split: str) -> np.ndarray | None:
+    """Steps at which the forecasts of a part begin, ``(N,)``, counted over all series; None: nothing is forecast."""
+    if not isinstance(data, ForecastDataModule):
+        return None
+    store = _store(data, split)
+    found: np.ndarray = store.origins(torch.arange(len(store), device=store.device)).cpu().numpy()
+    return found
+
+
 def _by_series(
     task: ForecastTask, data: ForecastDataModule, prediction: Mapping[str, Tensor], truth: Tensor, split: str
 ) -> pl.DataFrame:
-    store = _store(data, split)
-    origins = store.origins(torch.arange(len(store), device=store.device)).cpu().numpy()
+    origins = origins_of(data, split)
+    assert origins is not None
     # Windows stand in the order of the series.
     present, start, count = np.unique(_series(data, origins), return_index=True, return_counts=True)
     rows: list[dict[str, object]] = []

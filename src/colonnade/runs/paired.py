@@ -16,6 +16,7 @@ PREDICTIONS = "predictions.parquet"
 ROWS = "test"
 SQUARED = ("rmse", "mse", "r2")
 MULTILABEL = "multilabel"
+FORECASTS = ("forecast", "forecast_quantile", "forecast_distribution")
 
 
 class Unpaired(Exception):
@@ -111,7 +112,10 @@ def paired(run: Predictions, best: Predictions, monitor: str) -> tuple[Compariso
         return found, f"share of wrong labels of a row, {rows}, {found.test}"
     squared = monitor.partition("/")[2].partition("/")[0] in SQUARED
     mine, others = (_errors(p, squared) for p in (run, best))
-    found = compare_losses(mine, others)
+    block = _sharing(run) if run.task in FORECASTS else None
+    if block is not None:
+        rows = f"{run.frame.height:,} {ROWS} windows in {block[-1] + 1:,} blocks of those that share steps"
+    found = compare_losses(mine, others, block=block)
     kind = "squared" if squared else "absolute"
     scaled = "" if len(run.targets) == 1 else ", each target in units of its spread"
     return found, f"mean {kind} error{scaled}, {rows}, {found.test}"
@@ -134,6 +138,17 @@ def _check_rows(run: Predictions, best: Predictions) -> None:
         same = np.allclose(a.to_numpy(), b.to_numpy(), rtol=1e-5) if floats else a.equals(b, check_names=False)
         if not same:
             raise Unpaired(f"the same {ROWS} rows have another truth than in '{best.name}': the data changed")
+
+
+def _sharing(run: Predictions) -> np.ndarray:
+    """For each window of a forecast the block, from 0, of windows that share steps with its first one."""
+    horizon = max(int(name.rpartition("+")[2]) for name in run.targets)
+    codes, begin = [-1], -horizon
+    for origin in run.frame["row_id"].to_list():
+        new = origin >= begin + horizon
+        begin = origin if new else begin
+        codes.append(codes[-1] + new)
+    return np.array(codes[1:])
 
 
 def _differs(frame: pl.DataFrame, truth: str, prediction: str) -> np.ndarray:

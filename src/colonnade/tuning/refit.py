@@ -100,7 +100,7 @@ def configuration(run: Path, words: Sequence[str] = ()) -> DictConfig:
     Raises:
         RunFolderError: the folder holds no finished run.
         ConfigError: a word is not understood, or changes the split; a secret has to be typed again; the run is itself
-            a refit; its learning rate followed the validation metric.
+            a refit, or forecasts series; its learning rate followed the validation metric.
     """
     folder = RunFolder(run)
     result = folder.result
@@ -114,6 +114,11 @@ def configuration(run: Path, words: Sequence[str] = ()) -> DictConfig:
     stored = load_config(run / CONFIG)
     if RECORD in stored:
         raise ConfigError(f"'{run}' is a refit: all of its rows but the test rows are trained on already")
+    if stored.data.get("horizon") is not None:
+        raise ConfigError(
+            f"'{run}' forecasts series, and a refit of forecasts is not there yet: to learn from later steps, train "
+            "anew with smaller split.val= and split.test="
+        )
     cfg = reusable(stored, words)
     if cfg.split != stored.split:
         raise ConfigError("split: a refit has the test rows of its run; to divide otherwise, train anew")

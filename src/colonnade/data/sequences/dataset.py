@@ -7,6 +7,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace as dc_replace
 from typing import TYPE_CHECKING, Any, Literal
 
+import numpy as np
 import polars as pl
 
 from colonnade.core.errors import SchemaError, closest
@@ -16,7 +17,7 @@ from colonnade.data.dataset import Source, TableDataset
 from colonnade.data.sequences.clock import Step, instants, spacing, with_missing_steps
 from colonnade.data.sequences.fold import fold, in_order, lists_of, starts_of, steps_of
 from colonnade.data.sequences.wide import from_wide
-from colonnade.data.sequences.windowed import tails, windowed
+from colonnade.data.sequences.windowed import tails, windowed, windows_at
 from colonnade.data.sources.ts import SERIES
 from colonnade.data.sources.written import Written
 from colonnade.data.table import Table
@@ -204,9 +205,12 @@ class SequenceDataset(TableDataset):
     def ends(self, table: Table) -> Table:
         """Series that are forecast, each cut to the window behind which it is."""
         assert self.context is not None
-        features = lists_of(table.frame)
-        frame = tails(table.frame, features, self.context, repeat=self.repeats, filled=self.filled)
-        return dc_replace(table, frame=frame)
+        return dc_replace(table, frame=self._tails(table.frame, self.context))
+
+    def windows_from(self, table: Table, origin: np.ndarray) -> Table:
+        """The windows that forecast from such steps on, counted over all series, ``(N,)``; they are its row ids."""
+        assert self.context is not None
+        return dc_replace(windows_at(table, origin, self.context, filled=self.filled), row_ids=origin.copy())
 
     def windows(self, table: Table, at_most: int) -> Table:
         """A row for each of so many windows that are looked back at, spread over all series."""
@@ -225,10 +229,13 @@ class SequenceDataset(TableDataset):
         """Series as a predictor takes them, padded to the longest; of those that are forecast, the last steps."""
         from colonnade.data.sequences.raw import raw_series
 
-        features = lists_of(frame)
         if self.context is not None:
-            frame = tails(frame, features, self.context, repeat=self.repeats, filled=self.filled)
-        return raw_series(lookup, frame, features)
+            frame = self._tails(frame, self.context)
+        return raw_series(lookup, frame, lists_of(frame))
+
+    def _tails(self, frame: pl.DataFrame, context: int) -> pl.DataFrame:
+        features, repeat, filled = lists_of(frame), self.repeats, self.filled
+        return tails(frame, features, context, repeat=repeat, filled=filled, targets=self.target)
 
     def _looked_back_at(self, table: Table) -> Table:
         """What is forecast is a channel like the others."""

@@ -25,7 +25,15 @@ def ahead(targets: Sequence[str], horizon: int) -> tuple[str, ...]:
     return tuple(f"{name}+{step}" for step in range(1, horizon + 1) for name in targets)
 
 
-def tails(frame: pl.DataFrame, features: Sequence[str], context: int, *, repeat: bool, filled: bool) -> pl.DataFrame:
+def tails(
+    frame: pl.DataFrame,
+    features: Sequence[str],
+    context: int,
+    *,
+    repeat: bool,
+    filled: bool,
+    targets: Sequence[str] = (),
+) -> pl.DataFrame:
     """The last steps of each series.
 
     Args:
@@ -34,9 +42,10 @@ def tails(frame: pl.DataFrame, features: Sequence[str], context: int, *, repeat:
         context: how many.
         repeat: where a series has fewer, its first step stands before it.
         filled: see :func:`~colonnade.data.sequences.fill.carried`.
+        targets: what is forecast, which must be there.
 
     Raises:
-        DataError: a series is shorter, and nothing is repeated; the positions are named.
+        DataError: a series is shorter, and nothing is repeated, or a target is missing; the positions are named.
     """
     lengths = frame[features[0]].list.len().cast(pl.Int64).to_numpy()
     short = np.flatnonzero(lengths < context)
@@ -49,6 +58,10 @@ def tails(frame: pl.DataFrame, features: Sequence[str], context: int, *, repeat:
     steps, offsets = steps_of(frame, features)
     steps = carried(steps, offsets) if filled else steps
     past = np.maximum(offsets[1:, None] - context + np.arange(context), offsets[:-1, None])
+    for name in targets:
+        gone = steps[name].is_null().to_numpy()[past].any(1)
+        if gone.any():
+            raise DataError(_missing(name, np.flatnonzero(gone), filled=filled))
     return frame.with_columns(_lists(steps, name, past) for name in features)
 
 
@@ -75,13 +88,17 @@ def windowed(
         at_most: so many windows, evenly spread over all; None: all.
 
     Raises:
-        DataError: no series has a whole window.
+        DataError: no series has a whole window; or a target is missing, and not filled.
     """
     features = table.schema.features
     steps, offsets = steps_of(table.frame, features)
     first = offsets[:-1] + (1 if repeat else context)
     counts = np.maximum(0, offsets[1:] - horizon - first + 1)
     of = np.arange(len(counts))
+    for name in () if filled else targets:
+        gone = np.searchsorted(offsets, np.flatnonzero(steps[name].is_null()), side="right") - 1
+        if len(gone):
+            raise DataError(_missing(name, np.unique(gone), filled=False))
     if filled and targets:
         first, counts, of = runs(complete(known(steps, offsets, targets)[0], horizon), first, counts)
     if not counts.any():
@@ -123,6 +140,15 @@ def windows_at(table: Table, origin: np.ndarray, context: int, *, filled: bool) 
     columns = [_lists(seen, name, past) for name in table.schema.features]
     others = table.frame.select(pl.exclude(table.schema.features))
     return replace(table, frame=pl.DataFrame([*columns, *(others[name].gather(of) for name in others.columns)]))
+
+
+def _missing(name: str, series: np.ndarray, *, filled: bool) -> str:
+    """In words, that a target is missing in some series: the median, as in other columns, is not their size."""
+    shown = ", ".join(map(str, series[:_SHOWN].tolist())) + (", ..." if len(series) > _SHOWN else "")
+    which = f"'{name}' (data.target) is missing in {len(series):,} series (from 0: {shown})"
+    if filled:
+        return f"{which}, at every step: leave them out"
+    return f"{which}: mend the data, or train with data.fill=forward, which carries the last value on"
 
 
 def _lists(steps: pl.DataFrame, name: str, past: np.ndarray) -> pl.Series:
