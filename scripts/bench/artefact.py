@@ -69,10 +69,9 @@ def made(model: str, task: str, frame: pl.DataFrame) -> Parts:
     return parts
 
 
-def sequential(path: Path) -> bool:
+def sequential(model: str) -> bool:
     """Whether a model takes sequences: this is a table of models of tables."""
-    target = OmegaConf.load(path).model._target_
-    return bool(locate(target).sequential)
+    return bool(locate(compose([f"model={model}"]).model._target_).sequential)
 
 
 def milliseconds(work: Callable[[], Any], repeats: int) -> float:
@@ -132,7 +131,7 @@ def main(everything: bool, chosen: list[str]) -> None:
     """Measure, and write ``docs/benchmarks/onnx.md``."""
     torch.set_num_threads(1)
     frame = adult()
-    known = sorted(path.stem for path in (shipped() / "model").glob("*.yaml") if not sequential(path))
+    known = sorted(name for path in (shipped() / "model").glob("*.yaml") if not sequential(name := path.stem))
     models = chosen or known
     pairs = [
         (model, task) for task in TARGETS for model in models if everything or task == "binary" or model in SEVERAL

@@ -34,7 +34,7 @@ CASES = {
     "lite": {"backbone": partial(Lite, n_filters=4, kernel=8, fixed=[2, 4], n_members=2)},
     "tcn": {"backbone": partial(Tcn, d_hidden=6, dilations=[1, 2, 4])},
     "tcn_attention": {"backbone": partial(Tcn, d_hidden=6, dilations=[1, 2, 4], pooling="attention")},
-    "mingru": {"backbone": partial(MinGru, d_block=8, d_state=6, d_hidden=8)},
+    "mingru": {"backbone": partial(MinGru, d_block=8, n_blocks=1, d_state=6, d_hidden=8)},
     "mingru_ahead": {
         "backbone": partial(MinGru, d_block=8, n_blocks=1, d_state=6, d_hidden=8, bidirectional=False, pooling="last")
     },

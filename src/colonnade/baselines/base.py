@@ -76,8 +76,6 @@ class Baseline(nn.Module, ABC):
     """Defaults of arguments that are None, for targets of classes and of numbers."""
     sequential: ClassVar[bool | None] = False
     """Whether it takes sequences; None: both these and rows."""
-    exportable: ClassVar[bool] = True
-    """Whether what was fitted can be exported as a graph."""
 
     def __init__(self, *, spec: BatchSpec) -> None:
         super().__init__()

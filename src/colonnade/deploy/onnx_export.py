@@ -11,7 +11,6 @@ from typing import TYPE_CHECKING, Any
 
 from torch import nn
 
-from colonnade.baselines.base import Baseline
 from colonnade.core.errors import ConfigError, Faults, MissingExtraError
 from colonnade.core.files import write_atomic
 from colonnade.data.encoder import Encoder
@@ -115,13 +114,10 @@ class OnnxExport:
             model: a network, a baseline, an encoder, or a predictor that holds such.
 
         Raises:
-            ConfigError: the model, or a step of its pipeline, cannot be exported; all are named.
+            ConfigError: steps of a pipeline cannot be exported; all are named.
         """
         faults = Faults()
         for part in model.modules():
-            if isinstance(part, Baseline) and not part.exportable:
-                name = type(part).__name__
-                faults.add(f"model {name} is evaluated by its library, outside torch: export=none, or another model")
             if isinstance(part, Encoder):
                 for name, step in zip(part.names, part.fitted(), strict=True):
                     if not step.exportable:
