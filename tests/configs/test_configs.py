@@ -20,6 +20,8 @@ from colonnade.runs.assemble import Parts, assemble, build_trainer
 from colonnade.runs.cross import divide
 from colonnade.runs.fit import fit
 
+from .kit import OF_FORECASTS, OF_SEQUENCES
+
 FOUND = {
     group: sorted(
         path.relative_to(shipped() / group).with_suffix("").as_posix() for path in (shipped() / group).rglob("*.yaml")
@@ -74,33 +76,7 @@ UNBUILT = {"trainer=gpu", "trainer=ddp"}
 # Models whose rounds are counted, and what a model says that it does not learn.
 TREES = ("random_forest", "xgboost", "lightgbm", "catboost")
 REFUSED = {("random_forest", "quantile"), ("modernnca", "quantile"), ("minirocket", "quantile")}
-# Models of whole series, and those that forecast; splits and data that go with one or the other.
-OF_SEQUENCES = (
-    "event_gru",
-    "event_transformer",
-    "gru",
-    "inception_time",
-    "lite",
-    "lstm",
-    "mingru",
-    "minirocket",
-    "resnet1d",
-    "tcn",
-    "transformer",
-)
-OF_FORECASTS = (
-    "dlinear",
-    "ets",
-    "itransformer",
-    "naive",
-    "nhits",
-    "nlinear",
-    "patchtst",
-    "seasonal_naive",
-    "theta",
-    "tide",
-    "tsmixer",
-)
+# Tasks, splits and data that go with one or the other kind of sequences.
 FORECASTS = ("forecast", "forecast_distribution", "forecast_quantile")
 # Several numbers of a step; that every backbone gives them is in tests/contracts/test_forecast_backbones.py.
 SEVERAL = [

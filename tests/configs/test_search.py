@@ -29,22 +29,9 @@ from colonnade.core.errors import Faults
 from colonnade.tuning.defaults import default_of
 from colonnade.tuning.space import Dimension, parse_space
 
+from .kit import FIXED, OF_SEQUENCES, SEARCHED
+
 NAMES = sorted(path.stem for path in (shipped() / "search").glob("*.yaml"))
-OF_SEQUENCES = (
-    "event_gru",
-    "event_transformer",
-    "gru",
-    "inception_time",
-    "lite",
-    "lstm",
-    "mingru",
-    "minirocket",
-    "resnet1d",
-    "tcn",
-    "transformer",
-)
-OF_FORECASTS = ("dlinear", "itransformer", "nhits", "nlinear", "patchtst", "tide", "tsmixer")
-NOTHING_TO_CHOOSE = {"dummy", "naive", "seasonal_naive", "ets", "theta"}
 BETWEEN = 2
 # Rounds are not searched: early stopping finds their number.
 SHORT = dict.fromkeys(("xgboost", "lightgbm", "catboost", "random_forest"), ("model.n_estimators=5",))
@@ -56,7 +43,7 @@ def composed(*words: str) -> tuple[DictConfig, Any]:
     data = ["data=breast_cancer"]
     if model in OF_SEQUENCES:
         data = ["data=digits_rows", "task=binary"]
-    if model in OF_FORECASTS:
+    if model in SEARCHED:
         data = ["data=etth1", "data.horizon=8"]
     with session():
         whole = hydra_compose(PRIMARY, [*data, *words], return_hydra_config=True)
@@ -106,7 +93,7 @@ def forward(cfg: DictConfig) -> None:
     cfg = settled(cfg)
     steps = 9 if cfg.choices.model in OF_SEQUENCES else None
     task, spec = build(cfg.task), made_up("binary", "class", n_steps=steps)
-    if cfg.choices.model in OF_FORECASTS:
+    if cfg.choices.model in SEARCHED:
         steps = cfg.data.context
         names = tuple(f"a+{i + 1}" for i in range(8))
         spec = replace(made_up("forecast", "real", n_steps=steps), horizon=8, channels=(0,), target_names=names)
@@ -134,7 +121,7 @@ def forward(cfg: DictConfig) -> None:
 
 def test_every_model_has_one():
     """But those that have nothing to choose."""
-    assert sorted({path.stem for path in (shipped() / "model").glob("*.yaml")} - NOTHING_TO_CHOOSE) == NAMES
+    assert sorted({path.stem for path in (shipped() / "model").glob("*.yaml")} - {"dummy", *FIXED}) == NAMES
     assert len(NAMES) == 44
 
 

@@ -13,8 +13,8 @@ from torch import Tensor
 
 from colonnade.baselines.base import Job
 from colonnade.baselines.seasonal import above, seasonal_pattern
-from colonnade.baselines.series import SeriesBaseline
-from colonnade.core.errors import ConfigError, DataError
+from colonnade.baselines.series import SeriesBaseline, long_enough, spread
+from colonnade.core.errors import ConfigError
 from colonnade.core.optional import optional_import
 from colonnade.core.spec import BatchSpec
 
@@ -84,10 +84,8 @@ class ETS(SeriesBaseline):
             DataError: all series are too short.
         """
         model = optional_import("statsmodels.tsa.exponential_smoothing.ets", "forecast").ETSModel
-        long = [values for values in series if len(values) >= self.least]
-        if not long:
-            raise DataError(f"ets needs {self.least} train steps of a series, and none has them")
-        chosen = [long[i] for i in np.unique(np.linspace(0, len(long) - 1, min(SERIES, len(long))).astype(int))]
+        long = long_enough(series, self.least, "ets")
+        chosen = spread(long, SERIES)
         best = [self._best(model, [values[:, c] for values in chosen]) for c in range(chosen[0].shape[1])]
         self.keep(
             smoothing=np.stack([parameters for _, parameters in best]),

@@ -12,7 +12,7 @@ from torch import Tensor
 
 from colonnade.baselines.base import Baseline, Fitted, Job
 from colonnade.baselines.problems import KINDS, Problem, Rows
-from colonnade.core.errors import ConfigError
+from colonnade.core.errors import ConfigError, DataError
 from colonnade.core.spec import BatchSpec
 
 # Train windows from which errors are taken, evenly spread.
@@ -108,6 +108,23 @@ class SeriesBaseline(Baseline):
                 forecast = self.ahead(torch.from_numpy(window[:, : self.context])).numpy()
             found.append(window[:, self.context :] - forecast)
         return np.concatenate(found).astype(np.float64)
+
+
+def long_enough(series: Sequence[np.ndarray], least: int, name: str) -> list[np.ndarray]:
+    """Series of ``least`` steps or more.
+
+    Raises:
+        DataError: there is none.
+    """
+    found = [values for values in series if len(values) >= least]
+    if not found:
+        raise DataError(f"{name} needs {least} train steps of a series, and none has them")
+    return found
+
+
+def spread(series: Sequence[np.ndarray], at_most: int) -> list[np.ndarray]:
+    """So many of the series, from the first to the last."""
+    return [series[i] for i in np.unique(np.linspace(0, len(series) - 1, min(at_most, len(series))).astype(int))]
 
 
 def _spans(train: Rows) -> np.ndarray:

@@ -11,8 +11,8 @@ from torch import Tensor
 
 from colonnade.baselines.base import Job
 from colonnade.baselines.seasonal import seasonal_pattern
-from colonnade.baselines.series import SeriesBaseline
-from colonnade.core.errors import ConfigError, DataError
+from colonnade.baselines.series import SeriesBaseline, long_enough, spread
+from colonnade.core.errors import ConfigError
 from colonnade.core.optional import optional_import
 from colonnade.core.spec import BatchSpec
 
@@ -65,10 +65,8 @@ class Theta(SeriesBaseline):
             DataError: all series are too short.
         """
         model = optional_import("statsmodels.tsa.forecasting.theta", "forecast").ThetaModel
-        long = [values for values in series if len(values) >= self.least]
-        if not long:
-            raise DataError(f"theta needs {self.least} train steps of a series, and none has them")
-        chosen = [long[i] for i in np.unique(np.linspace(0, len(long) - 1, min(SERIES, len(long))).astype(int))]
+        long = long_enough(series, self.least, "theta")
+        chosen = spread(long, SERIES)
         multiplies = np.min([values.min(0) for values in long], axis=0) > 0
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")

@@ -94,8 +94,10 @@ class Trees:
         for column in sorted({column for column, _ in self.sets}):
             asked = [codes for each, codes in self.sets if each == column]
             size = max((max(codes, default=0) for codes in asked), default=0) + 1
-            table = torch.tensor([[code in codes for codes in asked] for code in range(size + 1)], dtype=num.dtype)
-            parts.append(table[cat[:, column].clamp(max=size)])
+            inside = np.zeros((size + 1, len(asked)), dtype=bool)
+            for i, codes in enumerate(asked):
+                inside[list(codes), i] = True
+            parts.append(torch.tensor(inside)[cat[:, column].clamp(max=size)].to(num.dtype))
         for i, statistic in enumerate(self.statistics):
             parts.append(torch.tensor(statistic.values)[find(i, statistic.key(num, cat))])
         return torch.cat(parts, dim=1)
