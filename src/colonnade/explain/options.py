@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from torch import nn
 
 from colonnade.baselines.boosted import Boosted
@@ -26,7 +28,8 @@ class Explain:
     Args:
         method: ``integrated_gradients`` (networks that look no rows up), ``shapley`` (permutations, any model),
             ``masks`` (TabNet), ``tree_shap`` (boosted trees), or ``auto``: boosted trees of no quantiles by their own
-            library, such networks by gradients, everything else by permutations.
+            library, such networks by gradients, everything else, and what sees columns that are made of several, by
+            permutations.
         rows: rows that are explained, drawn from the test rows (validation rows where there are none); None: 500, or
             100 series.
         background: train rows that stand for "any other row".
@@ -70,16 +73,17 @@ class Explain:
         return self.rows or (ROWS if spec.n_steps is None else SERIES)
 
 
-def method_for(asked: str, network: nn.Module, spec: BatchSpec) -> str:
+def method_for(asked: str, network: nn.Module, spec: BatchSpec, mixed: Sequence[str] = ()) -> str:
     """The method that a model is explained by.
 
     Args:
         asked: one of :data:`METHODS`.
         network: a network or a baseline.
         spec: of the data, with ``out_shape``.
+        mixed: encoded columns that are made of several raw ones, which only permutations of raw columns can tell apart.
 
     Raises:
-        ConfigError: the method does not fit the model, or none does.
+        ConfigError: the method does not fit the model or its pipeline.
     """
     quantiles = spec.target_kind == "real" and len(spec.out_shape) > 1
     fits = {
@@ -90,6 +94,14 @@ def method_for(asked: str, network: nn.Module, spec: BatchSpec) -> str:
         # The median of sorted quantiles is no sum of trees.
         TREES: isinstance(network, Boosted) and not quantiles,
     }
+    if mixed and asked in (AUTO, SHAPLEY):
+        return SHAPLEY
+    if mixed:
+        rest = f" and {len(mixed) - 1} more" if len(mixed) > 1 else ""
+        raise ConfigError(
+            f"method={asked} does not explain a pipeline that makes a column of several raw ones ('{mixed[0]}'{rest}): "
+            f"use {SHAPLEY}"
+        )
     if asked == AUTO:
         return next(method for method in (TREES, GRADIENTS, SHAPLEY) if fits[method])
     if not fits[asked]:
