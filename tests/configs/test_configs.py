@@ -32,7 +32,7 @@ COUNTS = {
     "calibration": 4,
     "callbacks": 6,
     "cluster": 1,
-    "cv": 7,
+    "cv": 8,
     "data": 44,
     "experiment": 12,
     "explain": 2,
@@ -265,13 +265,21 @@ def test_the_other_groups_run_forward(choice, tmp_path):
     forward(parts)
 
 
-@pytest.mark.parametrize("choice", [choice for choice in choices("cv") if choice != "cv=none"])
+@pytest.mark.parametrize("choice", [c for c in choices("cv") if c not in ("cv=none", "cv=rolling_origin")])
 def test_every_kind_of_folds_cuts_the_table(choice, tmp_path):
     cfg = compose(words(tmp_path, choice, "task=binary", *NEEDS.get(choice, [])))
     check(cfg)
     cross, folds, splits = divide(cfg, build(cfg.data).read())
     assert len(cross) == len(folds) == len(splits) > 1
     assert all(len(rows) for split in splits for rows in split.parts().values())
+
+
+def test_rolling_origins_cut_the_series(tmp_path):
+    cfg = compose([*forecast_words(tmp_path, "nlinear"), "cv=rolling_origin"])
+    check(cfg)
+    cross, folds, splits = divide(cfg, build(cfg.data).read())
+    assert len(cross) == len(folds) == len(splits) == 5
+    assert all(n > 0 for split in splits for n in split.counts().values())
 
 
 @pytest.mark.parametrize("choice", STEPWISE)

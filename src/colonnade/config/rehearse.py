@@ -80,7 +80,7 @@ def rehearse(tree: Mapping[str, Any], faults: Faults, *, auto: bool) -> None:
         if well["task"]:
             task = construct(tree["task"])
             if well["data"]:
-                _forecasts(tree, task, faults)
+                _forecasts(tree, task, faults, with_folds=well["cv"])
                 _steps(tree, faults)
             if not auto:
                 _targets(task, _mapping(tree.get("data")).get("target"), faults)
@@ -181,11 +181,15 @@ def _made_up_for(tree: Mapping[str, Any], task: Task) -> BatchSpec:
     )
 
 
-def _forecasts(tree: Mapping[str, Any], task: Task, faults: Faults) -> None:
+def _forecasts(tree: Mapping[str, Any], task: Task, faults: Faults, *, with_folds: bool) -> None:
     """What goes with a forecast."""
-    from colonnade.data.sequences.horizon import Horizon
+    from colonnade.data.sequences.horizon import Bordered
+    from colonnade.data.sequences.rolling import RollingOrigin
     from colonnade.tasks.forecast import ForecastTask
 
+    rolling = _of_class(tree.get("cv"), RollingOrigin)
+    if rolling and (not _sequential(tree) or tree["data"].get("horizon") is None):
+        faults.add("cv: rolling origins are of series that are forecast (data.horizon): cv=kfold, group or time")
     if _mapping(tree["data"]).get("horizon") is None or not _sequential(tree):
         return
     if not isinstance(task, ForecastTask):
@@ -193,10 +197,15 @@ def _forecasts(tree: Mapping[str, Any], task: Task, faults: Faults) -> None:
             "task: data.horizon is set, so that the target is forecast: task=forecast, forecast_quantile or "
             "forecast_distribution"
         )
-    if not _of_class(tree.get("split"), Horizon):
+    if not _of_class(tree.get("split"), Bordered):
         faults.add("split: series are divided by time within each of them to be forecast: split=horizon")
-    if tree.get("cv"):
-        faults.add("cv: forecasts are not cross-validated yet: cv=none")
+    if tree.get("cv") and not rolling:
+        faults.add("cv: folds of forecasts are stretches of time, behind what is learned from: cv=rolling_origin")
+    elif rolling and with_folds:
+        try:
+            construct(tree["cv"]).check(tree["data"]["horizon"])
+        except ConfigError as error:
+            faults.add(str(error))
 
 
 def _steps(tree: Mapping[str, Any], faults: Faults) -> None:

@@ -17,7 +17,7 @@ from colonnade.data.dataset import Source, TableDataset
 from colonnade.data.sequences.clock import Step, instants, spacing, with_missing_steps
 from colonnade.data.sequences.fold import fold, in_order, lists_of, starts_of, steps_of
 from colonnade.data.sequences.wide import from_wide
-from colonnade.data.sequences.windowed import tails, windowed, windows_at
+from colonnade.data.sequences.windowed import origins, tails, windowed, windows_at
 from colonnade.data.sources.ts import SERIES
 from colonnade.data.sources.written import Written
 from colonnade.data.table import Table
@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     from colonnade.data.columns import RawColumns
     from colonnade.data.lookup import Lookup
     from colonnade.data.sequences.datamodule import SequenceDataModule
+    from colonnade.data.sequences.horizon import Borders
 
 log = logging.getLogger(__name__)
 
@@ -207,10 +208,25 @@ class SequenceDataset(TableDataset):
         assert self.context is not None
         return dc_replace(table, frame=self._tails(table.frame, self.context))
 
+    def part(self, table: Table, rows: np.ndarray) -> Table:
+        """See the base class; of series that are forecast, the windows that begin at such steps, counted over all."""
+        if self.horizon is None:
+            return super().part(table, rows)
+        assert self.context is not None
+        filled, targets = self.filled, self.target
+        return windows_at(table, rows, self.context, filled=filled, targets=targets, horizon=self.horizon)
+
+    def origins(self, table: Table, borders: Borders, part: str) -> np.ndarray:
+        """Steps at which the forecasts of a part begin, counted over all series that are forecast, ``(N,)`` int64."""
+        assert self.context is not None
+        assert self.horizon is not None
+        sizes = {"context": self.context, "horizon": self.horizon}
+        return origins(table, borders, part, self.target, **sizes, repeat=self.repeats)
+
     def windows_from(self, table: Table, origin: np.ndarray) -> Table:
         """The windows that forecast from such steps on, counted over all series, ``(N,)``; they are its row ids."""
         assert self.context is not None
-        return dc_replace(windows_at(table, origin, self.context, filled=self.filled), row_ids=origin.copy())
+        return windows_at(table, origin.copy(), self.context, filled=self.filled)
 
     def windows(self, table: Table, at_most: int) -> Table:
         """A row for each of so many windows that are looked back at, spread over all series."""

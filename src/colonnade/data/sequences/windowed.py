@@ -11,6 +11,7 @@ import polars as pl
 from colonnade.core.errors import DataError
 from colonnade.data.sequences.fill import carried, complete, known, runs
 from colonnade.data.sequences.fold import steps_of
+from colonnade.data.sequences.horizon import Borders
 from colonnade.data.table import Table
 
 _SHOWN = 5
@@ -75,7 +76,8 @@ def windowed(
     filled: bool,
     at_most: int | None = None,
 ) -> Table:
-    """A row for each window of each series: its context as lists, what is forecast as numbers.
+    """A row for each window of each series: its context as lists, what is forecast as numbers. Its id is the step, over
+    all series, at which its forecast begins.
 
     Args:
         table: a row for each series.
@@ -109,37 +111,68 @@ def windowed(
     of = np.repeat(of, counts)
     origin = np.repeat(first - (np.cumsum(counts) - counts), counts) + np.arange(len(of))
     if at_most is not None and at_most < len(of):
-        chosen = np.linspace(0, len(of) - 1, at_most).astype(np.int64)
-        of, origin = of[chosen], origin[chosen]
-    past = np.maximum(origin[:, None] - context + np.arange(context), offsets[of][:, None])
-    seen = carried(steps, offsets) if filled else steps
-    columns = {name: _lists(seen, name, past) for name in features}
-    for i, label in enumerate(ahead(targets, horizon)):
-        step, value = divmod(i, len(targets))
-        columns[label] = steps[targets[value]].gather(origin + step).alias(label)
-    others = table.frame.select(pl.exclude(features))
-    return replace(
-        table, frame=pl.DataFrame([*columns.values(), *(others[name].gather(of) for name in others.columns)])
-    )
+        origin = origin[np.linspace(0, len(of) - 1, at_most).astype(np.int64)]
+    return windows_at(table, origin, context, filled=filled, targets=targets, horizon=horizon)
 
 
-def windows_at(table: Table, origin: np.ndarray, context: int, *, filled: bool) -> Table:
-    """A row for each window that forecasts from a step on, counted over all series in their order.
+def windows_at(
+    table: Table,
+    origin: np.ndarray,
+    context: int,
+    *,
+    filled: bool,
+    targets: Sequence[str] = (),
+    horizon: int = 0,
+) -> Table:
+    """A row for each window that forecasts from a step on, counted over all series in their order: its row id.
 
     Args:
         table: a row for each series.
         origin: ``(N,)`` int64; what stands before the first step of its series is that step.
         context: steps of a window.
-        filled: see :func:`windowed`.
+        filled, targets, horizon: see :func:`windowed`.
     """
-    steps, offsets = steps_of(table.frame, table.schema.features)
+    features = table.schema.features
+    steps, offsets = steps_of(table.frame, features)
     # A step behind the end of its series is looked back at from there.
     of = np.searchsorted(offsets, origin - 1, side="right") - 1
     past = np.maximum(origin[:, None] - context + np.arange(context), offsets[of][:, None])
     seen = carried(steps, offsets) if filled else steps
-    columns = [_lists(seen, name, past) for name in table.schema.features]
-    others = table.frame.select(pl.exclude(table.schema.features))
-    return replace(table, frame=pl.DataFrame([*columns, *(others[name].gather(of) for name in others.columns)]))
+    columns = [_lists(seen, name, past) for name in features]
+    for i, label in enumerate(ahead(targets, horizon)):
+        step, value = divmod(i, len(targets))
+        columns.append(steps[targets[value]].gather(origin + step).alias(label))
+    others = table.frame.select(pl.exclude(features))
+    frame = pl.DataFrame([*columns, *(others[name].gather(of) for name in others.columns)])
+    return replace(table, frame=frame, row_ids=origin)
+
+
+def origins(
+    table: Table,
+    borders: Borders,
+    part: str,
+    targets: Sequence[str],
+    *,
+    context: int,
+    horizon: int,
+    repeat: bool,
+) -> np.ndarray:
+    """Steps at which the forecasts of a part begin, counted over all series, ``(N,)`` int64; none would forecast a
+    missing value.
+
+    Args:
+        table: a row for each series.
+        borders: of the parts.
+        part: train, val or test.
+        targets, context, horizon, repeat: see :func:`windowed`.
+    """
+    steps, offsets = steps_of(table.frame, table.schema.features)
+    first, counts = borders.origins(part, context=1 if repeat else context, horizon=horizon)
+    stride = 1 if part == "train" else borders.stride
+    allowed = complete(known(steps, offsets, targets)[0], horizon)
+    first, counts, _ = runs(allowed, offsets[:-1] + first, counts, stride=stride)
+    found: np.ndarray = np.repeat(first - (np.cumsum(counts) - counts), counts) + np.arange(counts.sum())
+    return found
 
 
 def _missing(name: str, series: np.ndarray, *, filled: bool) -> str:
