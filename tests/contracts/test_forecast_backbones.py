@@ -8,7 +8,7 @@ import pytest
 
 from colonnade.nn import backbones
 from colonnade.nn.backbones.dlinear import DLinear
-from colonnade.nn.backbones.forecast import ForecastBackbone
+from colonnade.nn.backbones.forecast import ForecastBackbone, SeesAhead
 from colonnade.nn.backbones.itransformer import ITransformer
 from colonnade.nn.backbones.nhits import NHiTS
 from colonnade.nn.backbones.nlinear import NLinear
@@ -17,7 +17,7 @@ from colonnade.nn.backbones.tide import TiDE
 from colonnade.nn.backbones.tsmixer import TSMixer
 from colonnade.nn.forecast import ForecastNetwork
 from colonnade.testing.backbones import backbones_in
-from colonnade.testing.forecasts import CHECKS, check_export
+from colonnade.testing.forecasts import CHECKS, check_covariates_export, check_export
 
 CASES = {
     "nlinear": partial(NLinear),
@@ -48,3 +48,8 @@ def test_contract(case, check):
 @pytest.mark.parametrize("case", CASES)
 def test_export(case):
     check_export(partial(build, case))
+
+
+@pytest.mark.parametrize("case", [name for name, case in CASES.items() if issubclass(case.func, SeesAhead)])
+def test_export_of_covariates(case):
+    check_covariates_export(partial(build, case))

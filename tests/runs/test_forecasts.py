@@ -115,7 +115,7 @@ def test_evaluate_measures_all_windows_of_a_file(folder):
 
 def test_a_series_that_is_too_short_is_named(folder):
     with pytest.raises(
-        DataError, match=r"2 series \(from 0: 0, 1\) have fewer steps than a forecast looks back at: 48"
+        DataError, match=r"2 series \(south, north\) have fewer steps than a forecast looks back at: 48"
     ):
         predict(folder / "run", series().filter(pl.col("hour") < 40))
 

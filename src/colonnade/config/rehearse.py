@@ -172,6 +172,8 @@ def _made_up_for(tree: Mapping[str, Any], task: Task) -> BatchSpec:
         spec,
         horizon=horizon,
         channels=(0,),
+        known=("b",) if node.get("future") else (),
+        static=("c",) if node.get("static") else (),
         target_names=names,
         target_mean=(0.0,) * horizon,
         target_scale=(1.0,) * horizon,

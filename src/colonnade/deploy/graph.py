@@ -227,7 +227,7 @@ def _quiet() -> Iterator[None]:
 
 def _shape(n: int, series: Series | None) -> tuple[int, ...]:
     """Rows, and steps of series."""
-    return (n,) if series is None else (n, series.context or STEPS)
+    return (n,) if series is None else (n, series.steps or STEPS)
 
 
 def _empty(lookup: Lookup, series: Series | None) -> RawColumns:

@@ -16,6 +16,7 @@ from colonnade.core.errors import ConfigError, DataError
 from colonnade.core.schema import TargetKind
 from colonnade.core.spec import BatchSpec
 from colonnade.data.datamodule import SAMPLE_ROWS, check_features
+from colonnade.data.sequences.covariates import encoded
 from colonnade.data.sequences.datamodule import SequenceDataModule, positions
 from colonnade.data.sequences.dataset import SequenceDataset
 from colonnade.data.sequences.fill import carried, complete, known, runs
@@ -147,6 +148,7 @@ class ForecastDataModule(SequenceDataModule):
                 before=torch.from_numpy(np.concatenate([[0], np.cumsum(count)])),
                 context=asked.context,
                 horizon=asked.horizon,
+                ahead=self._dataset_of_series.look.ahead,
                 begin=torch.from_numpy(offsets[:-1][of]) if asked.repeats else None,
             )
         return stores
@@ -187,10 +189,23 @@ class ForecastDataModule(SequenceDataModule):
             described,
             horizon=train.horizon,
             channels=self._channels(),
+            known=self._known(),
+            static=encoded(self.pipeline, self._dataset_of_series.static),
             season=self._dataset_of_series.season,
             naive_error=self._naive_error * train.horizon,
             counts=self._counts,
         )
+
+    def _known(self) -> tuple[str, ...]:
+        """Encoded columns that are known ahead; what is static says nothing more there."""
+        future, static = self._dataset_of_series.future, self._dataset_of_series.static
+        always = encoded(self.pipeline, static)
+        found = tuple(name for name in encoded(self.pipeline, (*future, *static)) if name not in always)
+        if future and not found:
+            raise ConfigError(
+                f"data.future={list(future)}: the pipeline leaves nothing of these columns; see what it dropped"
+            )
+        return found
 
     def _channels(self) -> tuple[int, ...]:
         """Positions of the targets among the encoded numbers."""
