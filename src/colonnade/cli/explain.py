@@ -17,7 +17,7 @@ OPTIONAL = {
     "background": "file with rows to compare with; otherwise the run's own train rows",
     "method": "auto, integrated_gradients, shapley, masks or tree_shap",
     "rows": "how many rows are explained at most; otherwise 500, or 100 series",
-    "samples": "background rows that method=shapley starts from; otherwise 32",
+    "samples": "background rows that method=shapley starts from, and forests are compared with; otherwise 32",
     "steps": "nodes of method=integrated_gradients; otherwise 64",
     "seed": "of the choice of rows and everything else random; otherwise 0",
 }

@@ -12,6 +12,7 @@ import torch
 from torch import Tensor
 
 from colonnade.baselines.boosted import Boosted
+from colonnade.baselines.random_forest import RandomForest
 from colonnade.core.batch import Batch
 from colonnade.data.columns import RawColumns
 from colonnade.explain.attribution import Attribution
@@ -29,7 +30,7 @@ from colonnade.explain.series import explain_series
 from colonnade.explain.shapley import interactions, permutation_shapley
 from colonnade.explain.sources import encode, trace
 from colonnade.explain.subject import Subject
-from colonnade.explain.trees import tree_shap
+from colonnade.explain.trees import forest_shap, tree_shap
 from colonnade.nn.network import Network
 
 # Deletion and interactions take many evaluations a row: rows, and others that columns are taken from.
@@ -115,8 +116,9 @@ def _methods(
         assert isinstance(network, Network)
         return integrated_gradients(game, network, names, rows, others, choice, steps=options.steps)
 
+    some = others.rows(0, min(len(others), options.samples))
+
     def shapley() -> Attribution:
-        some = others.rows(0, min(len(others), options.samples))
         return permutation_shapley(game, rows, some, choice, seed=options.seed)
 
     def masks() -> Attribution:
@@ -124,6 +126,8 @@ def _methods(
         return tabnet_masks(game, network, names, rows, choice.shape[1])
 
     def trees() -> Attribution:
+        if isinstance(network, RandomForest):
+            return forest_shap(game, network, subject.spec, rows, some, choice)
         assert isinstance(network, Boosted)
         return tree_shap(game, network, subject.spec, rows, choice)
 

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from torch import nn
 
 from colonnade.baselines.boosted import Boosted
+from colonnade.baselines.random_forest import RandomForest
 from colonnade.core.errors import ConfigError, closest
 from colonnade.core.spec import BatchSpec
 from colonnade.nn.backbones.tabnet import TabNet
@@ -27,13 +28,13 @@ class Explain:
 
     Args:
         method: ``integrated_gradients`` (networks that look no rows up), ``shapley`` (permutations, any model),
-            ``masks`` (TabNet), ``tree_shap`` (boosted trees), or ``auto``: boosted trees of no quantiles by their own
-            library, such networks by gradients, everything else, and what sees columns that are made of several, by
-            permutations.
+            ``masks`` (TabNet), ``tree_shap`` (forests and boosted trees), or ``auto``: trees of no quantiles by
+            ``tree_shap``, such networks by gradients, everything else, and what sees columns that are made of several,
+            by permutations.
         rows: rows that are explained, drawn from the test rows (validation rows where there are none); None: 500, or
             100 series.
         background: train rows that stand for "any other row".
-        samples: background rows that permutations walk from.
+        samples: background rows that permutations walk from, and that forests are compared with.
         steps: nodes of the quadrature of integrated gradients.
         top: columns with a dependence curve, whose pairs are looked at for interactions.
         seed: of everything random.
@@ -92,7 +93,7 @@ def method_for(asked: str, network: nn.Module, spec: BatchSpec, mixed: Sequence[
         SHAPLEY: True,
         MASKS: isinstance(network, Network) and isinstance(network.backbone, TabNet),
         # The median of sorted quantiles is no sum of trees.
-        TREES: isinstance(network, Boosted) and not quantiles,
+        TREES: isinstance(network, Boosted | RandomForest) and not quantiles,
     }
     if mixed and asked in (AUTO, SHAPLEY):
         return SHAPLEY
