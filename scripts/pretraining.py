@@ -1,7 +1,7 @@
-"""Pre-training and few labels: Adult with 200, 500 and 1000 labelled rows, for ``docs/benchmarks/pretraining.md``.
+"""Pre-training and few labels: tables with 200, 500 and 1000 labelled rows, for ``docs/benchmarks/pretraining.md``.
 
-``COLONNADE_DATA=... python scripts/pretraining.py --model mlp_pwl --out outputs/pretraining``; the same command goes on
-where it was cut off.
+``COLONNADE_DATA=... python scripts/pretraining.py --data adult --model mlp_pwl``; the same command goes on where it was
+cut off.
 """
 
 from __future__ import annotations
@@ -17,13 +17,14 @@ import polars as pl
 sys.path.insert(0, str(Path(__file__).parent / "bench"))
 import machine
 
+from colonnade.config.build import build
 from colonnade.config.compose import compose
 from colonnade.runs.fit import fit_in
 from colonnade.runs.folder import RunFolder
 
 LABELS = (200, 500, 1000)
 # Small steps for few rows; the same for all ways to begin.
-FINE = ("loader.batch_size=32", "trainer.max_epochs=150", "callbacks.early_stopping.patience=25", "task=binary")
+FINE = ("loader.batch_size=32", "trainer.max_epochs=150", "callbacks.early_stopping.patience=25")
 # What the pre-training may learn; the last one learns nothing, so that runs begin from the pipeline of all rows alone.
 OBJECTIVES = {
     "swap": (),
@@ -32,31 +33,39 @@ OBJECTIVES = {
     "nothing": ("optim.lr=1e-12", "trainer.max_epochs=1"),
 }
 SCRATCH = "from scratch"
-METRICS = ("log_loss", "auroc", "accuracy")
+METRICS = ("log_loss", "accuracy")
 
 
-def rows(seed: int, n: int, path: Path) -> None:
-    """Adult with the labels of ``n`` rows of its train part, a fifth of them for validation, and of the test part."""
+def rows(data: str, seed: int, n: int, path: Path) -> str:
+    """A table with the labels of ``n`` rows, a fifth of them for validation, and of its test part; gives the target.
+
+    The test part is the official one, or a fifth of the rows, drawn by the seed.
+    """
+    read = build(compose([f"data={data}"]).data).read()
+    target: str = read.schema.targets[0]
     if path.exists():
-        return
-    table = compose(["data=adult"])
-    from colonnade.config.build import build
-
-    read = build(table.data).read()
-    frame, stop = read.frame, read.parts["test"][0]
-    order = np.random.default_rng(seed).permutation(stop)
+        return target
+    frame = read.frame.select(*read.schema.features, target)
+    generator = np.random.default_rng(seed)
+    held = np.zeros(frame.height, dtype=bool)
+    if "test" in read.parts:
+        held[slice(*read.parts["test"])] = True
+    else:
+        held[generator.permutation(frame.height)[: frame.height // 5]] = True
+    order = generator.permutation(np.flatnonzero(~held))
     part = np.full(frame.height, "test", dtype=object)
-    part[order] = np.where(np.arange(stop) % 5 == 4, "val", "train")
+    part[order] = np.where(np.arange(len(order)) % 5 == 4, "val", "train")
     labelled = np.full(frame.height, True)
     labelled[order[n:]] = False
     path.parent.mkdir(parents=True, exist_ok=True)
-    target = pl.when(pl.Series(labelled)).then(pl.col("income")).alias("income")
-    frame.with_columns(target, part=pl.Series(part.tolist())).write_parquet(path)
+    kept = pl.when(pl.Series(labelled)).then(pl.col(target).cast(pl.String)).alias(target)
+    frame.with_columns(kept, part=pl.Series(part.tolist())).write_parquet(path)
+    return target
 
 
 def trained(folder: Path, *words: str) -> dict[str, dict[str, float]]:
     """Metrics of a run, trained if it is not there yet."""
-    common = ("data=table", "data.target=income", "data.exclude=[part]", "split=predefined", "split.column=part")
+    common = ("data=table", "data.exclude=[part]", "split=predefined", "split.column=part")
     cfg = compose([*common, "trainer=cpu", "threads=1", "trainer.enable_progress_bar=false", "logger=none", *words])
     metrics: dict[str, dict[str, float]] = fit_in(cfg, RunFolder(folder), shown=False)["metrics"]
     return metrics
@@ -70,29 +79,37 @@ def told(values: list[float]) -> str:
 def main() -> None:
     """Train, or read what was trained, and write the page of one model."""
     words = argparse.ArgumentParser()
+    words.add_argument("--data", default="adult")
     words.add_argument("--model", default="mlp_pwl")
     words.add_argument("--pretrain", default=None, help="the model of the pre-training, where it has another head")
     words.add_argument("--out", type=Path, default=Path("outputs/pretraining"))
     words.add_argument("--seeds", type=int, default=5)
+    words.add_argument("--fine", nargs="*", default=[], help="further words for runs that begin from a pre-training")
     words.add_argument("--epochs", type=int, default=20, help="of the pre-training")
     given = words.parse_args()
     found: dict[tuple[str, int], list[dict[str, dict[str, float]]]] = {}
     for seed in range(given.seeds):
         begin = {SCRATCH: ""}
         for name, objective in OBJECTIVES.items():
-            folder = given.out / given.model / f"{name.replace(', ', '-')}-{seed}"
-            path = given.out / "data" / f"{seed}-{LABELS[0]}.parquet"
-            rows(seed, LABELS[0], path)
-            asked = (f"model={given.pretrain or given.model}", f"data.path={path}", f"seed={seed}")
+            folder = given.out / given.data / given.model / f"{name.replace(', ', '-')}-{seed}"
+            path = given.out / given.data / f"{seed}-{LABELS[0]}.parquet"
+            target = rows(given.data, seed, LABELS[0], path)
+            data = (f"data.target={target}", f"data.columns.{target}=categorical", f"seed={seed}")
+            asked = (f"model={given.pretrain or given.model}", f"data.path={path}", *data)
             trained(folder, *asked, "task=denoising", f"trainer.max_epochs={given.epochs}", *objective)
             begin[name] = str(folder)
         for n in LABELS:
-            path = given.out / "data" / f"{seed}-{n}.parquet"
-            rows(seed, n, path)
+            path = given.out / given.data / f"{seed}-{n}.parquet"
+            rows(given.data, seed, n, path)
             for name, folder in begin.items():
-                own = given.out / given.model / f"fine-{name.replace(', ', '-').replace(' ', '-')}-{n}-{seed}"
-                asked = (f"model={given.model}", f"data.path={path}", "data.drop_missing_target=true", f"seed={seed}")
-                start = (f"init_from={folder}",) if folder else ()
+                own = (
+                    given.out
+                    / given.data
+                    / given.model
+                    / f"fine-{name.replace(', ', '-').replace(' ', '-')}-{n}-{seed}"
+                )
+                asked = (f"model={given.model}", f"data.path={path}", "data.drop_missing_target=true", *data)
+                start = (f"init_from={folder}", *given.fine) if folder else ()
                 found.setdefault((name, n), []).append(trained(own, *asked, *start, *FINE))
     lines = [
         [
@@ -109,7 +126,7 @@ def main() -> None:
         for other in (SCRATCH, "nothing"):
             gains = [b["test"]["log_loss"] - a["test"]["log_loss"] for a, b in zip(found[chosen, n], found[other, n])]
             pairs.append([n, chosen, other, told(gains), f"{sum(gain > 0 for gain in gains)} of {len(gains)}"])
-    print(f"## {given.model}\n")
+    print(f"## {given.data}, {given.model}\n")
     columns = ["labels", "begins from", "val log loss", *(f"test {name}" for name in METRICS)]
     print(machine.table(columns, lines))
     print("The objective of the lowest validation log loss, and how much lower its test log loss is, seed by seed:\n")

@@ -12,7 +12,7 @@ from colonnade.config.annotations import UNKNOWN
 from colonnade.config.baseline import faults_of_trainer, fits_at_once
 from colonnade.config.build import construct
 from colonnade.config.nodes import LATE, join
-from colonnade.config.pretraining import faults_of_pretraining
+from colonnade.config.pretraining import faults_of_pretraining, pretrains
 from colonnade.core.errors import ColonnadeError, ConfigError, Faults, MissingExtraError, closest
 
 if TYPE_CHECKING:
@@ -80,7 +80,7 @@ def rehearse(tree: Mapping[str, Any], faults: Faults, *, auto: bool) -> None:
                 faults.add(f"{key}: {OF_FOLDS}")
         if well["task"]:
             task = construct(tree["task"])
-            if task.self_supervised:
+            if pretrains(tree):
                 faults_of_pretraining(tree, faults)
             elif well["data"]:
                 _target_named(tree["data"], faults)
