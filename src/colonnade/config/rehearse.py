@@ -12,6 +12,7 @@ from colonnade.config.annotations import UNKNOWN
 from colonnade.config.baseline import faults_of_trainer, fits_at_once
 from colonnade.config.build import construct
 from colonnade.config.nodes import LATE, join
+from colonnade.config.pretraining import faults_of_pretraining, pretrains
 from colonnade.core.errors import ColonnadeError, ConfigError, Faults, MissingExtraError, closest
 
 if TYPE_CHECKING:
@@ -79,6 +80,10 @@ def rehearse(tree: Mapping[str, Any], faults: Faults, *, auto: bool) -> None:
                 faults.add(f"{key}: {OF_FOLDS}")
         if well["task"]:
             task = construct(tree["task"])
+            if pretrains(tree):
+                faults_of_pretraining(tree, faults)
+            elif well["data"]:
+                _target_named(tree["data"], faults)
             if well["data"]:
                 _forecasts(tree, task, faults, with_folds=well["cv"])
                 _steps(tree, faults)
@@ -127,14 +132,20 @@ def _made(node: Mapping[str, Any], path: str, faults: Faults, **late: Any) -> An
 
 
 def _data(node: Mapping[str, Any], faults: Faults) -> None:
-    """A table comes from somewhere, and says what is to be predicted."""
+    """A table comes from somewhere."""
     from colonnade.data.dataset import TableDataset
 
     if not _of_class(node, TableDataset):
         return
     if all(node.get(key) is None for key in ("path", "files", "sql", "source")):
         faults.add("data.path: nothing to read: data.path=table.csv data.target=y, or a known set such as data=adult")
-    if not node.get("target"):
+
+
+def _target_named(node: Mapping[str, Any], faults: Faults) -> None:
+    """What is learned with targets says which they are."""
+    from colonnade.data.dataset import TableDataset
+
+    if _of_class(node, TableDataset) and not node.get("target"):
         faults.add("data.target: which column is to be predicted? data.target=name")
 
 
