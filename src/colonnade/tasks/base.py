@@ -214,9 +214,9 @@ def full_precision(raw: Float[Tensor, "*shape"]) -> Float[Tensor, "*shape"]:
     return raw.to(torch.promote_types(raw.dtype, torch.float32))
 
 
-def over_members(loss: Float[Tensor, "b m"]) -> Float[Tensor, "b"]:
+def over_members(values: Float[Tensor, "b m *rest"]) -> Float[Tensor, "b *rest"]:
     """Mean over the members; of a single one, its view: a node less for the backward pass of a small network."""
-    return loss.squeeze(1) if loss.shape[1] == 1 else loss.mean(1)
+    return values.squeeze(1) if values.shape[1] == 1 else values.mean(1)
 
 
 def beside(constant: Shaped[Tensor, "*shape"], value: Float[Tensor, "*other"]) -> Shaped[Tensor, "*shape"]:
