@@ -171,6 +171,13 @@ def test_models_of_a_cross_validation_by_the_rows_they_never_saw(tmp_path):
     fit(compose([*words, "explain=auto", "explain.rows=500", "explain.samples=2"]), run)
     explained = pl.concat([contributions(run / "folds" / str(i)) for i in range(2)])
     assert sorted(explained["row_id"]) == list(range(178))
+    (joint,) = json.loads((run / "importance.json").read_text())
+    assert joint["runs"] == ["0", "1"]
+    each = [json.loads((run / "folds" / str(i) / "explanation.json").read_text())["targets"][0] for i in range(2)]
+    sizes = [{entry["column"]: entry["mean"] for entry in fold["importance"]} for fold in each]
+    for line in joint["importance"]:
+        assert line["mean"] == pytest.approx(np.mean([size[line["column"]] for size in sizes]))
+    RunFolder(run).verify("importance.json", "figures/importance_runs.png")
     assert load(run).predictor is not None
     (run / "folds" / "1" / "manifest.json").write_text("{}")
     with pytest.raises(RunFolderError, match="differs from its SHA-256"):
