@@ -67,7 +67,8 @@ class SequenceDataset(TableDataset):
             whole series.
         context: steps that a forecast looks back at.
         future: of series that are forecast, columns that are known of the steps ahead, such as prices, holidays or the
-            forecast of the weather; of ``time`` among them the pipeline makes calendar features. To forecast, rows behind the last value of a target hold them; the time alone needs no rows.
+            forecast of the weather; of ``time`` among them the pipeline makes calendar features. To forecast, rows
+            behind the last value of a target hold them; the time alone needs no rows.
         static: of series that are forecast, columns that are one value for a whole series. A model with a place for
             them takes them apart; to others they are channels.
         season: steps of a season of what is forecast, such as 24 hours of a day; 1: none is known. Errors are compared
