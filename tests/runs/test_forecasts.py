@@ -249,7 +249,7 @@ def test_a_target_that_is_missing_in_new_data_is_not_the_median(folder):
     gaps = series().with_columns(pl.when(~late).then("load").alias("load"))
     for verb in (predict, evaluate):
         with pytest.raises(
-            DataError, match=r"'load' \(data.target\) is missing in 1 series \(from 0: 1\): mend .*fill=f"
+            DataError, match=r"'load' \(data.target\) is missing in 1 series \(south\): mend .*fill=f"
         ):
             verb(folder / "run", gaps.sort("place"))
     early = pl.col("hour") == 3
