@@ -115,7 +115,7 @@ def test_evaluate_measures_all_windows_of_a_file(folder):
 
 def test_a_series_that_is_too_short_is_named(folder):
     with pytest.raises(
-        DataError, match=r"2 series \(from 0: 0, 1\) have fewer steps than a forecast looks back at: 48"
+        DataError, match=r"2 series \(south, north\) have fewer steps than a forecast looks back at: 48"
     ):
         predict(folder / "run", series().filter(pl.col("hour") < 40))
 
@@ -249,7 +249,7 @@ def test_a_target_that_is_missing_in_new_data_is_not_the_median(folder):
     gaps = series().with_columns(pl.when(~late).then("load").alias("load"))
     for verb in (predict, evaluate):
         with pytest.raises(
-            DataError, match=r"'load' \(data.target\) is missing in 1 series \(from 0: 1\): mend .*fill=f"
+            DataError, match=r"'load' \(data.target\) is missing in 1 series \(south\): mend .*fill=f"
         ):
             verb(folder / "run", gaps.sort("place"))
     early = pl.col("hour") == 3
@@ -299,7 +299,6 @@ def test_too_few_windows_to_calibrate_on_are_told_before_training(tmp_path):
         (["model=ets", "data.context=40"], "begins its states with 48 steps .* and data.context=40 is less"),
         (["model=naive", "task=forecast_distribution", "task.distribution=student_t"], "baselines forecast normal"),
         (["split=random"], "split: series are divided by time within each of them to be forecast: split=horizon"),
-        (["cv=kfold"], "cv: forecasts are not cross-validated yet: cv=none"),
         (["explain=auto", "explain.method=tree_shap"], "explain.method=tree_shap does not explain NLinear; use integ"),
         (["model=patchtst", "data.context=8"], "patch=16 is longer than data.context=8"),
         (["model=seasonal_naive", "data.season=1"], "a seasonal forecast needs a season: data.season"),

@@ -52,6 +52,8 @@ READING_OF_SERIES = (
     "short",
     "context",
     "horizon",
+    "future",
+    "static",
     "known",
     "elapsed",
     "target",

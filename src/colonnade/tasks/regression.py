@@ -99,7 +99,7 @@ class RegressionDecoder(nn.Module):
 
     def forward(self, raw: Float[Tensor, "b m t"]) -> dict[str, Tensor]:
         """``value`` ``(B, T)`` float64."""
-        return {"value": raw.to(torch.float64).mean(1) * self.scale + self.mean}
+        return {"value": over_members(raw.to(torch.float64)) * self.scale + self.mean}
 
 
 def original_units(target: Float[Tensor, "n t"], spec: BatchSpec) -> Float[Tensor, "n t"]:

@@ -16,11 +16,12 @@ from colonnade.core.errors import ConfigError, DataError
 from colonnade.core.schema import TargetKind
 from colonnade.core.spec import BatchSpec
 from colonnade.data.datamodule import SAMPLE_ROWS, check_features
+from colonnade.data.sequences.covariates import encoded
 from colonnade.data.sequences.datamodule import SequenceDataModule, positions
 from colonnade.data.sequences.dataset import SequenceDataset
 from colonnade.data.sequences.fill import carried, complete, known, runs
 from colonnade.data.sequences.fold import steps_of
-from colonnade.data.sequences.horizon import Borders, Horizon
+from colonnade.data.sequences.horizon import Bordered, Borders
 from colonnade.data.sequences.windowed import ahead
 from colonnade.data.sequences.windows import WindowStore
 from colonnade.data.split.record import PARTS
@@ -74,11 +75,11 @@ class ForecastDataModule(SequenceDataModule):
     def _divide(self) -> tuple[dict[str, np.ndarray], dict[str, Tensor]]:
         asked, table = self._asked, self.table
         check_features(table.schema)
-        if not isinstance(self._splitter, Horizon):
+        if not isinstance(self._splitter, Bordered):
             raise ConfigError("series are divided by time within each of them to be forecast: split=horizon")
         steps, offsets = steps_of(table.frame, table.schema.features)
         self.borders = self._splitter.borders(np.diff(offsets))
-        ranges = np.stack([offsets[:-1], offsets[:-1] + self.borders.ends[:, 0]], axis=1)
+        ranges = offsets[:-1, None] + self.borders.train
         train = positions(ranges)
         _check_numbers(steps, asked.target, may_miss=asked.filled)
         self._there, early = known(steps, offsets, asked.target)
@@ -147,6 +148,7 @@ class ForecastDataModule(SequenceDataModule):
                 before=torch.from_numpy(np.concatenate([[0], np.cumsum(count)])),
                 context=asked.context,
                 horizon=asked.horizon,
+                ahead=self._dataset_of_series.look.ahead,
                 begin=torch.from_numpy(offsets[:-1][of]) if asked.repeats else None,
             )
         return stores
@@ -187,10 +189,23 @@ class ForecastDataModule(SequenceDataModule):
             described,
             horizon=train.horizon,
             channels=self._channels(),
+            known=self._known(),
+            static=encoded(self.pipeline, self._dataset_of_series.static),
             season=self._dataset_of_series.season,
             naive_error=self._naive_error * train.horizon,
             counts=self._counts,
         )
+
+    def _known(self) -> tuple[str, ...]:
+        """Encoded columns that are known ahead; what is static says nothing more there."""
+        future, static = self._dataset_of_series.future, self._dataset_of_series.static
+        always = encoded(self.pipeline, static)
+        found = tuple(name for name in encoded(self.pipeline, (*future, *static)) if name not in always)
+        if future and not found:
+            raise ConfigError(
+                f"data.future={list(future)}: the pipeline leaves nothing of these columns; see what it dropped"
+            )
+        return found
 
     def _channels(self) -> tuple[int, ...]:
         """Positions of the targets among the encoded numbers."""
