@@ -31,8 +31,8 @@ SETS = (
 )
 REFERENCES = ("catboost", "tabm")
 NOTE = """Test rows of the weights that were best on validation, defaults only. `accuracy` (more is better) or `rmse` (less), mean
-over the seeds, whose number stands in brackets where it is not one; a seed decides the split too, but for Adult,
-higgs_7k and insteval, whose test rows are official. **Bold**: the best of the line, and what lies within 1 % of it.
+over the seeds, whose number stands in brackets where it is not one; a seed decides the split too, but for Adult and
+higgs_7k, whose test rows are official. **Bold**: the best of the line, and what lies within 1 % of it.
 
 Every line of `shelf.jsonl` is `python train.py model=<model> data=<data> seed=<seed> threads=1 logger=none`, with the machine that
 it ran on: networks on one H200 that sixteen trainings shared, the others on two processors that others used too.

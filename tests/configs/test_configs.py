@@ -42,7 +42,7 @@ COUNTS = {
     "launcher": 3,
     "loader": 2,
     "logger": 5,
-    "model": 54,
+    "model": 55,
     "optim": 3,
     "pipeline": 7,
     "search": 48,
