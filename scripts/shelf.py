@@ -2,8 +2,8 @@
 
     COLONNADE_DATA=<folder> python scripts/shelf.py --train --models tabm,catboost --data adult,wine --seeds 0,1,2
 
-``docs/benchmarks/shelf.jsonl`` holds a line for each training: repeated, the command trains only what is missing. Without
-``--train`` the page is written of the lines that are there.
+``docs/benchmarks/shelf.jsonl`` holds a line for each training: repeated, the command trains only what is missing.
+Without ``--train`` the page is written of the lines that are there.
 """
 
 from __future__ import annotations
@@ -30,13 +30,13 @@ SETS = (
     "adult,bank_marketing,insteval,covertype_20k,california_housing,bike_hour,dry_bean,kin8nm,higgs_7k,wine,airlines_2k"
 )
 REFERENCES = ("catboost", "tabm")
-NOTE = """Test rows of the weights that were best on validation, defaults only. `accuracy` (more is better) or `rmse` (less), mean
-over the seeds, whose number stands in brackets where it is not one; a seed decides the split too, but for Adult and
-higgs_7k, whose test rows are official. **Bold**: the best of the line, and what lies within 1 % of it.
+NOTE = """Test rows of the weights that were best on validation, defaults only. `accuracy` (more is better) or `rmse`
+(less), mean over the seeds, whose number stands in brackets where it is not one; a seed decides the split too, but for
+Adult, covertype_20k and higgs_7k, whose test rows are official. **Bold**: the best, and what lies within 1 % of it.
 
-Every line of `shelf.jsonl` is `python train.py model=<model> data=<data> seed=<seed> threads=1 logger=none`, with the machine that
-it ran on: networks on one H200 that sixteen trainings shared, the others on two processors that others used too.
-Seconds are thus an order of size."""
+Every line of `shelf.jsonl` is `python train.py model=<model> data=<data> seed=<seed> threads=1 logger=none`, with the
+machine that it ran on: networks on one H200 that sixteen trainings shared, the others on two processors that others
+used too. Seconds are thus an order of size."""
 
 
 def known() -> dict[tuple[str, str, int], dict[str, Any]]:
@@ -49,9 +49,8 @@ def train(data: str, model: str, seed: int) -> dict[str, Any] | None:
     """One training in a process of its own; None where it failed."""
     with tempfile.TemporaryDirectory() as folder:
         words = [f"model={model}", f"data={data}", f"seed={seed}", "threads=1", "logger=none"]
-        done = subprocess.run(
-            [sys.executable, "train.py", *words, f"hydra.run.dir={folder}/run"], cwd=ROOT, capture_output=True, text=True
-        )
+        command = [sys.executable, "train.py", *words, f"hydra.run.dir={folder}/run"]
+        done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True)
         if done.returncode:
             print(done.stderr[-1000:], file=sys.stderr)
             return None

@@ -4,7 +4,7 @@ import polars as pl
 import pytest
 from omegaconf import OmegaConf
 
-from colonnade.config.auto import WORD, Shape, choose, named, shape
+from colonnade.config.auto import WORD, Shape, choose, shape, with_model
 from colonnade.config.compose import compose
 from colonnade.config.locate import shipped
 from colonnade.core.errors import ColonnadeError, ConfigError
@@ -22,7 +22,7 @@ def test_without_the_word_nothing_is_read():
     def never(words):
         raise AssertionError(words)
 
-    assert named(["model=mlp", "data=adult"], never) == ["model=mlp", "data=adult"]
+    assert with_model(["model=mlp", "data=adult"], never) == ["model=mlp", "data=adult"]
 
 
 def test_only_words_about_the_data_are_composed(table):
@@ -34,7 +34,7 @@ def test_only_words_about_the_data_are_composed(table):
 
     words = ["data.path=t.csv", "optim.lr=3", WORD, "+data.weight=w", "task=quantile", "model.head.bias=true", "seed=3"]
     with pytest.raises(ColonnadeError):
-        named(words, composed)
+        with_model(words, composed)
     assert seen == ["data.path=t.csv", "+data.weight=w", "task=quantile"]
 
 

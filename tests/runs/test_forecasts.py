@@ -248,9 +248,7 @@ def test_a_target_that_is_missing_in_new_data_is_not_the_median(folder):
     late = pl.col("hour").is_between(230, 231) & (pl.col("place") == "south")
     gaps = series().with_columns(pl.when(~late).then("load").alias("load"))
     for verb in (predict, evaluate):
-        with pytest.raises(
-            DataError, match=r"'load' \(data.target\) is missing in 1 series \(south\): mend .*fill=f"
-        ):
+        with pytest.raises(DataError, match=r"'load' \(data.target\) is missing in 1 series \(south\): mend .*fill=f"):
             verb(folder / "run", gaps.sort("place"))
     early = pl.col("hour") == 3
     told = series().with_columns(pl.when(~early).then("load").alias("load"))

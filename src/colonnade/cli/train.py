@@ -15,7 +15,7 @@ from hydra.core.hydra_config import HydraConfig
 from omegaconf import DictConfig
 
 from colonnade.cli.show import without_secrets
-from colonnade.config.auto import WORD, named
+from colonnade.config.auto import WORD, with_model
 from colonnade.config.compose import SEARCH, Request, composed, defaults_of_hydra, of_training, refusals, with_record
 from colonnade.config.locate import PRIMARY, shipped
 from colonnade.core.errors import ColonnadeError, ConfigError
@@ -107,7 +107,7 @@ def _named(words: Sequence[str]) -> list[str]:
     asked, ask = _asked(words)
     if WORD not in asked or ask.sweep:
         return list(words)
-    settled = dict(zip(asked, named(asked, lambda some: composed(some, ask))))
+    settled = dict(zip(asked, with_model(asked, lambda some: composed(some, ask))))
     print(f"{WORD}: {settled[WORD]}", file=sys.stderr)
     return [settled.get(word, word) for word in words]
 

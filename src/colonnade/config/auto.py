@@ -40,7 +40,7 @@ class Shape:
     dated: bool
 
 
-def named(words: Sequence[str], compose: Callable[[Sequence[str]], DictConfig]) -> list[str]:
+def with_model(words: Sequence[str], compose: Callable[[Sequence[str]], DictConfig]) -> list[str]:
     """The words, with ``model=auto`` replaced by a model.
 
     The data are read for it, as nothing else tells their size.

@@ -38,7 +38,7 @@ def compose(
     Raises:
         ConfigError: a word is not understood, or names a choice or key that does not exist; all of them are told.
     """
-    from colonnade.config.auto import named
+    from colonnade.config.auto import with_model
 
     ask = Request(config_name, tuple(config_dirs))
 
@@ -46,11 +46,11 @@ def compose(
         return composed(words, ask)
 
     try:
-        return of_training(once(named(overrides, once)))
+        return of_training(once(with_model(overrides, once)))
     except refusals() as error:
         from colonnade.config.overrides import correct
 
-        return of_training(once(named(correct(overrides, ask, error), once)))
+        return of_training(once(with_model(correct(overrides, ask, error), once)))
 
 
 @dataclass(frozen=True)

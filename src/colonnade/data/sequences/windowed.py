@@ -119,9 +119,7 @@ def windowed(table: Table, targets: Sequence[str], *, look: Look, horizon: int, 
     return windows_at(table, origin, look, targets=targets, horizon=horizon)
 
 
-def windows_at(
-    table: Table, origin: np.ndarray, look: Look, *, targets: Sequence[str] = (), horizon: int = 0
-) -> Table:
+def windows_at(table: Table, origin: np.ndarray, look: Look, *, targets: Sequence[str] = (), horizon: int = 0) -> Table:
     """A row for each window that forecasts from a step on, counted over all series in their order: its row id.
 
     Args:
