@@ -94,7 +94,7 @@ def rows(named: str, variants: list[str], runs: Path, extra: list[str]) -> list[
         words += [f"trainer.max_epochs={epochs}"] if epochs else []
         result: dict[str, Any] = fit(compose([*words, *extra]), folder)
         auto = explain(folder, options=Explain(rows=2)).method
-        methods = [auto] if name and len(variants) > 1 else METHODS[1:]
+        methods = [auto] if name else METHODS[1:]
         head = [f"{model}{name}", epochs, options.get("rows", ROWS), f"{result['metrics']['test']['auroc']:.4f}"]
         found += [row(head, method, auto, folder, options) for method in methods]
         print(f"{model}{name}: {time.monotonic() - start:.0f} s", flush=True)
