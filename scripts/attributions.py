@@ -54,7 +54,7 @@ SERIES = [
 ]
 OF_SERIES = (
     "Series: contributions of steps (100 test series or windows), deletion of a column in a part of the time. A "
-    "forecast has a target for each value and part of the horizon; worse than random: targets whose whole interval lies "
+    "forecast has a target for each value and part of the horizon; worse than random: targets whose interval lies "
     "below 1."
 )
 # A name for the line, and what is typed for it.
