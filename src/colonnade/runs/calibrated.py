@@ -106,7 +106,7 @@ class Calibrated:
             }
             self.calibrator.conformal = at[level]
             counted = self.rows if scored.weight is None else int((scored.weight > 0).sum())
-            exchangeable = apart is None and self.groups is None
+            exchangeable = apart is None and self.groups is None and not self.uncertainty.by_class
             names = () if self.groups is None else self.groups.names
             self.covered = Covered(at, level, counted if exchangeable else None, self.task, names)
 
