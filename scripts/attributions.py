@@ -81,7 +81,7 @@ def series_rows(named: str, runs: Path) -> list[list[object]]:
     words = typed.replace("/model=", " model=").split()
     folder = runs / typed.replace("/", "-").replace("=", "-")
     fit(
-        compose([*words, f"trainer.max_epochs={epochs}", "threads=1", "logger=none", "explain=null"]),
+        compose([*words, f"trainer.max_epochs={epochs}", "threads=1", "logger=none"]),
         folder,
     )
     lines: list[list[object]] = []
