@@ -29,7 +29,7 @@ def expected_coverage(level: float, calibrated: int, measured: int) -> Chance:
         measured: rows that are counted.
 
     >>> expected_coverage(0.9, 999, 1000)
-    Chance(mean=0.9, low=0.873, high=0.926)
+    Chance(mean=0.9, low=0.873, high=0.925)
     """
     from scipy.stats import betabinom
 
