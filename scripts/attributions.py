@@ -1,6 +1,7 @@
 """Explain models of ChurnSim, whose causes are known, and write the table ``docs/benchmarks/attributions.md``.
 
     python scripts/attributions.py --models linear:10,mlp:10,lightgbm,ft_transformer:2:100
+    python scripts/attributions.py --series data=japanese_vowels/model=gru:20,experiment=etth1/nlinear_96:3
 
 A model may be followed by its epochs and by the number of test rows that are explained. Each is a run folder under
 ``--runs``: repeated, the command trains only what is missing.
@@ -39,6 +40,23 @@ NOTE = (
     "which some models learn by heart: contributions then say so, and the second line of a model is that of a training "
     "without the column; models of which only that line is there are slow ones. Epochs: at the most; rows: explained."
 )
+SERIES = [
+    "run",
+    "epochs",
+    "series",
+    "targets",
+    "method",
+    "ms a series",
+    "deletion, mean of the targets",
+    "least of the targets",
+    "worse than random",
+    "delta",
+]
+OF_SERIES = (
+    "Series: contributions of steps (100 test series or windows), deletion of a column in a part of the time. A "
+    "forecast has a target for each value and part of the horizon; worse than random: targets whose interval lies "
+    "below 1."
+)
 # A name for the line, and what is typed for it.
 VARIANTS = {"": [], " without last_note": ["data.exclude.last_note='learned by heart'"]}
 COLUMNS = [
@@ -55,6 +73,43 @@ COLUMNS = [
     "delta",
     "strongest pair",
 ]
+
+
+def series_rows(named: str, runs: Path) -> list[list[object]]:
+    """The lines of a run on series: what is typed for it, ``/model=`` included, and its epochs."""
+    typed, _, epochs = named.partition(":")
+    words = typed.replace("/model=", " model=").split()
+    folder = runs / typed.replace("/", "-").replace("=", "-")
+    fit(
+        compose([*words, f"trainer.max_epochs={epochs}", "threads=1", "logger=none"]),
+        folder,
+    )
+    lines: list[list[object]] = []
+    for method in ("integrated_gradients", "shapley"):
+        try:
+            found = explain(folder, options=Explain(method=method))
+        except ConfigError:
+            continue
+        views = found.to_dict()["targets"]
+        ratio = [view["deletion"]["ratio"] for view in views]
+        worse = sum(view["deletion"]["high"] < 1 for view in views)
+        first = views[int(np.argmin(ratio))]["deletion"]
+        share = np.mean([view["convergence"]["share"] for view in views])
+        lines.append(
+            [
+                " ".join(words),
+                epochs,
+                found.to_dict()["rows"],
+                len(views),
+                method,
+                f"{found.milliseconds:.1f}",
+                f"{np.mean(ratio):.2f}",
+                f"{first['ratio']:.2f} ({first['low']:.2f} to {first['high']:.2f})",
+                worse,
+                f"{share:.1e}",
+            ]
+        )
+    return lines
 
 
 def row(head: list[object], method: str, auto: str, folder: Path, options: dict[str, Any]) -> list[object] | None:
@@ -94,7 +149,7 @@ def rows(named: str, variants: list[str], runs: Path, extra: list[str]) -> list[
         words += [f"trainer.max_epochs={epochs}"] if epochs else []
         result: dict[str, Any] = fit(compose([*words, *extra]), folder)
         auto = explain(folder, options=Explain(rows=2)).method
-        methods = [auto] if name and len(variants) > 1 else METHODS[1:]
+        methods = [auto] if name else METHODS[1:]
         head = [f"{model}{name}", epochs, options.get("rows", ROWS), f"{result['metrics']['test']['auroc']:.4f}"]
         found += [row(head, method, auto, folder, options) for method in methods]
         print(f"{model}{name}: {time.monotonic() - start:.0f} s", flush=True)
@@ -104,7 +159,8 @@ def rows(named: str, variants: list[str], runs: Path, extra: list[str]) -> list[
 def main() -> None:
     """Train and explain what is missing, and write the table after each model."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--models", required=True)
+    parser.add_argument("--models", default="")
+    parser.add_argument("--series", default="", help="runs on series, each with its epochs")
     parser.add_argument("--without", action="store_true", help="models that have no line train without last_note alone")
     parser.add_argument("--runs", type=Path, default=ROOT / "outputs" / "attributions")
     parser.add_argument("overrides", nargs="*", help="further overrides for every run, stated in the table's command")
@@ -112,17 +168,23 @@ def main() -> None:
     torch.set_num_threads(1)
     kept = args.runs / "lines.json"
     lines: dict[str, list[list[object]]] = json.loads(kept.read_text()) if kept.exists() else {}
-    models = args.models.split(",")
+    models = [model for model in args.models.split(",") if model]
+    series = [run for run in args.series.split(",") if run]
     variants = list(VARIANTS)[1:] if args.without else list(VARIANTS)
-    for model in models:
-        if model not in lines:
-            lines[model] = rows(model, variants, args.runs, args.overrides)
-            kept.write_text(json.dumps(lines))
-        command = " ".join(["python scripts/attributions.py", f"--models {args.models}", *args.overrides])
-        text = machine.header("Attributions", command, NOTE)
-        machine.write(
-            "attributions", text + "\n" + machine.table(COLUMNS, [line for m in models for line in lines.get(m, [])])
-        )
+    given = [f"--models {args.models}" if models else "", f"--series {args.series}" if series else ""]
+    command = " ".join(["python scripts/attributions.py", *filter(None, given), *args.overrides])
+    for name in (*models, *series):
+        if name in lines:
+            continue
+        of_table = name in models
+        lines[name] = rows(name, variants, args.runs, args.overrides) if of_table else series_rows(name, args.runs)
+        kept.write_text(json.dumps(lines))
+        tables = [
+            machine.table(COLUMNS, [line for m in lines for line in lines[m] if "=" not in m]),
+            OF_SERIES + "\n",
+            machine.table(SERIES, [line for m in lines for line in lines[m] if "=" in m]),
+        ]
+        machine.write("attributions", "\n".join([machine.header("Attributions", command, NOTE), *tables]))
 
 
 if __name__ == "__main__":

@@ -51,6 +51,32 @@ def test_the_threshold_is_the_score_of_a_rank():
     assert float(fitted("absolute", prediction, truth, 0.9, weight=(truth <= 9)[:, 0].float()).threshold) == 9.0
 
 
+@pytest.mark.parametrize("method", ["lac", "aps", "raps"])
+def test_each_class_has_its_threshold(method):
+    """A class that the model underrates is covered like the others; one without enough rows has that of all."""
+    prediction, truth = classes(6000)
+    probability = prediction["probability"] * torch.tensor([0.2, 1, 1, 1])
+    prediction = {"probability": probability / probability.sum(1, keepdim=True)}
+    first = {"probability": prediction["probability"][:3000]}
+    options = Uncertainty(conformal=method, level=0.9, by_class=True)
+    module = fit_conformal(method, options, first, truth[:3000], None)
+    plain = fit_conformal(method, Uncertainty(conformal=method, level=0.9), first, truth[:3000], None)
+    assert module.threshold.shape == (1, 4)
+    rest, true = {"probability": prediction["probability"][3000:]}, truth[3000:]
+    by_class = [coverage({**rest, **of(rest, None)}, true, None, classes="abcd")["by_class"] for of in (plain, module)]
+    assert by_class[0]["a"]["coverage"] < 0.8
+    # 750 rows of each class: chance is 2.2 points.
+    assert [each["coverage"] for each in by_class[1].values()] == pytest.approx([0.9] * 4, abs=0.035)
+    few = fit_conformal(method, options, {"probability": first["probability"][:60]}, truth[:60].clamp(max=2), None)
+    all_rows = fit_conformal(method, Uncertainty(conformal=method, level=0.9),
+                             {"probability": first["probability"][:60]}, truth[:60].clamp(max=2), None)  # fmt: skip
+    assert few.threshold[0, 3] == all_rows.threshold[0, 0]
+    with pytest.raises(ValueError, match="group=city by_class=true: either has thresholds of its own"):
+        Uncertainty(group="city", by_class=True)
+    with pytest.raises(ConfigError, match="by_class=true: task=regression has no sets of classes"):
+        Uncertainty(by_class=True).check(Regression())
+
+
 def test_windows_that_share_no_step_are_counted():
     assert windows_apart(np.arange(99), 11) == 9
     # Two series of 20 steps, one of which has two runs of windows; and origins that lie apart.

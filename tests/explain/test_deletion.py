@@ -6,6 +6,7 @@ import torch
 from tests.explain.kit import game, rows
 
 from colonnade.explain.deletion import deletion
+from colonnade.report.faithfulness import faithfulness
 
 WEIGHT = torch.tensor([4.0, 3.0, 2.0, 1.0], dtype=torch.float64)
 
@@ -43,6 +44,17 @@ def test_what_is_wrong_is_no_better_than_chance():
     assert curve(-true, x=x, b=b).ratio < 0.5
     shuffled = torch.rand(30, 4, generator=torch.Generator().manual_seed(3), dtype=torch.float64)
     assert curve(shuffled, x=x, b=b, signed=False).ratio == pytest.approx(1, abs=0.25)
+
+
+def test_random_orders_that_move_away_from_the_others_are_no_measure():
+    """Of (x0 - x1)^2 at equal numbers, one of them taken away moves the score up, and both bring it back."""
+    x, b = rows(6, 2), rows(2, 2, seed=1)
+    x.num[:, :], b.num[:, :] = 5.0, 0.0
+    apart = game(lambda x: (x[:, :1] - x[:, 1:]) ** 2, 2)
+    found = deletion(apart, x, b, torch.zeros(6, dtype=torch.int64), torch.ones(6, 2), signed=True, orders=4, seed=0)
+    assert np.isnan([found.ratio, found.low, found.high]).all()
+    assert found.areas == (-12.5, -12.5)
+    assert faithfulness(found) == "-12.5 by contribution, -12.5 in random order, of which there is no multiple"
 
 
 def test_without_a_sign_the_largest_go_first():

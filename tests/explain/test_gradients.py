@@ -11,13 +11,16 @@ from colonnade.core.batch import Batch
 from colonnade.core.spec import BatchSpec
 from colonnade.explain.game import Game
 from colonnade.explain.gradients import integrated_gradients
-from colonnade.explain.masks import tabnet_masks
+from colonnade.explain.masks import attention, tabnet_masks
+from colonnade.explain.options import method_for
 from colonnade.explain.scores import log_odds
+from colonnade.nn.backbones.ft_transformer import FTTransformer
 from colonnade.nn.backbones.linear import Linear
 from colonnade.nn.backbones.mlp import MLP
 from colonnade.nn.backbones.tabm import TabM
 from colonnade.nn.backbones.tabnet import TabNet
 from colonnade.nn.embed.categorical import CategoricalEmbedding
+from colonnade.nn.embed.linear import LinearEmbedding
 from colonnade.nn.embed.mixed import MixedEmbedding
 from colonnade.nn.network import Network
 
@@ -113,3 +116,25 @@ def test_masks_are_shares_by_raw_column():
     assert found.values.shape == (11, 4, 2)
     torch.testing.assert_close(found.values[:, 0, 1], (share[:, 1] + share[:, 2]).double(), atol=1e-6, rtol=1e-5)
     torch.testing.assert_close(found.values.sum(1), torch.ones(11, 2, dtype=torch.float64))
+
+
+def test_attention_is_that_of_the_summary_token():
+    """Its weights make of the values what the layer gives; they are averaged, and summed to raw columns."""
+    network = made(
+        partial(FTTransformer, d_block=8, n_blocks=2, n_heads=2),
+        numerical=partial(LinearEmbedding, d_embedding=8),
+        categorical=partial(CategoricalEmbedding, d_embedding=8),
+    )
+    rows = batch(7, 1)
+    backbone, tokens = network.backbone, network.embed(rows).unflatten(-1, (5, 8))
+    layer = backbone.blocks[1].attention
+    value = layer.qkv(tokens)[..., 16:].unflatten(-1, (2, 4))
+    mixed = torch.einsum("bhn,bnhd->bhd", layer.of_first(tokens), value).flatten(1)
+    torch.testing.assert_close(layer.out(mixed), layer(tokens, first_only=True)[:, 0], atol=1e-6, rtol=1e-5)
+    found = attention(game(network), network, NAMES, rows, 1)
+    share = backbone.attention(tokens)
+    torch.testing.assert_close(found.values[:, 0, 0], (share[:, 1] + share[:, 2]).double(), atol=1e-6, rtol=1e-5)
+    torch.testing.assert_close(found.values.sum(1), torch.ones(7, 1, dtype=torch.float64))
+    assert found.base is None
+    assert method_for("attention", network, SPEC) == "attention"
+    assert method_for("auto", network, SPEC) == "integrated_gradients"

@@ -172,7 +172,14 @@ def test_quantiles_are_moved(runs, tmp_path):
     assert moved.max() == pytest.approx(moved.min(), abs=1e-6)
     assert told(tmp_path / "out")["conformal"]["method"] == "cqr"
     assert "disagreement" not in frame.columns
-    assert not (tmp_path / "out" / "figures").exists()
+    assert [file.name for file in (tmp_path / "out" / "figures").iterdir()] == ["intervals.png"]
+    measured = told(tmp_path / "out")["conformal"]["measured"]["test"]
+    by_level = {line["level"]: line for line in measured["by_level"]}
+    assert list(by_level) == [0.8, 0.9, 0.95]
+    assert by_level[0.9]["coverage"] == pytest.approx(measured["coverage"][0])
+    assert by_level[0.9]["size"] == pytest.approx(measured["width"][0])
+    assert by_level[0.8]["coverage"] < by_level[0.9]["coverage"] < by_level[0.95]["coverage"]
+    assert by_level[0.9]["by_chance"]["low"] < 0.9 < by_level[0.9]["by_chance"]["high"]
     assert not (runs / "quantiles" / "calibration.json").exists()
 
 

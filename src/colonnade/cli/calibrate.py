@@ -20,6 +20,7 @@ OPTIONAL = {
     "conformal": "auto; absolute or cqr (intervals of values); lac, aps or raps (sets of classes); or none",
     "level": "share of the rows whose interval or set holds what is true; otherwise 0.9",
     "group": "column of categories, each with a threshold of its own",
+    "by_class": "true: a threshold of its own for each class (of sets)",
     "disagreement": "false: do not say how far the members of the model are apart (with conformal)",
     "penalty": "of raps: for each class beyond the first; otherwise 0.01",
     "free": "of raps: classes without a penalty; otherwise 1",
@@ -27,6 +28,7 @@ OPTIONAL = {
     "overwrite": "true: replace what out holds",
 }
 NUMBERS = {"level": float, "penalty": float, "free": int}
+FLAGS = ("disagreement", "by_class")
 TRUTH = {"true": True, "false": False}
 NONE = "none"
 
@@ -37,12 +39,12 @@ def calibrate(words: Sequence[str]) -> None:
     if given is None:
         sys.stdout.write(usage("calibrate", PURPOSE, REQUIRED, OPTIONAL))
         return
-    for key in ("overwrite", "disagreement"):
+    for key in ("overwrite", *FLAGS):
         if given.get(key, "true") not in TRUTH:
             raise ConfigError(f"{key}={given[key]}: true or false")
     told: dict[str, Any] = {key: given[key] for key in ("conformal", "group") if key in given}
     told |= {key: _number(key, given[key]) for key in NUMBERS if key in given}
-    told |= {"disagreement": TRUTH[given["disagreement"]]} if "disagreement" in given else {}
+    told |= {key: TRUTH[given[key]] for key in FLAGS if key in given}
     if told and "conformal" not in told:
         raise ConfigError(f"{next(iter(told))}= goes with conformal=, such as conformal=auto")
     method = given.get("method", NONE if told else "temperature")

@@ -17,7 +17,7 @@ RUN = {"run": "folder of a finished run; several, with commas between them or *,
 OPTIONAL = {
     "data.path": "file with rows to explain; otherwise the run's own test rows",
     "background": "file with rows to compare with; otherwise the run's own train rows",
-    "method": "auto, integrated_gradients, shapley, masks or tree_shap",
+    "method": "auto, integrated_gradients, shapley, masks, attention or tree_shap",
     "rows": "how many rows are explained at most; otherwise 500, or 100 series",
     "samples": "background rows that method=shapley starts from, and forests are compared with; otherwise 32",
     "steps": "nodes of method=integrated_gradients; otherwise 64",

@@ -68,8 +68,8 @@ def fit_conformal(
 ) -> Conformal:
     """Find the thresholds.
 
-    A group with too few rows for a threshold of its own gets that of all rows. Windows of a forecast share steps: the
-    threshold is as far out as that of the few that share none would be, but is taken from all.
+    A group or class with too few rows for a threshold of its own gets that of all rows. Windows of a forecast share
+    steps: the threshold is as far out as that of the few that share none would be, but is taken from all.
 
     Args:
         method: see :func:`build_conformal`.
@@ -93,15 +93,19 @@ def fit_conformal(
     need_rows(options.level, len(score), apart)
     gap = GAP if method not in (ABSOLUTE, CQR) else 0.0
     overall = _threshold(score, -(-len(score) * rank(apart, options.level) // apart), gap)
-    if codes is None:
+    if codes is None and not options.by_class:
         return build_conformal(method, options, overall[None], quantiles)
+    if options.by_class:
+        codes, n_codes = truth, prediction["probability"].shape[1]
+    assert codes is not None
     rows = overall.repeat(n_codes, 1)
     codes = codes[counts]
     for code in codes.unique().tolist():
         own = score[codes == code]
         if rank(len(own), options.level) <= len(own):
             rows[code] = _threshold(own, rank(len(own), options.level), gap)
-    return build_conformal(method, options, rows, quantiles)
+    # Of a group one for all its classes; or one for each class, of all rows.
+    return build_conformal(method, options, rows.T if options.by_class else rows, quantiles)
 
 
 def need_rows(level: float, n: int, apart: int | None = None) -> None:

@@ -49,12 +49,14 @@ class Uncertainty:
             ``cqr`` where quantiles are predicted, ``absolute`` for other values, ``lac`` for classes, none for labels.
         level: share of the rows whose interval or set holds what is true, in ``(0, 1)``.
         group: a column of categories, each with thresholds of its own, so that every group is covered (Mondrian).
+        by_class: whether each class has a threshold of its own, from the rows of that class, so that rare ones are
+            covered like all others (class-conditional sets); not together with ``group``.
         disagreement: whether the members of an ensemble, or those within the network, tell how far they are apart.
         penalty: of ``raps``: added for each class beyond the first ``free`` of a set.
         free: of ``raps``.
 
     Raises:
-        ValueError: an unknown method, or a number out of range.
+        ValueError: an unknown method, a number out of range, or both ``group`` and ``by_class``.
     """
 
     def __init__(
@@ -63,6 +65,7 @@ class Uncertainty:
         conformal: str = AUTO,
         level: float = 0.9,
         group: str | None = None,
+        by_class: bool = False,
         disagreement: bool = True,
         penalty: float = 0.01,
         free: int = 1,
@@ -76,7 +79,10 @@ class Uncertainty:
             raise ValueError(f"penalty={penalty} must be at least 0")
         if free < 0:
             raise ValueError(f"free={free} must be at least 0")
+        if by_class and group is not None:
+            raise ValueError(f"group={group} by_class=true: either has thresholds of its own, choose one")
         self.conformal = conformal
+        self.by_class = by_class
         self.level = level
         self.group = group
         self.disagreement = disagreement
@@ -102,7 +108,8 @@ class Uncertainty:
         Raises:
             ConfigError: naming both.
         """
-        self.method(task)
+        if self.method(task) not in SETS and self.by_class:
+            raise ConfigError(f"by_class=true: task={task.name} has no sets of classes")
 
 
 def _fitting(task: Task) -> tuple[str, ...]:

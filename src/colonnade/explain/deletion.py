@@ -24,8 +24,8 @@ class Deletion:
         deleted: ``(points,)`` numbers of columns that are taken away, from 0 to all.
         ordered: ``(points,)`` mean movement, those that are said to hold the score up first.
         shuffled: ``(points,)`` mean movement in random order.
-        ratio: area below the first curve over that below the second: 1 is no better than chance; NaN where nothing
-            moves.
+        ratio: area below the first curve over that below the second: 1 is no better than chance; NaN where random
+            orders do not move scores towards the others, so that nothing can be told as a multiple of it.
         low, high: bootstrap interval of the ratio, 95 %, over rows.
     """
 
@@ -35,6 +35,12 @@ class Deletion:
     ratio: float
     low: float
     high: float
+
+    @property
+    def areas(self) -> tuple[float, float]:
+        """Below both curves: mean movement over all shares of the columns, ordered and in random order."""
+        share = self.deleted / max(int(self.deleted[-1]), 1)
+        return float(np.trapezoid(self.ordered, share)), float(np.trapezoid(self.shuffled, share))
 
 
 def deletion(
@@ -82,11 +88,13 @@ def deletion(
     ordered, shuffled = moved[0].numpy(), torch.stack(moved[1:]).mean(0).numpy()
     areas = [np.trapezoid(curve, deleted.numpy() / max(n, 1), axis=1) for curve in (ordered, shuffled)]
     weights = bootstrap_weights(len(rows), seed)
-    with np.errstate(divide="ignore", invalid="ignore"):
+    by_chance = weights @ areas[1]
+    ratio = low = high = float("nan")
+    if areas[1].mean() > 0 and (by_chance > 0).mean() > (1 + LEVEL) / 2:
         ratio = float(areas[0].mean() / areas[1].mean())
-        resampled = (weights @ areas[0]) / (weights @ areas[1])
-    low, high = np.quantile(resampled, [(1 - LEVEL) / 2, (1 + LEVEL) / 2])
-    return Deletion(deleted.numpy(), ordered.mean(0), shuffled.mean(0), ratio, float(low), float(high))
+        resampled = weights @ areas[0] / np.where(by_chance > 0, by_chance, np.nan)
+        low, high = np.nanquantile(resampled, [(1 - LEVEL) / 2, (1 + LEVEL) / 2]).tolist()
+    return Deletion(deleted.numpy(), ordered.mean(0), shuffled.mean(0), ratio, low, high)
 
 
 def _after(

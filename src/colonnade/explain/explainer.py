@@ -22,8 +22,8 @@ from colonnade.explain.explanation import Explanation, Interaction, View
 from colonnade.explain.game import Game, take
 from colonnade.explain.gradients import integrated_gradients
 from colonnade.explain.importance import importance
-from colonnade.explain.masks import tabnet_masks
-from colonnade.explain.options import GRADIENTS, MASKS, SHAPLEY, TREES, Explain, method_for
+from colonnade.explain.masks import attention, tabnet_masks
+from colonnade.explain.options import ATTENTION, GRADIENTS, MASKS, SHAPLEY, TREES, Explain, method_for
 from colonnade.explain.raw import OfRaw, raw_rows, raw_sources
 from colonnade.explain.scores import scores_of
 from colonnade.explain.series import explain_series
@@ -125,13 +125,17 @@ def _methods(
         assert isinstance(network, Network)
         return tabnet_masks(game, network, names, rows, choice.shape[1])
 
+    def looked() -> Attribution:
+        assert isinstance(network, Network)
+        return attention(game, network, names, rows, choice.shape[1])
+
     def trees() -> Attribution:
         if isinstance(network, RandomForest):
             return forest_shap(game, network, subject.spec, rows, some, choice)
         assert isinstance(network, Boosted)
         return tree_shap(game, network, subject.spec, rows, choice)
 
-    return {GRADIENTS: gradients, SHAPLEY: shapley, MASKS: masks, TREES: trees}
+    return {GRADIENTS: gradients, SHAPLEY: shapley, MASKS: masks, ATTENTION: looked, TREES: trees}
 
 
 def _view(

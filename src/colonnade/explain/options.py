@@ -10,6 +10,7 @@ from colonnade.baselines.boosted import Boosted
 from colonnade.baselines.random_forest import RandomForest
 from colonnade.core.errors import ConfigError, closest
 from colonnade.core.spec import BatchSpec
+from colonnade.nn.backbones.ft_transformer import FTTransformer
 from colonnade.nn.backbones.tabnet import TabNet
 from colonnade.nn.network import Network
 from colonnade.nn.retrieval import RetrievalNetwork
@@ -19,8 +20,9 @@ GRADIENTS = "integrated_gradients"
 SHAPLEY = "shapley"
 MASKS = "masks"
 TREES = "tree_shap"
+ATTENTION = "attention"
 ROWS, SERIES = 500, 100
-METHODS = (AUTO, GRADIENTS, SHAPLEY, MASKS, TREES)
+METHODS = (AUTO, GRADIENTS, SHAPLEY, MASKS, ATTENTION, TREES)
 
 
 class Explain:
@@ -28,9 +30,9 @@ class Explain:
 
     Args:
         method: ``integrated_gradients`` (networks that look no rows up), ``shapley`` (permutations, any model),
-            ``masks`` (TabNet), ``tree_shap`` (forests and boosted trees), or ``auto``: trees of no quantiles by
-            ``tree_shap``, such networks by gradients, everything else, and what sees columns that are made of several,
-            by permutations.
+            ``masks`` (TabNet), ``attention`` (FT-Transformer), ``tree_shap`` (forests and boosted trees), or ``auto``:
+            trees of no quantiles by ``tree_shap``, such networks by gradients, everything else, and what sees columns
+            that are made of several, by permutations.
         rows: rows that are explained, drawn from the test rows (validation rows where there are none); None: 500, or
             100 series.
         background: train rows that stand for "any other row".
@@ -92,6 +94,7 @@ def method_for(asked: str, network: nn.Module, spec: BatchSpec, mixed: Sequence[
         GRADIENTS: isinstance(network, Network) and not isinstance(network, RetrievalNetwork),
         SHAPLEY: True,
         MASKS: isinstance(network, Network) and isinstance(network.backbone, TabNet),
+        ATTENTION: isinstance(network, Network) and isinstance(network.backbone, FTTransformer),
         # The median of sorted quantiles is no sum of trees.
         TREES: isinstance(network, Boosted | RandomForest) and not quantiles,
     }

@@ -118,7 +118,7 @@ def reliability(believed: np.ndarray, came_true: np.ndarray, what: str) -> Figur
     style.plain(top)
     style.plain(bottom)
     mean, frequency, n = binned(believed, came_true)
-    low, high = _wilson(frequency, n)
+    low, high = wilson(frequency, n)
     error = (n * np.abs(mean - frequency)).sum() / n.sum()
     top.plot([0, 1], [0, 1], color=style.FAINT, linewidth=1, linestyle=(0, (4, 3)), label="perfectly calibrated")
     top.vlines(mean, low, high, color=style.BLUE, linewidth=1.4, alpha=0.6, label="95 % interval of the frequency")
@@ -253,7 +253,7 @@ def _rates(chosen: np.ndarray, positive: np.ndarray) -> tuple[float, float, floa
     return float((chosen & ~positive).sum() / (~positive).sum()), float(hits / positive.sum()), float(precision)
 
 
-def _wilson(p: np.ndarray, n: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+def wilson(p: np.ndarray, n: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """95 % interval of a frequency (Wilson, 1927)."""
     z = 1.96
     centre = (p + z**2 / (2 * n)) / (1 + z**2 / n)

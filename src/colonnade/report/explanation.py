@@ -11,6 +11,7 @@ import polars as pl
 from colonnade.explain.dependence import Curve
 from colonnade.explain.explanation import Explanation, View
 from colonnade.report import heatmap, style
+from colonnade.report.faithfulness import faithfulness
 from colonnade.report.figures import MAX_TARGETS
 
 if TYPE_CHECKING:
@@ -107,7 +108,7 @@ def deletion(view: View, explanation: Explanation) -> Figure:
         label="in random order",
     )
     ax.axhline(0, color=style.GRID, linewidth=0.8)
-    title = f"area {found.ratio:.2f} times that of random orders (95 %: {found.low:.2f} to {found.high:.2f})"
+    title = f"area {faithfulness(found)}"
     style.label(
         ax,
         x="columns taken from other rows" if view.over_time is None else "parts taken from other series",

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from colonnade.explain.explanation import Explanation, View, convergence
+from colonnade.report.faithfulness import faithfulness
 
 if TYPE_CHECKING:
     from rich.console import Group
@@ -29,7 +30,7 @@ def importance_table(explanation: Explanation, view: View) -> Group:
     notes = [f"{explanation.unit if view.base is not None else 'shares of attention'}, {len(view.score)} rows"]
     if view.delta is not None:
         notes.append(f"not attributed: {convergence(view.delta, view.values)['share']:.1%}")
-    notes.append(f"deletion: {removed.ratio:.2f} times random order (95 %: {removed.low:.2f} to {removed.high:.2f})")
+    notes.append(f"deletion: {faithfulness(removed)}")
     table = Table(
         title=Text(f"{view.target}: {explanation.method.replace('_', ' ')}"),
         title_justify="left",

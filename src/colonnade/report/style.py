@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Literal
 
+from colonnade.report.glyphs import legible
+
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
@@ -68,16 +70,16 @@ def plain(ax: Axes) -> Axes:
 
 def head(fig: Figure, title: str) -> None:
     """Heading of a figure, at the left."""
-    heading = fig.suptitle(title, x=0.012, ha="left", fontsize=LARGE, fontweight="bold", color=INK)
+    heading = fig.suptitle(legible(title), x=0.012, ha="left", fontsize=LARGE, fontweight="bold", color=INK)
     heading.set_parse_math(False)
 
 
 def label(ax: Axes, *, x: str = "", y: str = "", title: str = "") -> None:
     """Axis labels and title; a ``$`` in a column name is a dollar, not mathematics."""
-    ax.set_xlabel(x, fontsize=NORMAL, color=INK, parse_math=False)
-    ax.set_ylabel(y, fontsize=NORMAL, color=INK, parse_math=False)
+    ax.set_xlabel(legible(x), fontsize=NORMAL, color=INK, parse_math=False)
+    ax.set_ylabel(legible(y), fontsize=NORMAL, color=INK, parse_math=False)
     if title:
-        ax.set_title(title, fontsize=NORMAL, color=INK, loc="left", parse_math=False)
+        ax.set_title(legible(title), fontsize=NORMAL, color=INK, loc="left", parse_math=False)
 
 
 def legend(ax: Axes, loc: Literal["best", "upper left", "upper right", "lower right"] = "best") -> None:
@@ -99,11 +101,11 @@ def note(ax: Axes, text: str) -> None:
 
 
 def shorten(name: str, length: int = 18) -> str:
-    """A name that fits beside an axis: the middle of a long one is left out."""
-    if len(name) <= length:
-        return name
-    head = length // 2
-    return f"{name[:head]}…{name[len(name) - (length - 1 - head) :]}"
+    """A name that fits beside an axis: the middle of a long one is left out, and what no font has is spelled."""
+    if len(name) > length:
+        head = length // 2
+        name = f"{name[:head]}…{name[len(name) - (length - 1 - head) :]}"
+    return legible(name)
 
 
 def few_ticks(ax: Axes) -> None:

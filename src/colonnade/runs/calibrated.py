@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -17,13 +17,15 @@ from colonnade.core.errors import ConfigError
 from colonnade.core.files import write_json
 from colonnade.core.schema import TargetKind
 from colonnade.data.lookup import Lookup
-from colonnade.evaluation.conformal import coverage, fit_conformal, need_rows, windows_apart
+from colonnade.evaluation.conformal import coverage, fit_conformal, need_rows, rank, windows_apart
 from colonnade.evaluation.options import NONE, Calibration, Uncertainty
 from colonnade.evaluation.reliability import belief, reliability
 from colonnade.evaluation.scaling import fit_scaling
+from colonnade.runs.covered import LEVELS, Covered, Rows
 from colonnade.runs.fitted import CALIBRATION, KEYS, OPTIONS, STATE, Groups, calibrates
 from colonnade.tasks.base import Task
 from colonnade.tasks.calibrator import Calibrator
+from colonnade.tasks.conformal import Conformal
 from colonnade.tasks.disagreement import by_member, disagreement
 from colonnade.tasks.forecast import ForecastTask
 from colonnade.tasks.measures.rows import rows_that_count
@@ -75,6 +77,7 @@ class Calibrated:
     reliability: dict[str, Any] = field(init=False, default_factory=dict)
     coverage: dict[str, Any] = field(init=False, default_factory=dict)
     figures: dict[str, Figure] = field(init=False, default_factory=dict)
+    covered: Covered | None = field(init=False, default=None)
 
     def fit(self, scored: Scored) -> None:
         """Fit on rows that the model did not learn from.
@@ -92,17 +95,33 @@ class Calibrated:
             self.calibrator.scaling = fit_scaling(method, probability, scored.truth, scored.weight, kind, names)
         if self.method != NONE:
             assert self.uncertainty is not None
-            self.calibrator.conformal = fit_conformal(
-                self.method,
-                self.uncertainty,
-                self.calibrator.apply_to(scored.prediction),
-                scored.truth,
-                scored.weight,
-                codes=scored.codes,
-                n_codes=1 if self.groups is None else len(self.groups.names),
-                quantiles=self.task.quantiles,
-                apart=self._apart(self.rows, scored.row_id),
-            )
+            # Of what the scaling has made of probabilities.
+            after = self.calibrator.apply_to(scored.prediction)
+            apart = self._apart(self.rows, scored.row_id)
+            level = self.uncertainty.level
+            at = {
+                each: self._conformal(replace(scored, prediction=after), each, apart)
+                for each in sorted({*LEVELS, level})
+                if each == level or rank(apart or self.rows, each) <= (apart or self.rows)
+            }
+            self.calibrator.conformal = at[level]
+            counted = self.rows if scored.weight is None else int((scored.weight > 0).sum())
+            exchangeable = apart is None and self.groups is None and not self.uncertainty.by_class
+            names = () if self.groups is None else self.groups.names
+            self.covered = Covered(at, level, counted if exchangeable else None, self.task, names)
+
+    def _conformal(self, scored: Scored, level: float, apart: int | None) -> Conformal:
+        return fit_conformal(
+            self.method,
+            Uncertainty(**vars(self.uncertainty) | {"level": level}),
+            scored.prediction,
+            scored.truth,
+            scored.weight,
+            codes=scored.codes,
+            n_codes=1 if self.groups is None else len(self.groups.names),
+            quantiles=self.task.quantiles,
+            apart=apart,
+        )
 
     def check(self, rows: int, row_id: np.ndarray | None) -> None:
         """Refuse, before anything is trained, a level for which the rows are too few.
@@ -153,6 +172,11 @@ class Calibrated:
             codes=scored.codes,
             groups=() if self.groups is None else self.groups.names,
         )
+        if self.covered is not None:
+            rows = Rows.of(after, scored.truth, scored.weight, scored.codes)
+            found["by_level"] = self.covered.measure(rows)
+            if drawn:
+                self.figures["intervals"] = self.covered.draw(rows, part)
         self.coverage[part] = found
         return after, conformal_metrics(found, self.task)
 

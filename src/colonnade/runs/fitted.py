@@ -24,7 +24,7 @@ STATE = "calibration.safetensors"
 NEEDED_OF_CALIBRATION = (CALIBRATION, STATE)
 KEYS = ("calibration", "uncertainty")
 """Nodes of a configuration that ask for something after the decoder."""
-OPTIONS = ("level", "group", "penalty", "free")
+OPTIONS = ("level", "group", "by_class", "penalty", "free")
 """Of conformal prediction, which its record keeps."""
 
 
@@ -108,7 +108,7 @@ class Fitted:
             found.scaling = SCALINGS[self.told["calibration"]["method"]](kind, **state)
         if "conformal" in self.told:
             told = self.told["conformal"]
-            options = Uncertainty(**{key: told[key] for key in OPTIONS})
+            options = Uncertainty(**{key: told[key] for key in OPTIONS if key in told})
             threshold = self.state["conformal.threshold"]
             found.conformal = build_conformal(told["method"], options, threshold, task.quantiles)
             found.group = None if told["group"] is None else Groups.find(lookup, told["group"]).position

@@ -65,8 +65,11 @@ def write_figures(figures: Mapping[str, Figure], folder: Path, boards: Sequence[
     from matplotlib.backends.backend_agg import FigureCanvasAgg
     from PIL import Image
 
+    from colonnade.report.glyphs import fit_fonts
+
     (folder / FIGURES).mkdir(exist_ok=True)
     for name, figure in figures.items():
+        fit_fonts(figure)
         canvas = FigureCanvasAgg(figure)
         canvas.draw()
         pixels = np.asarray(canvas.buffer_rgba())[..., :3]

@@ -20,7 +20,7 @@ class Conformal(nn.Module, ABC):
 
     Args:
         threshold: ``(G, T)`` of each group and target. One group, or one for each code of a column of categories
-            (Mondrian conformal prediction).
+            (Mondrian conformal prediction). Of sets, ``T`` may be the number of classes.
     """
 
     threshold: Tensor

@@ -119,3 +119,15 @@ class FTTransformer(Backbone):
         """``(B, n_columns, d_block)`` to ``(B, 1, d_block)``."""
         x = torch.cat([self.summary.expand(x.shape[0], 1, -1), x], dim=1)
         return torch.relu(self.norm(self.blocks(x))), None
+
+    def attention(self, x: Float[Tensor, "b n d"]) -> Float[Tensor, "b n"]:
+        """Shares of the summary token's attention to each column, averaged over heads and blocks (section 5.3 of the
+        paper); what it gives to itself is left out, and the rest adds up to one."""
+        x = torch.cat([self.summary.expand(x.shape[0], 1, -1), x], dim=1)
+        total = x.new_zeros(x.shape[:2])
+        for block in self.blocks:
+            assert isinstance(block, Block)
+            total = total + block.attention.of_first(block.attention_norm(x)).mean(1)
+            x = block(x)
+        columns = total[:, 1:]
+        return columns / columns.sum(1, keepdim=True)

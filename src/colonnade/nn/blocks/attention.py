@@ -71,6 +71,16 @@ class SelfAttention(nn.Module):
         out: Tensor = self.out(mixed.transpose(1, 2).flatten(-2))
         return out
 
+    def of_first(self, x: Float[Tensor, "b n d"]) -> Float[Tensor, "b heads n"]:
+        """How the first token spreads its attention over all tokens, in each head; without a mask or dropout."""
+        d = x.shape[-1]
+        weight, bias = self.qkv.weight[: 2 * d], self.qkv.bias[: 2 * d]
+        q = F.linear(x[:, :1], weight[:d], bias[:d])
+        k = F.linear(x, weight[d:], bias[d:])
+        q, k = (t.unflatten(-1, (self.n_heads, -1)).transpose(1, 2) for t in (q, k))
+        shares: Tensor = (q @ k.transpose(-1, -2) / q.shape[-1] ** 0.5).softmax(-1).squeeze(2)
+        return shares
+
 
 def reglu(x: Float[Tensor, "*batch d2"]) -> Float[Tensor, "*batch d"]:
     """``a * relu(b)`` of the two halves ``a, b`` of the last dimension (Shazeer, *GLU Variants Improve Transformer*,
