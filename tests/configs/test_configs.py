@@ -34,7 +34,7 @@ COUNTS = {
     "cluster": 1,
     "cv": 8,
     "data": 44,
-    "experiment": 12,
+    "experiment": 14,
     "explain": 2,
     "export": 2,
     "features": 9,

@@ -245,6 +245,7 @@ def conclude(
     """
     from colonnade.runs.pretrained import measure_pretrained
     from colonnade.runs.score import score
+    from colonnade.runs.snapshots import write_snapshots
 
     if trained.pruned:
         result = _pruned(parts, folder, trained, seconds)
@@ -253,6 +254,7 @@ def conclude(
         return result
     measure = measure_pretrained if parts.task.self_supervised else score
     result = measure(parts, trained, folder, seconds=seconds, drawn=shown)
+    write_snapshots(parts, trained, folder, seconds)
     folder.finish(result)
     if shown:
         _show(result, parts, folder)
