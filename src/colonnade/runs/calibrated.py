@@ -101,7 +101,7 @@ class Calibrated:
                 codes=scored.codes,
                 n_codes=1 if self.groups is None else len(self.groups.names),
                 quantiles=self.task.quantiles,
-                apart=self._apart(self.rows, scored.row_id),
+                apart=self._apart(*self._whole(scored)),
             )
 
     def check(self, rows: int, row_id: np.ndarray | None) -> None:
@@ -116,6 +116,13 @@ class Calibrated:
         """
         if self.uncertainty is not None and self.method != NONE:
             need_rows(self.uncertainty.level, rows, self._apart(rows, row_id))
+
+    def _whole(self, scored: Scored) -> tuple[int, np.ndarray | None]:
+        """How many rows there are without a missing value, and their ids."""
+        if scored.row_id is None or not scored.truth.isnan().any():
+            return self.rows, scored.row_id
+        whole = scored.row_id[~scored.truth.isnan().any(1).numpy()]
+        return len(whole), whole
 
     def _apart(self, rows: int, row_id: np.ndarray | None) -> int | None:
         """How many windows share no step; None where nothing is forecast."""

@@ -10,7 +10,7 @@ import polars as pl
 
 from colonnade.core.errors import DataError
 from colonnade.data.sequences.covariates import seen
-from colonnade.data.sequences.fill import carried, complete, known, runs
+from colonnade.data.sequences.fill import carried, known, runs, some
 from colonnade.data.sequences.fold import steps_of
 from colonnade.data.table import Table
 
@@ -86,7 +86,7 @@ def windowed(table: Table, targets: Sequence[str], *, look: Look, horizon: int, 
     Args:
         table: a row for each series.
         targets: what is forecast.
-        look: what a window sees; where ``filled``, windows that would forecast a missing value are left out.
+        look: what a window sees; where ``filled``, values ahead may be missing, and a window is left out where all are.
         horizon: steps that are forecast; 0: windows are only looked back at.
         at_most: so many windows, evenly spread over all; None: all.
 
@@ -102,9 +102,12 @@ def windowed(table: Table, targets: Sequence[str], *, look: Look, horizon: int, 
     for name in () if look.filled else targets:
         gone = np.searchsorted(offsets, np.flatnonzero(steps[name].is_null()), side="right") - 1
         if len(gone):
-            raise DataError(_missing(name, np.unique(gone), (), filled=False))
+            id = table.schema.row_id
+            names = table.frame[id].to_list() if id in table.frame.columns else ()
+            raise DataError(_missing(name, np.unique(gone), names, filled=False))
     if look.filled and targets:
-        first, counts, of = runs(complete(known(steps, offsets, targets)[0], horizon), first, counts)
+        there = known(steps, offsets, targets)[0]
+        first, counts, of = runs(some(there, horizon), first, counts)
     if not counts.any():
         raise DataError(
             f"no series has the {1 if look.repeat else look.context} + {behind} steps of a window (data.context, "
@@ -119,7 +122,10 @@ def windowed(table: Table, targets: Sequence[str], *, look: Look, horizon: int, 
     columns = {column.name: column for column in _lists(filled, features, offsets[of], origin, look)}
     for i, label in enumerate(ahead(targets, horizon)):
         step, value = divmod(i, len(targets))
-        columns[label] = steps[targets[value]].gather(origin + step).alias(label)
+        column = steps[targets[value]]
+        if look.filled:
+            column = column.set(pl.Series(~there[:, value]), None)
+        columns[label] = column.gather(origin + step).alias(label)
     others = table.frame.select(pl.exclude(features))
     return replace(
         table, frame=pl.DataFrame([*columns.values(), *(others[name].gather(of) for name in others.columns)])
