@@ -38,6 +38,7 @@ class BatchSpec:
         naive_error: of what is forecast at each step, as ``target_names`` stand: mean absolute difference of the train
             steps to those a season before, in the units of the target.
         counts: whether all steps of what is forecast are 0, 1, 2, ...
+        gaps: whether values of what is forecast may be missing: they are NaN in ``Batch.target``.
         num_sample: encoded numeric train rows ``(S, F)``, from which embeddings take their bins; not stored: the bins
             are buffers of the network.
         train_rows: all encoded train rows with targets and ids, as views of the store: what networks that look rows up
@@ -64,6 +65,7 @@ class BatchSpec:
     season: int = 1
     naive_error: tuple[float, ...] = ()
     counts: bool = False
+    gaps: bool = False
     num_sample: Tensor | None = field(default=None, compare=False, repr=False)
     train_rows: Batch | None = field(default=None, compare=False, repr=False)
 

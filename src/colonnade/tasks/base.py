@@ -202,6 +202,18 @@ class Task(ABC):
             )
 
 
+class ValueTask(Task):
+    """A task whose loss is a mean over real targets. A subclass implements ``losses`` in the place of ``row_loss``."""
+
+    @abstractmethod
+    def losses(self, raw: Float[Tensor, "b m t *p"], target: Float[Tensor, "b t"]) -> Float[Tensor, "b m t *q"]:
+        """Loss of each member and target, and maybe of each of several numbers of it."""
+
+    def row_loss(self, raw: Float[Tensor, "b m t *p"], target: Float[Tensor, "b t"]) -> Float[Tensor, "b"]:
+        """Loss of each row, averaged over the members and targets."""
+        return over_members(self.losses(raw, target).flatten(1))
+
+
 _TASKS_OF_KIND = {
     TargetKind.CLASS: ("binary", "multiclass"),
     TargetKind.MULTILABEL: ("multilabel",),

@@ -10,7 +10,7 @@ import polars as pl
 
 from colonnade.core.errors import DataError
 from colonnade.data.sequences.covariates import seen
-from colonnade.data.sequences.fill import carried, complete, known, runs
+from colonnade.data.sequences.fill import carried, known, runs, some
 from colonnade.data.sequences.fold import steps_of
 from colonnade.data.sequences.horizon import Borders
 from colonnade.data.table import Table
@@ -88,7 +88,7 @@ def windowed(table: Table, targets: Sequence[str], *, look: Look, horizon: int, 
     Args:
         table: a row for each series.
         targets: what is forecast.
-        look: what a window sees; where ``filled``, windows that would forecast a missing value are left out.
+        look: what a window sees; where ``filled``, values ahead may be missing, and a window is left out where all are.
         horizon: steps that are forecast; 0: windows are only looked back at.
         at_most: so many windows, evenly spread over all; None: all.
 
@@ -104,9 +104,11 @@ def windowed(table: Table, targets: Sequence[str], *, look: Look, horizon: int, 
     for name in () if look.filled else targets:
         gone = np.searchsorted(offsets, np.flatnonzero(steps[name].is_null()), side="right") - 1
         if len(gone):
-            raise DataError(_missing(name, np.unique(gone), (), filled=False))
+            id = table.schema.row_id
+            names = table.frame[id].to_list() if id in table.frame.columns else ()
+            raise DataError(_missing(name, np.unique(gone), names, filled=False))
     if look.filled and targets:
-        first, counts, of = runs(complete(known(steps, offsets, targets)[0], horizon), first, counts)
+        first, counts, of = runs(some(known(steps, offsets, targets)[0], horizon), first, counts)
     if not counts.any():
         raise DataError(
             f"no series has the {1 if look.repeat else look.context} + {behind} steps of a window (data.context, "
@@ -134,9 +136,13 @@ def windows_at(table: Table, origin: np.ndarray, look: Look, *, targets: Sequenc
     of = np.searchsorted(offsets, origin - 1, side="right") - 1
     filled = carried(steps, offsets) if look.filled else steps
     columns = _lists(filled, features, offsets[of], origin, look)
+    there = known(steps, offsets, targets)[0] if look.filled and targets else None
     for i, label in enumerate(ahead(targets, horizon)):
         step, value = divmod(i, len(targets))
-        columns.append(steps[targets[value]].gather(origin + step).alias(label))
+        column = steps[targets[value]]
+        if there is not None:
+            column = column.set(pl.Series(~there[:, value]), None)
+        columns.append(column.gather(origin + step).alias(label))
     others = table.frame.select(pl.exclude(features))
     frame = pl.DataFrame([*columns, *(others[name].gather(of) for name in others.columns)])
     return replace(table, frame=frame, row_ids=origin)
@@ -145,8 +151,8 @@ def windows_at(table: Table, origin: np.ndarray, look: Look, *, targets: Sequenc
 def origins(
     table: Table, borders: Borders, part: str, targets: Sequence[str], *, look: Look, horizon: int
 ) -> np.ndarray:
-    """Steps at which the forecasts of a part begin, counted over all series, ``(N,)`` int64; none would forecast a
-    missing value.
+    """Steps at which the forecasts of a part begin, counted over all series, ``(N,)`` int64; none would forecast
+    nothing but missing values.
 
     Args:
         table: a row for each series.
@@ -157,7 +163,7 @@ def origins(
     steps, offsets = steps_of(table.frame, table.schema.features)
     first, counts = borders.origins(part, context=1 if look.repeat else look.context, horizon=horizon)
     stride = 1 if part == "train" else borders.stride
-    allowed = complete(known(steps, offsets, targets)[0], horizon)
+    allowed = some(known(steps, offsets, targets)[0], horizon)
     first, counts, _ = runs(allowed, offsets[:-1] + first, counts, stride=stride)
     found: np.ndarray = np.repeat(first - (np.cumsum(counts) - counts), counts) + np.arange(counts.sum())
     return found

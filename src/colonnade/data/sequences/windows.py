@@ -26,6 +26,8 @@ class WindowStore:
         before: ``(R + 1,)`` int64, windows of all ranges before each, and of all.
         context, horizon: steps.
         ahead: steps of the horizon that a window goes on into, for columns that are known ahead: ``horizon``, or 0.
+        there: ``(N, C)`` bool, values of the target that are none that were filled in; the others are NaN in what is
+            forecast. None: all are.
         begin: ``(R,)`` int64, first step of the series of each range, which is repeated where a window begins before
             it; None: none does.
     """
@@ -38,6 +40,7 @@ class WindowStore:
     context: int
     horizon: int
     ahead: int = 0
+    there: Tensor | None = None
     begin: Tensor | None = None
 
     def __len__(self) -> int:
@@ -97,10 +100,14 @@ class WindowStore:
             num, cat = (
                 steps.index_select(0, seen.flatten()).unflatten(0, seen.shape) for steps in (self.num, self.cat)
             )
+        target = _spans(self.target, self.horizon).index_select(0, origin).flatten(1)
+        if self.there is not None:
+            there = _spans(self.there, self.horizon).index_select(0, origin).flatten(1)
+            target = target.masked_fill_(~there, torch.nan)
         return Batch(
             num=num,
             cat=cat.long(),
-            target=_spans(self.target, self.horizon).index_select(0, origin).flatten(1),
+            target=target,
             row_id=origin,
         )
 
