@@ -171,6 +171,9 @@ def _unit(name: str, expected: np.ndarray, spec: BatchSpec) -> np.ndarray:
     """What differences are counted in."""
     if name == ENCODED[0]:
         return np.maximum(1.0, np.abs(expected))
+    if name in ("value", "quantile") and spec.target_kind == TargetKind.EVENT:
+        # Exponentials of what the network gives, which is rounded in proportion to them.
+        return np.maximum(spec.target_scale[0], np.abs(expected))
     if name in ("value", "lower", "upper") or (name == "disagreement" and spec.target_kind == TargetKind.REAL):
         return np.asarray(spec.target_scale).reshape(expected.shape[1:])
     return np.asarray(spec.target_scale).reshape((*expected.shape[1:-1], 1)) if name == "quantile" else np.ones(())

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -76,7 +77,7 @@ class OwnWindows(OwnParts):
     context: int
     horizon: int
     repeat: bool
-    filled: bool
+    filled: Sequence[str] | None
 
     def count(self, part: str) -> int:
         """See the base class."""
@@ -116,7 +117,7 @@ def own_parts(folder: Path, loaded: Loaded, table: Table) -> OwnParts:
         context=loaded.spec.n_steps,
         horizon=loaded.spec.horizon,
         repeat=dataset.repeats,
-        filled=dataset.filled,
+        filled=dataset.fills,
     )
 
 

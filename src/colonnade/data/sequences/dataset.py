@@ -10,14 +10,14 @@ from typing import TYPE_CHECKING, Any, Literal
 import numpy as np
 import polars as pl
 
-from colonnade.core.errors import SchemaError, closest
+from colonnade.core.errors import DataError, SchemaError, closest
 from colonnade.core.schema import Schema
 from colonnade.data.cast import Infinite
 from colonnade.data.dataset import Source, TableDataset
 from colonnade.data.sequences.clock import Step, instants, spacing, with_missing_steps
 from colonnade.data.sequences.fold import fold, in_order, lists_of, starts_of, steps_of
 from colonnade.data.sequences.wide import from_wide
-from colonnade.data.sequences.windowed import origins, tails, windowed, windows_at
+from colonnade.data.sequences.windowed import ahead, origins, tails, windowed, windows_at
 from colonnade.data.sources.ts import SERIES
 from colonnade.data.sources.written import Written
 from colonnade.data.table import Table
@@ -33,6 +33,7 @@ log = logging.getLogger(__name__)
 
 ORDER = "orders the steps"
 """Why the column of ``data.time`` is no feature."""
+_SHOWN = 5
 JOINED = "/"
 """Between the values of several columns that name a series together."""
 
@@ -213,7 +214,7 @@ class SequenceDataset(TableDataset):
         if self.horizon is None:
             return super().part(table, rows)
         assert self.context is not None
-        filled, targets = self.filled, self.target
+        filled, targets = self.fills, self.target
         return windows_at(table, rows, self.context, filled=filled, targets=targets, horizon=self.horizon)
 
     def origins(self, table: Table, borders: Borders, part: str) -> np.ndarray:
@@ -226,7 +227,12 @@ class SequenceDataset(TableDataset):
     def windows_from(self, table: Table, origin: np.ndarray) -> Table:
         """The windows that forecast from such steps on, counted over all series, ``(N,)``; they are its row ids."""
         assert self.context is not None
-        return windows_at(table, origin.copy(), self.context, filled=self.filled)
+        return windows_at(table, origin.copy(), self.context, filled=self.fills)
+
+    @property
+    def fills(self) -> tuple[str, ...] | None:
+        """What is forecast, where missing values are filled; None: they are not."""
+        return tuple(self.target) if self.filled else None
 
     def windows(self, table: Table, at_most: int) -> Table:
         """A row for each of so many windows that are looked back at, spread over all series."""
@@ -234,12 +240,17 @@ class SequenceDataset(TableDataset):
 
     def _windowed(self, table: Table, targets: Sequence[str], horizon: int, at_most: int | None = None) -> Table:
         assert self.context is not None
-        context, repeat, filled = self.context, self.repeats, self.filled
+        context, repeat, filled = self.context, self.repeats, self.fills
         return windowed(table, targets, context=context, horizon=horizon, repeat=repeat, filled=filled, at_most=at_most)
 
     def steps(self, frame: pl.DataFrame) -> pl.DataFrame:
-        """The steps of series, one after the other."""
-        return steps_of(frame, lists_of(frame))[0]
+        """The steps of series, one after the other; of windows that follow each other, each once."""
+        if self.horizon is None or not set(ahead(self.target, self.horizon)) <= set(frame.columns):
+            return steps_of(frame, lists_of(frame))[0]
+        begins = pl.Series(starts_of(frame[self.id], {}))
+        lists = [pl.col(name) for name in lists_of(frame)]
+        whole = steps_of(frame.filter(begins), lists_of(frame))[0]
+        return pl.concat([whole, frame.filter(~begins).select(each.list.last() for each in lists)])
 
     def raw(self, lookup: Lookup, frame: pl.DataFrame) -> RawColumns:
         """Series as a predictor takes them, padded to the longest; of those that are forecast, the last steps."""
@@ -250,7 +261,7 @@ class SequenceDataset(TableDataset):
         return raw_series(lookup, frame, lists_of(frame))
 
     def _tails(self, frame: pl.DataFrame, context: int) -> pl.DataFrame:
-        features, repeat, filled = lists_of(frame), self.repeats, self.filled
+        features, repeat, filled = lists_of(frame), self.repeats, self.fills
         return tails(frame, features, context, repeat=repeat, filled=filled, targets=self.target)
 
     def _looked_back_at(self, table: Table) -> Table:
@@ -298,6 +309,23 @@ class SequenceDataset(TableDataset):
         kept = {name for name in (self.id, *(self.together or ()), self.group) if name is not None}
         whole = with_missing_steps(ordered, found, kept=kept, times=times, where=where)
         return whole, [f"{found.missing:,} missing steps of {found.step} were put in (data.fill=forward)"]
+
+    def _without_rows(self, table: Table, where: str) -> Table:
+        kept = super()._without_rows(table, where)
+        if self.filter is None:
+            return kept
+        row = np.arange(len(table)) if kept.row_ids is None else kept.row_ids
+        series = np.cumsum(starts_of(table.frame[self.id], table.parts))[row]
+        torn = (np.diff(row) > 1) & (np.diff(series) == 0)
+        if torn.any():
+            ids = kept.frame[self.id].gather(np.flatnonzero(torn)).unique(maintain_order=True)
+            shown = ", ".join(map(str, ids.head(_SHOWN))) + (", ..." if len(ids) > _SHOWN else "")
+            raise DataError(
+                f"{where}: data.filter takes steps out of the middle of {len(ids):,} series ({shown}): "
+                "what comes before and after them would be other steps than where the model predicts. Filter whole "
+                "series, or their beginning or end, or leave the steps out of the file"
+            )
+        return kept
 
     def _long(self, frame: pl.DataFrame) -> pl.DataFrame:
         if self.together is not None:

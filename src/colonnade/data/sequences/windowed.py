@@ -32,7 +32,7 @@ def tails(
     context: int,
     *,
     repeat: bool,
-    filled: bool,
+    filled: Sequence[str] | None,
     targets: Sequence[str] = (),
 ) -> pl.DataFrame:
     """The last steps of each series.
@@ -42,7 +42,8 @@ def tails(
         features: columns of lists.
         context: how many.
         repeat: where a series has fewer, its first step stands before it.
-        filled: see :func:`~colonnade.data.sequences.fill.carried`.
+        filled: of these the first value stands before it too, see :func:`~colonnade.data.sequences.fill.carried`; None:
+            nothing is filled.
         targets: what is forecast, which must be there.
 
     Raises:
@@ -57,12 +58,12 @@ def tails(
             "(data.context); a model that was trained with data.short=repeat has an answer for them"
         )
     steps, offsets = steps_of(frame, features)
-    steps = carried(steps, offsets) if filled else steps
+    steps = steps if filled is None else carried(steps, offsets, filled)
     past = np.maximum(offsets[1:, None] - context + np.arange(context), offsets[:-1, None])
     for name in targets:
         gone = steps[name].is_null().to_numpy()[past].any(1)
         if gone.any():
-            raise DataError(_missing(name, np.flatnonzero(gone), filled=filled))
+            raise DataError(_missing(name, np.flatnonzero(gone), filled=filled is not None))
     return frame.with_columns(_lists(steps, name, past) for name in features)
 
 
@@ -73,7 +74,7 @@ def windowed(
     context: int,
     horizon: int,
     repeat: bool,
-    filled: bool,
+    filled: Sequence[str] | None,
     at_most: int | None = None,
 ) -> Table:
     """A row for each window of each series: its context as lists, what is forecast as numbers. Its id is the step, over
@@ -85,7 +86,7 @@ def windowed(
         context: steps of a list.
         horizon: steps that are forecast; 0: windows are only looked back at.
         repeat: a window may begin before its series, whose first step is repeated then.
-        filled: contexts are filled, see :func:`~colonnade.data.sequences.fill.carried`, and windows that would forecast
+        filled: see :func:`tails`; windows that would forecast
             a missing value are left out.
         at_most: so many windows, evenly spread over all; None: all.
 
@@ -97,11 +98,11 @@ def windowed(
     first = offsets[:-1] + (1 if repeat else context)
     counts = np.maximum(0, offsets[1:] - horizon - first + 1)
     of = np.arange(len(counts))
-    for name in () if filled else targets:
+    for name in targets if filled is None else ():
         gone = np.searchsorted(offsets, np.flatnonzero(steps[name].is_null()), side="right") - 1
         if len(gone):
             raise DataError(_missing(name, np.unique(gone), filled=False))
-    if filled and targets:
+    if filled is not None and targets:
         first, counts, of = runs(complete(known(steps, offsets, targets)[0], horizon), first, counts)
     if not counts.any():
         raise DataError(
@@ -120,7 +121,7 @@ def windows_at(
     origin: np.ndarray,
     context: int,
     *,
-    filled: bool,
+    filled: Sequence[str] | None,
     targets: Sequence[str] = (),
     horizon: int = 0,
 ) -> Table:
@@ -137,7 +138,7 @@ def windows_at(
     # A step behind the end of its series is looked back at from there.
     of = np.searchsorted(offsets, origin - 1, side="right") - 1
     past = np.maximum(origin[:, None] - context + np.arange(context), offsets[of][:, None])
-    seen = carried(steps, offsets) if filled else steps
+    seen = steps if filled is None else carried(steps, offsets, filled)
     columns = [_lists(seen, name, past) for name in features]
     for i, label in enumerate(ahead(targets, horizon)):
         step, value = divmod(i, len(targets))
