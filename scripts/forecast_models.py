@@ -34,6 +34,8 @@ PUBLISHED = {
     "dlinear_336": 0.439,
     "tide_96": 0.375,
     "tide_336": 0.435,
+    "patchtst_96": 0.375,
+    "patchtst_336": 0.431,
     "itransformer_96": 0.386,
     "itransformer_336": 0.487,
 }
@@ -49,7 +51,7 @@ def lines() -> dict[str, tuple[str, ...]]:
     for horizon in (96, 336):
         for model in ("naive", "seasonal_naive"):
             found[f"etth1/{model}_{horizon}"] = (f"model={model}", "data=etth1", f"data.horizon={horizon}")
-        for model in ("nlinear", "dlinear", "tide", "itransformer"):
+        for model in ("nlinear", "dlinear", "tide", "patchtst", "itransformer"):
             found[f"etth1/{model}_{horizon}"] = (f"experiment=etth1/{model}_{horizon}",)
     for model in ("naive", "nlinear", "dlinear"):
         found[f"exchange_rate/{model}"] = (f"model={model}", "data=exchange_rate")
