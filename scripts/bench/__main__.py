@@ -1,5 +1,5 @@
-"""Run the benchmarks: ``python scripts/bench [epoch|encode|process|search|windows|gpu|artefact]``; the last two on
-request."""
+"""Run the benchmarks: ``python scripts/bench [epoch|encode|process|search|windows|gpu|artefact|forecasters]``; the
+last three on request."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ import sys
 from pathlib import Path
 
 BENCHMARKS = ("epoch", "encode", "process", "search", "windows")
-ON_REQUEST = ("gpu", "artefact")
+ON_REQUEST = ("gpu", "artefact", "forecasters")
 
 if __name__ == "__main__":
     chosen = sys.argv[1:] or list(BENCHMARKS)

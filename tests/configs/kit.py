@@ -14,6 +14,18 @@ OF_SEQUENCES = (
     "transformer",
 )
 # Of whole series above; of forecasts those with something to choose, and those without.
-SEARCHED = ("dlinear", "itransformer", "nhits", "nlinear", "patchtst", "tide", "tsmixer")
+SEARCHED = (
+    "deepar",
+    "dlinear",
+    "gru_forecast",
+    "itransformer",
+    "lstm_forecast",
+    "nhits",
+    "nlinear",
+    "patchtst",
+    "tft",
+    "tide",
+    "tsmixer",
+)
 FIXED = ("ets", "naive", "seasonal_naive", "theta")
 OF_FORECASTS = tuple(sorted((*SEARCHED, *FIXED)))

@@ -119,6 +119,7 @@ def test_what_the_file_says_of_itself(whole):
     assert facts["classes"] == list(of.spec.classes)
     assert (facts["config_hash"], facts["task"], facts["target_kind"]) == ("abc", "multiclass", "class")
     assert Schema.from_dict(facts["schema"]) == of.schema
+    assert len(facts["profile_digest"]) == 64
     assert facts["reading"] == {"delimiter": ";"}
     assert facts["inputs"][0] == {
         "column": "plain",

@@ -1,4 +1,4 @@
-"""Graphs in int8: smaller, near to the model on average, and refused where they are not."""
+"""Graphs with weights of fewer bits: smaller, near to the model on average, and refused where they are not."""
 
 import logging
 
@@ -14,10 +14,10 @@ from colonnade.deploy.runtime import OnnxModel
 from .kit import made
 
 
-def exported(model, task, columns, path, **options):
+def exported(model, task, columns, path, quantize="int8", **options):
     of = made(model, task, columns)
     trained = Exportable(of.predictor, of.lookup, of.schema, of.spec, of.task, "abc", {})
-    return of, OnnxExport(quantize="int8", **options)(trained, of.frame, path)
+    return of, OnnxExport(quantize=quantize, **options)(trained, of.frame, path)
 
 
 def test_the_graph_is_near_to_the_model(tmp_path):
@@ -42,6 +42,33 @@ def test_the_graph_is_near_to_the_model(tmp_path):
     assert parity.quantized["label"] == pytest.approx((found["label"] != labels).mean())
     # What was exported has been compared as ever.
     assert parity.worst < 1e-5
+
+
+@pytest.mark.parametrize(("kind", "stored", "digits"), [("fp16", 10, 11), ("bf16", 16, 8)])
+def test_weights_in_16_bits_are_rounded_and_nothing_else(kind, stored, digits, tmp_path):
+    of, parity = exported("tabm", "regression", ["plain", "skewed"], tmp_path / "model.onnx", quantize=kind)
+    graph = onnx.load(tmp_path / "model.onnx").graph
+    kinds = {weight.data_type for weight in graph.initializer if len(weight.dims) > 1}
+    # What the pipeline computes with stays in float64.
+    assert stored in kinds
+    assert onnx.TensorProto.FLOAT not in kinds
+    columns = {name: of.frame[name].to_numpy() for name in of.frame.columns}
+    found = OnnxModel(tmp_path / "model.onnx").predict(columns)["value"]
+    # As the model with rounded weights.
+    with torch.inference_mode():
+        for weight in of.predictor.network.parameters():
+            if weight.dim() > 1:
+                weight.copy_(weight.to(torch.float16 if kind == "fp16" else torch.bfloat16))
+        raw = of.lookup(of.frame)
+        expected = of.predictor(raw.num, raw.cat, raw.time)["value"].numpy()
+    scale = of.spec.target_scale[0]
+    assert np.abs(found - expected).max() / scale < 1e-5
+    assert 0 < parity.quantized["value"] < 2.0 ** (2 - digits)
+
+
+def test_what_has_no_weights_is_not_stored_in_16_bits(tmp_path):
+    with pytest.raises(ExportError, match="quantize=fp16: the model has no table of weights: leave it out"):
+        exported("forest", "binary", ["plain"], tmp_path / "model.onnx", quantize="fp16")
 
 
 def test_a_graph_that_is_too_far_off_is_not_written(tmp_path):

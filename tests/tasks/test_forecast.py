@@ -1,6 +1,7 @@
 """Forecasts: loss and measures in z-units, predictions in those of the data."""
 
 from dataclasses import replace
+from functools import partial
 
 import pytest
 import torch
@@ -8,6 +9,8 @@ import torch
 from colonnade.core.errors import ConfigError
 from colonnade.core.schema import TargetKind
 from colonnade.tasks.forecast import Forecast
+from colonnade.tasks.forecast_distribution import ForecastDistribution
+from colonnade.tasks.forecast_quantile import ForecastQuantile
 from colonnade.testing.tasks import example_spec
 
 NAIVE = (5.0, 2.0)
@@ -55,6 +58,54 @@ def test_measures_are_means_over_windows_steps_and_values_in_z_units():
     assert found == pytest.approx(expected, rel=1e-5)
     # Of the mean square it is the mean of all.
     assert found["mse"] == pytest.approx(error.square().mean().item())
+
+
+TASKS = {
+    "mse": Forecast,
+    "mae": partial(Forecast, loss="mae"),
+    "quantile": ForecastQuantile,
+    "gaussian": ForecastDistribution,
+    "student_t": partial(ForecastDistribution, distribution="student_t"),
+    "counts": partial(ForecastDistribution, distribution="negative_binomial"),
+}
+
+
+@pytest.mark.parametrize("name", TASKS)
+def test_what_is_missing_counts_for_nothing(name):
+    """Loss, its gradient and every measure against those of each value that is there, one by one."""
+    task, whole, one = (TASKS[name]() for _ in range(3))
+    task.setup(spec_of(gaps=True, counts=True))
+    whole.setup(spec_of(counts=True))
+    raw = torch.randn(5, 2, *task.out_shape(task.spec), requires_grad=True)
+    target = torch.randint(0, 9, (5, 6)).float()
+    torch.testing.assert_close(task.row_loss(raw, target), whole.row_loss(raw, target))
+    gone = torch.zeros(5, 6, dtype=torch.bool)
+    gone[0, 0] = gone[2, 1:4] = gone[3] = True
+    losses = torch.zeros(5)
+    for row in range(5):
+        alone = []
+        for t in (~gone[row]).nonzero().flatten().tolist():
+            spec = whole.spec
+            names, mean, scale = ((of[t],) for of in (spec.target_names, spec.target_mean, spec.target_scale))
+            one.setup(replace(spec, target_names=names, target_mean=mean, target_scale=scale, channels=(0,)))
+            alone.append(one.row_loss(raw[row : row + 1, :, t : t + 1], target[row : row + 1, t : t + 1]))
+        losses[row] = torch.cat(alone).mean() if alone else 0.0
+    holes = target.masked_fill(gone, torch.nan)
+    found = task.row_loss(raw, holes)
+    torch.testing.assert_close(found, losses)
+    found.sum().backward()
+    assert raw.grad.isfinite().all()
+    assert not raw.grad.movedim(1, -1)[gone].any()
+    measured = task.metrics(task.decode(raw.detach()), holes, None)
+    steps = task.by_step(task.decode(raw.detach()), task.truth(holes))
+    for c, value in enumerate("ab"):
+        rows = [(row, t) for row in range(5) for t in range(c, 6, 2) if not gone[row, t]]
+        decoded = task.decode(raw.detach())["value"]
+        error = torch.stack([decoded[at] - task.truth(target)[at] for at in rows]).abs()
+        assert measured[f"mae/{value}"] == pytest.approx((error.mean() / task.spec.target_scale[c]).item())
+    last = [row for row in range(5) if not gone[row, 5]]
+    error = (task.decode(raw.detach())["value"][last, 5] - task.truth(target)[last, 5]).abs()
+    assert steps["mae"][2, 1].item() == pytest.approx(error.mean().item() / 0.5)
 
 
 def test_each_step_ahead_and_each_series_are_measured_by_themselves():

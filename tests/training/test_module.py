@@ -9,7 +9,6 @@ from lightning.pytorch.plugins import MixedPrecision
 
 from colonnade.core.chunk import Chunk
 from colonnade.core.errors import TrainingError
-from colonnade.training.module import row_shares
 from colonnade.training.optim import OptimizerBuilder
 
 
@@ -105,7 +104,7 @@ def test_micro_batches_sum_to_the_batch(tmp_path, penalty):
 def test_shares_are_weights_over_norms():
     data = rows(5, weighted=True)
     chunk = Chunk(batch=data, sizes=(2, 3), norms=torch.tensor([2.0, 4.0]), epoch=0, first_step=0)
-    first, second = row_shares(chunk)
+    first, second = chunk.shares()
     torch.testing.assert_close(first, data.weight[:2] / 2)
     torch.testing.assert_close(second, data.weight[2:] / 4)
 

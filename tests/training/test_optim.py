@@ -22,7 +22,7 @@ from colonnade.training.optim import OptimizerBuilder
         (
             "schedule",
             "cos",
-            "schedule must be constant or cosine or one_cycle or coslog4 or step or plateau, not 'cos'",
+            "schedule must be constant or cosine or one_cycle or coslog4 or step or cycles or plateau, not 'cos'",
         ),
         ("schedule_epochs", 0, "schedule_epochs must be 1 or more, or null, not 0"),
         ("final", 2, "final must be in [0, 1], not 2"),

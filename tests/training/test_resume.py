@@ -50,10 +50,10 @@ def interrupt():
     os.kill(os.getpid(), signal.SIGINT)
 
 
-def make(schedule="one_cycle"):
+def make(schedule="one_cycle", **average):
     task = FakeTask(monitor="val/accuracy", mode="max")
     optim = OptimizerBuilder(lr=1e-2, weight_decay=0.1, schedule=schedule, patience=0, gamma=0.5, warmup_steps=3)
-    return module(Net(dropout=0.3, norm=True), task=task, optim=optim, ema=0.9)
+    return module(Net(dropout=0.3, norm=True), task=task, optim=optim, **(average or {"ema": 0.9}))
 
 
 def run(folder, model, *extra, patience=100, **recovery):
@@ -116,6 +116,20 @@ def test_killed(tmp_path, whole, place, every_steps):
     with pytest.raises(Killed):
         run(tmp_path, make(), At(*place, kill), every_steps=every_steps, max_share=1.0)
     check(tmp_path, whole, every_steps=every_steps, max_share=1.0)
+
+
+def test_killed_within_a_plain_mean(tmp_path):
+    """The mean of the second half of the steps, left within that half."""
+    states = []
+    for folder, killed in ((tmp_path / "whole", False), (tmp_path / "cut", True)):
+        if killed:
+            with pytest.raises(Killed):
+                run(folder, make(swa=0.5), At(3, 1, kill), every_steps=1, max_share=1.0)
+        model = make(swa=0.5)
+        run(folder, model, every_steps=1, max_share=1.0)
+        states.append(model.state_dict())
+    assert same(*states)
+    assert not torch.equal(states[0]["average.module.head.weight"], states[0]["network.head.weight"])
 
 
 @pytest.mark.parametrize("place", [(0, 1), (1, 3), (1, "val"), (2, "start"), (3, 3)])

@@ -87,8 +87,8 @@ class SeriesBaseline(Baseline):
         return Fitted(rounds=1, size=size)
 
     def raw(self, num: Tensor, cat: Tensor) -> Tensor:
-        """See the base class; ``num`` is ``(B, context, F)``."""
-        value = self.ahead(num[..., self.channels]).to(torch.float32).flatten(1)
+        """See the base class; of ``num`` ``(B, T, F)`` the first ``context`` steps are looked at."""
+        value = self.ahead(num[:, : self.context, self.channels]).to(torch.float32).flatten(1)
         if len(self.out_shape) == 1:
             return value
         errors: Tensor = self.errors  # type: ignore[assignment]

@@ -10,7 +10,7 @@ from colonnade.cli.words import parse, show_messages, usage
 REQUIRED = {"run": "folder of a finished run"}
 OPTIONAL = {
     "out": "the file to write, .onnx; without it, model.onnx in the run folder",
-    "quantize": "int8: matrices as whole numbers of eight bits, if predictions stay near to the run's",
+    "quantize": "int8, fp16 or bf16: weights of fewer bits, if predictions stay near to the run's",
     "data.path": "file of rows to compare graph and model on; without it, the run's own data",
 }
 
@@ -32,6 +32,6 @@ def export(words: Sequence[str]) -> None:
     for name, error in done.parity.errors.items():
         sys.stdout.write(f"  {name:<{width}}  {error:.1e}\n")
     if done.parity.quantized is not None:
-        sys.stdout.write("in int8, mean difference\n")
+        sys.stdout.write("with weights of fewer bits, mean difference\n")
         for name, mean in done.parity.quantized.items():
             sys.stdout.write(f"  {name:<{width}}  {mean:.1e}\n")

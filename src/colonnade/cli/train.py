@@ -15,7 +15,8 @@ from hydra.core.hydra_config import HydraConfig
 from omegaconf import DictConfig
 
 from colonnade.cli.show import without_secrets
-from colonnade.config.compose import SEARCH, Request, defaults_of_hydra, of_training, refusals, with_record
+from colonnade.config.auto import WORD, with_model
+from colonnade.config.compose import SEARCH, Request, composed, defaults_of_hydra, of_training, refusals, with_record
 from colonnade.config.locate import PRIMARY, shipped
 from colonnade.core.errors import ColonnadeError, ConfigError
 
@@ -43,12 +44,13 @@ def train(words: Sequence[str]) -> None:
     try:
         os.environ[FULL_ERROR] = "1"
         try:
-            with _arguments(words), without_secrets(words):
+            settled = _named(words)
+            with _arguments(settled), without_secrets(settled):
                 command()
         except refusals() as error:
             if begun:
                 raise
-            mended = _mend(words, error)
+            mended = _named(_mend(words, error))
             with _arguments(mended), without_secrets(mended):
                 command()
     finally:
@@ -100,6 +102,16 @@ def _arguments(words: Sequence[str]) -> Iterator[None]:
         sys.argv = before
 
 
+def _named(words: Sequence[str]) -> list[str]:
+    """The words with a model in place of ``model=auto``; a search does so for each of its trainings."""
+    asked, ask = _asked(words)
+    if WORD not in asked or ask.sweep:
+        return list(words)
+    settled = dict(zip(asked, with_model(asked, lambda some: composed(some, ask))))
+    print(f"{WORD}: {settled[WORD]}", file=sys.stderr)
+    return [settled.get(word, word) for word in words]
+
+
 def _mend(words: Sequence[str], error: Exception) -> list[str]:
     """The words with those mended that Hydra refused.
 
@@ -108,9 +120,13 @@ def _mend(words: Sequence[str], error: Exception) -> list[str]:
     """
     from colonnade.config.overrides import correct
 
+    asked, ask = _asked(words)
+    new = dict(zip(asked, correct(asked, ask, error)))
+    return [new.get(word, word) for word in words]
+
+
+def _asked(words: Sequence[str]) -> tuple[list[str], Request]:
+    """The overrides among the words, and where they are composed."""
     arguments = get_args_parser().parse_args(list(words))
     folders = (arguments.config_dir,) if arguments.config_dir else ()
-    ask = Request(arguments.config_name or PRIMARY, folders, sweep=arguments.multirun)
-    mended = correct(arguments.overrides, ask, error)
-    new = dict(zip(arguments.overrides, mended))
-    return [new.get(word, word) for word in words]
+    return arguments.overrides, Request(arguments.config_name or PRIMARY, folders, sweep=arguments.multirun)

@@ -38,13 +38,19 @@ def compose(
     Raises:
         ConfigError: a word is not understood, or names a choice or key that does not exist; all of them are told.
     """
+    from colonnade.config.auto import with_model
+
     ask = Request(config_name, tuple(config_dirs))
+
+    def once(words: Sequence[str]) -> DictConfig:
+        return composed(words, ask)
+
     try:
-        return of_training(composed(overrides, ask))
+        return of_training(once(with_model(overrides, once)))
     except refusals() as error:
         from colonnade.config.overrides import correct
 
-        return of_training(composed(correct(overrides, ask, error), ask))
+        return of_training(once(with_model(correct(overrides, ask, error), once)))
 
 
 @dataclass(frozen=True)

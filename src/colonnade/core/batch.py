@@ -15,7 +15,8 @@ class Batch:
     """Encoded rows. Not frozen: Lightning's half-precision plugins rebuild it in place.
 
     Args:
-        num: encoded numeric columns, ``(B, [T,] F)``, float32. ``F`` may be 0.
+        num: encoded numeric columns, ``(B, [T,] F)``, float32. ``F`` may be 0. A window goes on
+            into its horizon where columns are known ahead, see :attr:`~colonnade.core.spec.BatchSpec.known`.
         cat: category codes, ``(B, [T,] K)``, int64; 0 is missing, 1 is unknown. ``K`` may be 0.
         mask: valid steps of sequences, ``(B, T)``, bool: true up to the length of each, false in the padding behind it;
             None where all steps are valid, and for tables.

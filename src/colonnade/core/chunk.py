@@ -45,6 +45,14 @@ class Chunk:
             norms=self.norms.to(device, non_blocking=non_blocking),
         )
 
+    def shares(self) -> tuple[Tensor, ...]:
+        """What the loss of each row is multiplied by, for each step: its weight over the norm of the step, float32."""
+        sizes = torch.tensor(self.sizes, device=self.norms.device)
+        shares = torch.repeat_interleave(self.norms.float().reciprocal(), sizes, output_size=len(self.batch))
+        if self.batch.weight is not None:
+            shares = shares * self.batch.weight
+        return shares.split(self.sizes)
+
     def steps(self) -> Iterator[tuple[int, Batch, Tensor]]:
         """Yields ``(index within the epoch, batch, norm)`` of each optimizer step, as views."""
         pieces = zip(self.batch.split(self.sizes), self.norms.unbind())

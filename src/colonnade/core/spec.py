@@ -31,10 +31,14 @@ class BatchSpec:
         horizon: steps that are forecast; None: nothing is. Then ``target_names`` are those of all steps ahead, and
             ``n_steps`` is how many are looked back at.
         channels: positions in ``num_names`` of what is forecast.
+        known: of a forecast, encoded columns that are known at the steps that are forecast. Where there are any, a
+            window in ``Batch`` has ``n_steps + horizon`` steps; of the last ``horizon`` nothing else may be looked at.
+        static: encoded columns that are the same in all steps of a series.
         season: steps of a season of what is forecast; 1: none is known.
         naive_error: of what is forecast at each step, as ``target_names`` stand: mean absolute difference of the train
             steps to those a season before, in the units of the target.
         counts: whether all steps of what is forecast are 0, 1, 2, ...
+        gaps: whether values of what is forecast may be missing: they are NaN in ``Batch.target``.
         num_sample: encoded numeric train rows ``(S, F)``, from which embeddings take their bins; not stored: the bins
             are buffers of the network.
         train_rows: all encoded train rows with targets and ids, as views of the store: what networks that look rows up
@@ -56,9 +60,12 @@ class BatchSpec:
     n_steps: int | None = None
     horizon: int | None = None
     channels: tuple[int, ...] = ()
+    known: tuple[str, ...] = ()
+    static: tuple[str, ...] = ()
     season: int = 1
     naive_error: tuple[float, ...] = ()
     counts: bool = False
+    gaps: bool = False
     num_sample: Tensor | None = field(default=None, compare=False, repr=False)
     train_rows: Batch | None = field(default=None, compare=False, repr=False)
 
@@ -71,6 +78,11 @@ class BatchSpec:
     def n_cat(self) -> int:
         """Number of encoded categorical columns."""
         return len(self.cat_names)
+
+    @property
+    def ahead(self) -> int:
+        """Steps that a window goes on beyond its context."""
+        return self.horizon or 0 if self.known else 0
 
     def to_dict(self) -> dict[str, Any]:
         """Plain JSON data, without rows."""

@@ -31,6 +31,7 @@ class TargetCoder:
         classes: labels in class order, as text; empty unless ``kind`` is ``class``.
         mean, scale: of each real target over the train rows, 0 and 1 when not standardised; ``value = code * scale +
             mean``.
+        gaps: whether real targets may be missing; they are NaN then.
     """
 
     kind: TargetKind
@@ -38,6 +39,7 @@ class TargetCoder:
     classes: tuple[str, ...] = ()
     mean: tuple[float, ...] = ()
     scale: tuple[float, ...] = ()
+    gaps: bool = False
 
     @classmethod
     def fit(
@@ -116,7 +118,8 @@ class TargetCoder:
         Raises:
             DataError: a missing or infinite target, a class that the train rows lack, a label that is not 0/1.
         """
-        _check_present(frame, self.names, row_ids, new=new)
+        if not self.gaps:
+            _check_present(frame, self.names, row_ids, new=new)
         match self.kind:
             case TargetKind.CLASS:
                 return torch.from_numpy(self._indices(frame[self.names[0]], where, new=new))
@@ -144,6 +147,7 @@ class TargetCoder:
             "classes": list(self.classes),
             "mean": list(self.mean),
             "scale": list(self.scale),
+            "gaps": self.gaps,
         }
 
     @classmethod
@@ -155,6 +159,8 @@ class TargetCoder:
             classes=tuple(data["classes"]),
             mean=tuple(data["mean"]),
             scale=tuple(data["scale"]),
+            # Earlier versions had none.
+            gaps=data.get("gaps", False),
         )
 
     def _indices(self, column: pl.Series, where: str, *, new: bool) -> np.ndarray:

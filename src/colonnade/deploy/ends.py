@@ -27,7 +27,7 @@ def put_columns(model: ir.Model, lookup: Lookup, inputs: Sequence[Input], series
     types = {NUMBERS: ir.DataType.DOUBLE, TEXTS: ir.DataType.STRING, TIMES: ir.DataType.INT64}
     levels = {category.name: category.levels for category in lookup.cat}
     length = blocks.pop(LENGTH, None)
-    steps = [] if series is None else [series.context or TIME]
+    steps = [] if series is None else [series.steps or TIME]
     graph.inputs.clear()
     nodes: list[ir.Node] = []
     for block, exported in blocks.items():

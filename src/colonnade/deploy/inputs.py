@@ -59,12 +59,19 @@ class Series:
         context: steps that a forecast looks back at; None: series are of any length.
         horizon: steps that are forecast; None: nothing is.
         values: names of what is forecast.
+        ahead: steps that inputs have behind the context, for columns that are known ahead; 0: none.
     """
 
     length: str | None
     context: int | None
     horizon: int | None
     values: tuple[str, ...]
+    ahead: int = 0
+
+    @property
+    def steps(self) -> int | None:
+        """Steps of the inputs; None: any number."""
+        return None if self.context is None else self.context + self.ahead
 
     @classmethod
     def of(cls, spec: BatchSpec) -> Series | None:
@@ -74,7 +81,7 @@ class Series:
         if spec.horizon is None:
             return cls(length=LENGTH, context=None, horizon=None, values=())
         values = tuple(name.rpartition("+")[0] for name in spec.target_names[: len(spec.channels)])
-        return cls(length=None, context=spec.n_steps, horizon=spec.horizon, values=values)
+        return cls(length=None, context=spec.n_steps, horizon=spec.horizon, values=values, ahead=spec.ahead)
 
     def to_dict(self) -> dict[str, Any]:
         """Plain JSON data."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
+from hashlib import sha256
 from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -14,6 +15,7 @@ from torch import nn
 from colonnade.core.errors import ConfigError, Faults, MissingExtraError
 from colonnade.core.files import write_atomic
 from colonnade.data.encoder import Encoder
+from colonnade.deploy.kinds import KINDS
 
 if TYPE_CHECKING:
     import polars as pl
@@ -24,7 +26,6 @@ if TYPE_CHECKING:
     from colonnade.deploy.parity import Parity
     from colonnade.tasks.base import Task
 
-INT8 = "int8"
 LEAST = 60
 """Series that are compared at the least, however long."""
 PACKAGES = ("onnx", "onnxscript", "onnxruntime")
@@ -67,8 +68,9 @@ class OnnxExport:
         rows: real rows that both are fed with, spread over the table, from 1; of series fewer where they are long.
         matrix_above: number of columns above which the graph takes a matrix of numbers, one of texts and one of times
             instead of an input for each column: hundreds of inputs cost more than the model.
-        quantize: ``int8``: matrices of weights as whole numbers, and what they are multiplied with rounded as it comes
-            (dynamic quantization), once the graph as it was exported has been compared; None: not.
+        quantize: weights of fewer bits, once the graph as it was exported has been compared; None: not. ``int8``:
+            matrices as whole numbers, and what they are multiplied with rounded as it comes (dynamic quantization);
+            ``fp16``, ``bf16``: weights stored in 16 bits.
         quantize_tolerance: largest mean difference of an output that this may make, above 0, counted as ``tolerance``
             is, and of labels and sets in shares of the rows.
 
@@ -94,8 +96,8 @@ class OnnxExport:
             raise ValueError(f"rows must be 1 or more, got {rows}")
         if matrix_above < 0:
             raise ValueError(f"matrix_above must be 0 or more, got {matrix_above}")
-        if quantize not in (None, INT8):
-            raise ValueError(f"quantize must be {INT8} or null, got {quantize}")
+        if quantize is not None and quantize not in KINDS:
+            raise ValueError(f"quantize must be one of {', '.join(KINDS)}, or null, got {quantize}")
         if not quantize_tolerance > 0:
             raise ValueError(f"quantize_tolerance must be above 0, got {quantize_tolerance}")
         self.quantize = quantize
@@ -163,9 +165,15 @@ class OnnxExport:
         if self.quantize is not None:
             from colonnade.deploy.quantized import check_quantized, quantize
 
-            shipped = quantize(shipped)
+            shipped = quantize(shipped, self.quantize)
             means = check_quantized(
-                shipped, trained.predictor, lookup, spec, frame[chosen], tolerance=self.quantize_tolerance
+                shipped,
+                trained.predictor,
+                lookup,
+                spec,
+                frame[chosen],
+                kind=self.quantize,
+                tolerance=self.quantize_tolerance,
             )
             parity = replace(parity, quantized=means)
         out.parent.mkdir(parents=True, exist_ok=True)
@@ -191,6 +199,7 @@ def facts(trained: Exportable) -> dict[str, str]:
         "quantiles": trained.task.quantiles,
         "schema": trained.schema.to_dict(),
         "reading": dict(trained.reading),
+        "profile_digest": profile_digest(trained),
     }
     series = Series.of(spec)
     if series is not None:
@@ -198,6 +207,19 @@ def facts(trained: Exportable) -> dict[str, str]:
     if trained.conformal is not None:
         data["conformal"] = dict(trained.conformal)
     return plain | {name: json.dumps(value, ensure_ascii=False) for name, value in data.items()}
+
+
+def profile_digest(trained: Exportable) -> str:
+    """SHA-256 of what a run knows of its training data: schema, levels, counts and targets, and the statistics that the
+    steps of its pipeline were fitted with. Two files with one digest were made from data of one profile."""
+    levels = {category.name: category.levels for category in trained.lookup.cat}
+    known = [trained.schema.to_dict(), trained.spec.to_dict(), levels]
+    digest = sha256(json.dumps(known, ensure_ascii=False, sort_keys=True).encode())
+    for part in trained.predictor.modules():
+        if isinstance(part, Encoder):
+            for name, statistic in part.state_dict().items():
+                digest.update(name.encode() + statistic.cpu().contiguous().numpy().tobytes())
+    return digest.hexdigest()
 
 
 def _require(package: str) -> None:

@@ -36,7 +36,7 @@ class Parity:
         tolerance: largest difference that is allowed.
         errors: of each output, the largest difference: of probabilities as it is, of values in standard deviations of
             their target, of encoded numbers relative to those beyond 1; of labels and codes 1 where a row differs.
-        quantized: of the same graph in int8, the mean difference of each output; None: it was not asked for.
+        quantized: of the same graph with weights of fewer bits, the mean difference of each output; None: it was not asked for.
     """
 
     rows: int

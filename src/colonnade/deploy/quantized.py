@@ -1,4 +1,4 @@
-"""Quantized: a graph whose matrices are whole numbers of eight bits, and how far its predictions are from a model."""
+"""Quantized: a graph whose weights have fewer bits, and how far its predictions are from a model."""
 
 from __future__ import annotations
 
@@ -15,23 +15,64 @@ from colonnade.core.errors import ExportError
 from colonnade.core.spec import BatchSpec
 from colonnade.data.lookup import Lookup
 from colonnade.deploy.inputs import Series
+from colonnade.deploy.kinds import FP16, INT8
 from colonnade.deploy.parity import BATCHES, difference, predictions
 from colonnade.deploy.rows import columns_of
 from colonnade.deploy.runtime import OnnxModel
 
+HIGHEST = 65_504.0
+"""The largest number that fp16 has."""
 # Tables of the pipeline and of categories stay as they are: they are small, and exact.
 OPERATIONS = ("MatMul", "Gemm")
 
 
-def quantize(graph: bytes) -> bytes:
-    """The graph with its weight matrices as int8, a scale for each column, and inputs that are rounded as they come.
+def quantize(graph: bytes, kind: str) -> bytes:
+    """The graph with weights of fewer bits.
 
     Args:
         graph: serialised.
+        kind: ``int8``: matrices as whole numbers, a scale for each column, and inputs that are rounded as they come;
+            ``fp16`` or ``bf16``: all tables of weights in 16 bits, which are made float32 when the file is loaded.
 
     Raises:
-        ExportError: the graph has no matrix of weights.
+        ExportError: there is nothing in the graph for it.
     """
+    return _int8(graph) if kind == INT8 else _in_16_bits(graph, kind)
+
+
+def _in_16_bits(graph: bytes, kind: str) -> bytes:
+    import ml_dtypes
+    import numpy as np
+    import onnx
+    import onnx_ir as ir
+
+    model = ir.from_proto(onnx.load_from_string(graph))
+    made = 0
+    for value in list(model.graph.initializers.values()):
+        tensor = value.const_value
+        if tensor is None or tensor.dtype != ir.DataType.FLOAT or len(tensor.shape) < 2:
+            continue
+        weights = tensor.numpy()
+        # Rather whole than infinite.
+        if kind == FP16 and not np.abs(weights).max() <= HIGHEST:
+            continue
+        stored = ir.tensor(weights.astype(np.float16 if kind == FP16 else ml_dtypes.bfloat16))
+        short = ir.val(f"{value.name}/{kind}", const_value=stored)
+        cast = ir.node("Cast", [short], {"to": int(ir.DataType.FLOAT)})
+        cast.outputs[0].type, cast.outputs[0].shape = value.type, value.shape
+        value.replace_all_uses_with(cast.outputs[0])
+        model.graph.initializers.pop(str(value.name))
+        model.graph.register_initializer(short)
+        model.graph.insert_before(model.graph[0], cast)
+        made += 1
+    if not made:
+        raise ExportError(f"export.onnx.quantize={kind}: the model has no table of weights: leave it out")
+    proto = ir.to_proto(model)
+    onnx.checker.check_model(proto)
+    return proto.SerializeToString()
+
+
+def _int8(graph: bytes) -> bytes:
     import onnx
     from onnxruntime.quantization import QuantType, quantize_dynamic
 
@@ -59,7 +100,14 @@ def quantize(graph: bytes) -> bytes:
 
 
 def check_quantized(
-    graph: bytes, predictor: nn.Module, lookup: Lookup, spec: BatchSpec, frame: pl.DataFrame, *, tolerance: float
+    graph: bytes,
+    predictor: nn.Module,
+    lookup: Lookup,
+    spec: BatchSpec,
+    frame: pl.DataFrame,
+    *,
+    kind: str,
+    tolerance: float,
 ) -> dict[str, float]:
     """How far the predictions of a quantized graph are from those of the model, on average over the rows.
 
@@ -69,6 +117,7 @@ def check_quantized(
         lookup: the strings' way into it.
         spec: of the data.
         frame: typed rows.
+        kind: of weights, for the message.
         tolerance: largest mean difference of an output that is allowed: of a probability as it is, of a value in
             standard deviations of its target; of labels and sets the share of the rows that differ.
 
@@ -85,7 +134,7 @@ def check_quantized(
     worst = max(means, key=means.__getitem__)
     if not means[worst] <= tolerance:
         raise ExportError(
-            f"export: output '{worst}' of the int8 graph is off by {means[worst]:.3g} on average (allowed "
+            f"export: output '{worst}' of the {kind} graph is off by {means[worst]:.3g} on average (allowed "
             f"{tolerance:g}): export.onnx.quantize=null, or a larger export.onnx.quantize_tolerance"
         )
     return means

@@ -19,6 +19,7 @@ OPERATORS: dict[type[nn.RNNBase], tuple[str, tuple[int, ...]]] = {
 OPSET = 20
 
 M = TypeVar("M", bound=nn.Module)
+State = Tensor | tuple[Tensor, Tensor]
 
 
 class Recurrence(nn.Module):
@@ -50,17 +51,22 @@ class Recurrence(nn.Module):
         self.register_buffer("recurrent", recurrent[None])
         self.register_buffer("bias", torch.cat(biases)[None])
 
-    def forward(self, x: Tensor) -> tuple[Tensor, None]:
-        """``(B, T, d_in)`` to the states ``(B, T, d)``; the last one by itself is not given."""
-        states = torch.onnx.ops.symbolic(
+    def forward(self, x: Tensor, state: State | None = None) -> tuple[Tensor, State]:
+        """``(B, T, d_in)`` and the state before, ``(1, B, d)``, of an LSTM two of them; to the states ``(B, T, d)``,
+        and that behind the last step."""
+        before = () if state is None else (state,) if isinstance(state, Tensor) else state
+        last = (1, x.shape[0], self.d)
+        n_last = 2 if self.operator == "LSTM" else 1
+        states, *after = torch.onnx.ops.symbolic_multi_out(
             self.operator,
-            (x.transpose(0, 1), self.weight, self.recurrent, self.bias),
+            # Lengths are not given.
+            (x.transpose(0, 1), self.weight, self.recurrent, self.bias, *((None, *before) if before else ())),
             {"hidden_size": self.d, **({"linear_before_reset": 1} if self.operator == "GRU" else {})},
-            dtype=x.dtype,
-            shape=(x.shape[1], 1, x.shape[0], self.d),
+            dtypes=[x.dtype] * (1 + n_last),
+            shapes=[(x.shape[1], 1, *last[1:])] + [last] * n_last,
             version=OPSET,
         )
-        return states.squeeze(1).transpose(0, 1), None
+        return states.squeeze(1).transpose(0, 1), after[0] if n_last == 1 else (after[0], after[1])
 
 
 def for_export(module: M) -> M:

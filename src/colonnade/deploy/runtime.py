@@ -48,7 +48,7 @@ class OnnxModel:
         session: of onnxruntime.
         facts: what the file says of itself: ``version``, ``config_hash``, ``task``, ``target_kind``, ``targets``,
             ``classes``, ``quantiles``, ``schema``, ``reading`` and ``inputs``.
-        series: of series ``length`` (the input of their lengths), ``context``, ``horizon`` and ``values``; else None.
+        series: of series ``length`` (the input of their lengths), ``context``, ``horizon``, ``ahead``, ``values``.
 
     Raises:
         InputError: the file was not exported by colonnade.
@@ -86,7 +86,8 @@ class OnnxModel:
         Args:
             columns: ``N`` values by column: arrays or lists of numbers, booleans, text, datetimes; None, NaN, NaT and
                 the words for it are missing. Text is read as in a CSV file. Further columns are ignored. Of series,
-                ``N`` arrays or lists of steps by column; forecasts look at the last ``context`` steps.
+                ``N`` arrays or lists of steps by column; forecasts look at the last ``context`` steps and ``ahead``
+                more, of which columns that are not known ahead are missing.
             rows: at a time; of long series fewer.
 
         Returns:
@@ -147,16 +148,16 @@ class OnnxModel:
 
     def _padded(self, columns: Mapping[str, Any], series: Mapping[str, Any]) -> dict[str, np.ndarray]:
         """Feeds of series: side by side, padded to the longest."""
-        context, inputs = series["context"], self.facts["inputs"]
+        inputs, least = self.facts["inputs"], (series["context"] or 1) + series.get("ahead", 0)
         first = inputs[0]["column"]
         length = np.array([len(steps) for steps in columns[first]], dtype=np.int64)
         for i, n in enumerate(length):
-            if n < (context or 1):
-                raise InputError(f"series {i} has {n} steps, and {context or 1} are needed")
+            if n < least:
+                raise InputError(f"series {i} has {n} steps, and {least} are needed")
             for given in inputs:
                 if (other := len(columns[given["column"]][i])) != n:
                     raise InputError(f"series {i}: '{given['column']}' has {other} steps, and '{first}' {n}")
-        skipped = length - (context or length)
+        skipped = length - (least if series["context"] else length)
         valid = np.arange((length - skipped).max(initial=1)) < (length - skipped)[:, None]
         ends = {"ends": (length - skipped).cumsum(), "length": length}
         blocks: dict[str, list[np.ndarray]] = {}

@@ -87,7 +87,9 @@ def fit_conformal(
     """
     blank = torch.zeros(1, 1)
     score = build_conformal(method, options, blank, quantiles).score(prediction, truth)
-    counts = torch.ones(len(score), dtype=torch.bool) if weight is None else weight > 0
+    # A window of a forecast in which a value is missing says nothing of all of them.
+    counts = ~score.isnan().any(1)
+    counts = counts if weight is None else counts & (weight > 0)
     score = score[counts]
     apart = len(score) if apart is None else apart
     need_rows(options.level, len(score), apart)
@@ -203,7 +205,8 @@ def coverage(
         ones; ``by_class`` and ``by_group`` the same.
     """
     inside, width = covered(prediction, truth)
-    counts = torch.ones(len(inside), dtype=torch.bool) if weight is None else weight > 0
+    counts = ~truth.reshape(len(inside), -1).isnan().any(1)
+    counts = counts if weight is None else counts & (weight > 0)
 
     def told(rows: Tensor) -> dict[str, Any]:
         mean = (inside[rows].mean(0), width[rows].mean(0))

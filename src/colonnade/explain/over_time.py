@@ -18,12 +18,14 @@ class OverTime:
     Args:
         values: ``(N, T, columns)``, zero in the padding.
         lengths: ``(N,)`` steps of each.
-        forecast: whether it is a forecast that they contribute to, which begins behind the last step.
+        forecast: whether it is a forecast that they contribute to.
+        ahead: of a forecast, the last steps, which it is of; it begins before them.
     """
 
     values: np.ndarray
     lengths: np.ndarray
     forecast: bool
+    ahead: int = 0
 
     @property
     def axis(self) -> str:
@@ -38,7 +40,7 @@ class OverTime:
         n = self.magnitude.shape[0]
         if self.axis == SHARE:
             return (np.arange(n) + 0.5) / n
-        return np.arange(n) - (n if self.forecast else 0)
+        return np.arange(n) - (n - self.ahead if self.forecast else 0)
 
     @property
     def magnitude(self) -> np.ndarray:

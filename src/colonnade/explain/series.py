@@ -66,12 +66,12 @@ def explain_series(subject: Subject, rows: pl.DataFrame, background: pl.DataFram
     game = Cells(network, scores_of(subject.task, subject.spec), sources, steps=explained.num.shape[1])
     score = game(explained)
     choice = game.scores.chosen(score)
-    forecast = subject.spec.horizon is not None
+    forecast, ahead = subject.spec.horizon is not None, subject.spec.ahead
     start = time.process_time()
     if method == GRADIENTS:
         assert isinstance(subject.network, Network)
-        # Windows begin anywhere: their mean is flat but for noise.
-        by_step = not forecast and _equally_long(explained, others)
+        # Windows begin anywhere: their mean is flat but for noise. Ahead, most columns stand for nothing.
+        by_step = (not forecast or ahead > 0) and _equally_long(explained, others)
         found = integrated_gradients(
             game, subject.network, names, explained, others, choice, steps=options.steps, by_step=by_step
         )
@@ -86,7 +86,7 @@ def explain_series(subject: Subject, rows: pl.DataFrame, background: pl.DataFram
         columns=sources.columns,
         outputs=game.scores.names,
         views=[
-            _view(game, explained, others, choice[:, v], score, found, v, options.seed, forecast=forecast)
+            _view(game, explained, others, choice[:, v], score, found, v, options.seed, forecast=forecast, ahead=ahead)
             for v in range(choice.shape[1])
         ],
         curves=[],
@@ -123,6 +123,7 @@ def _view(
     seed: int,
     *,
     forecast: bool,
+    ahead: int,
 ) -> View:
     """Everything about one output."""
     assert found.base is not None
@@ -152,5 +153,5 @@ def _view(
             points=POINTS,
         ),
         interactions=[],
-        over_time=OverTime(values=values.numpy(), lengths=lengths(rows).numpy(), forecast=forecast),
+        over_time=OverTime(values=values.numpy(), lengths=lengths(rows).numpy(), forecast=forecast, ahead=ahead),
     )

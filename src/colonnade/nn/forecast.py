@@ -5,7 +5,6 @@ from __future__ import annotations
 import math
 from collections.abc import Callable
 from dataclasses import replace
-from functools import partial
 
 import torch
 from jaxtyping import Float
@@ -20,6 +19,7 @@ from colonnade.nn.embed.base import Embedding
 from colonnade.nn.embed.identity import Identity
 from colonnade.nn.embed.onehot import OneHot
 from colonnade.nn.head import Given
+from colonnade.nn.layout import Layout
 from colonnade.nn.sequence import SequenceNetwork
 
 SMALLEST = 1e-6
@@ -92,10 +92,22 @@ class ForecastNetwork(SequenceNetwork):
                 f"({', '.join(spec.roles)}): model.scaling=null, or task=forecast_quantile"
             )
         numbers = max(1, math.prod(spec.out_shape) // d_out)
-        window = Window(context=spec.n_steps, horizon=spec.horizon * numbers, channels=spec.channels, roles=spec.roles)
+        window = Window(
+            context=spec.n_steps,
+            horizon=spec.horizon * numbers,
+            channels=spec.channels,
+            roles=spec.roles,
+            steps=spec.horizon,
+        )
+
+        def placed(*, layout: Layout) -> ForecastBackbone:
+            nonlocal window
+            window = replace(window, known=layout.places(spec.known), static=layout.places(spec.static))
+            return backbone(layout=layout, window=window)
+
         super().__init__(
             spec=spec,
-            backbone=partial(backbone, window=window),
+            backbone=placed,
             numerical=numerical,
             categorical=categorical,
             head=head,
@@ -104,6 +116,7 @@ class ForecastNetwork(SequenceNetwork):
             raise ConfigError(
                 "model.numerical: a forecast is of numbers as they are: colonnade.nn.embed.identity.Identity"
             )
+        self.window = window
         self.horizon = spec.horizon
         self.channels = list(window.channels)
         self.scaled = scaling is not None
@@ -111,12 +124,23 @@ class ForecastNetwork(SequenceNetwork):
         is_value[self.channels] = True
         self.register_buffer("of_values", is_value, persistent=False)
 
+    def forward_embedded(self, embedded: Tensor, mask: Tensor | None = None) -> Output:
+        """See the base class; where columns are known ahead, ``embedded`` is ``(B, context + steps, d_flat)``, and of
+        its last steps nothing else is looked at.
+        """
+        if not self.window.known:
+            return super().forward_embedded(embedded, mask)
+        past, ahead = embedded[:, : self.window.context], embedded[:, self.window.context :]
+        hidden, penalty = self.backbone(past, None, ahead[..., list(self.window.known)])
+        return Output(raw=self.head(hidden), penalty=penalty)
+
     def forward(self, batch: Batch) -> Output:
         """Raw outputs ``(B, members, *out_shape)`` of a batch of windows."""
         if not self.scaled:
             return super().forward(batch)
-        level = batch.num.mean(1, keepdim=True)
-        spread = batch.num.std(1, keepdim=True, correction=0)
+        past = batch.num[:, : self.window.context]
+        level = past.mean(1, keepdim=True)
+        spread = past.std(1, keepdim=True, correction=0)
         # Rounding is no spread: a window that does not change is left in the units of all.
         spread = torch.where(self.of_values & (spread > SMALLEST * (1 + level.abs())), spread, 1.0)
         level = torch.where(self.of_values, level, 0.0)

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from dataclasses import dataclass
+from itertools import accumulate
 
 from colonnade.core.errors import ConfigError, collect
 
@@ -35,6 +37,20 @@ class Layout:
     def embeds_numbers(self) -> bool:
         """Whether numeric columns are embedded, rather than handed on as they are."""
         return any(width > 1 for width in self.widths[: self.n_num])
+
+    def places(self, names: Collection[str]) -> tuple[int, ...]:
+        """Positions in an embedded row of the segments of some columns.
+
+        >>> Layout(names=("a", "b", "c"), widths=(1, 2, 1), n_num=1).places(["b"])
+        (1, 2)
+        """
+        ends = list(accumulate(self.widths))
+        return tuple(
+            i
+            for name, end, width in zip(self.names, ends, self.widths)
+            if name in names
+            for i in range(end - width, end)
+        )
 
     def require_tokens(self, *, d_token: int, backbone: str, key: str) -> None:
         """Every column must be a token ``d_token`` wide.

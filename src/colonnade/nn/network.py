@@ -14,6 +14,7 @@ from colonnade.core.errors import ConfigError
 from colonnade.core.output import Output
 from colonnade.core.spec import BatchSpec
 from colonnade.nn.backbones.base import Backbone, DataAware
+from colonnade.nn.backbones.forecast import SeesAhead
 from colonnade.nn.embed.base import Embedding
 from colonnade.nn.embed.identity import Identity
 from colonnade.nn.embed.onehot import OneHot
@@ -81,6 +82,11 @@ class Network(nn.Module):
         if (self.backbone.accepts == "steps") != self.sequential:
             given = "sequences" if self.sequential else "rows"
             raise ConfigError(f"model.backbone: {type(self.backbone).__name__} takes no {given}, see model._target_")
+        if spec.known and not isinstance(self.backbone, SeesAhead):
+            raise ConfigError(
+                f"model.backbone: {type(self.backbone).__name__} does not look at what is known of the steps ahead: "
+                "choose a model that does, such as model=tide, or data.future=null"
+            )
         self.head = head(d_in=self.backbone.d_out, n_members=self.backbone.n_members, out_shape=spec.out_shape)
         if spec.train_rows is not None and any(isinstance(part, DataAware) for part in (self.backbone, self.head)):
             self._start(spec.train_rows)

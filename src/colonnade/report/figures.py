@@ -142,8 +142,10 @@ def _forecast(s: Scored) -> dict[str, Figure]:
     if s.quantiles:
         quantile = s.prediction["quantile"].reshape(*value.shape, -1)
         bands = bands or forecast.bands_of(quantile[:, :, -1], s.quantiles)
-        flat = quantile[:, :, -1].reshape(-1, len(s.quantiles))
-        figures["coverage"] = regression.coverage(flat, truth[:, :, -1].ravel(), s.quantiles, names[-1])
+        came = truth[:, :, -1].ravel()
+        there = ~np.isnan(came)
+        flat = quantile[:, :, -1].reshape(-1, len(s.quantiles))[there]
+        figures["coverage"] = regression.coverage(flat, came[there], s.quantiles, names[-1])
         figures["coverage_steps"] = forecast.coverage_by_step(quantile, truth, s.quantiles)
     shown = forecast.windows(value[:, :, -1], truth[:, :, -1], names[-1], bands=bands, past=s.past)
     return {"forecasts": shown, **figures}

@@ -114,7 +114,8 @@ def by_step(value: np.ndarray, truth: np.ndarray, names: list[str]) -> Figure:
         value, truth: ``(N, horizon, C)`` in original units.
         names: of the values.
     """
-    error = np.abs(value - truth).mean(0)
+    # Values that are missing are NaN.
+    error = np.nanmean(np.abs(value - truth), axis=0)
     fig, (panel,) = style.figure("Error of each step ahead", height=3.4)
     steps = np.arange(1, len(error) + 1)
     for i, name in enumerate(names[: len(style.COLOURS)]):
@@ -138,9 +139,9 @@ def coverage_by_step(quantile: np.ndarray, truth: np.ndarray, levels: Sequence[f
     fig, (panel,) = style.figure("Coverage of each step ahead", height=3.4)
     steps = np.arange(1, truth.shape[1] + 1)
     for i, (low, high, nominal) in enumerate(intervals(levels)):
-        inside = (quantile[..., low] <= truth) & (truth <= quantile[..., high])
+        inside = np.where(np.isnan(truth), np.nan, (quantile[..., low] <= truth) & (truth <= quantile[..., high]))
         colour = style.COLOURS[i % len(style.COLOURS)]
-        panel.plot(steps, inside.mean((0, 2)), color=colour, linewidth=1.4, label=f"{nominal:.0%} interval")
+        panel.plot(steps, np.nanmean(inside, axis=(0, 2)), color=colour, linewidth=1.4, label=f"{nominal:.0%} interval")
         panel.axhline(nominal, color=colour, linewidth=1.0, linestyle=(0, (4, 3)))
     panel.set_ylim(0, 1.02)
     style.legend(panel)

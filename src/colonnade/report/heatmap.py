@@ -157,13 +157,13 @@ def _map(
 def _edges(over_time: OverTime, n: int, *, single: bool = False) -> np.ndarray:
     """Where steps begin, and the last ends."""
     if over_time.axis == BEFORE:
-        return np.arange(n + 1) - n
+        return np.arange(n + 1) - (n - over_time.ahead)
     return np.linspace(0, 100, n + 1) if over_time.axis == SHARE and not single else np.arange(n + 1)
 
 
 def _axis(over_time: OverTime, *, single: bool = False) -> str:
     if over_time.axis == BEFORE:
-        return BEFORE
+        return "steps from the beginning of the forecast" if over_time.ahead else BEFORE
     return "position in the series (% of its length)" if over_time.axis == SHARE and not single else STEP
 
 

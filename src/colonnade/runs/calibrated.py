@@ -97,12 +97,13 @@ class Calibrated:
             assert self.uncertainty is not None
             # Of what the scaling has made of probabilities.
             after = self.calibrator.apply_to(scored.prediction)
-            apart = self._apart(self.rows, scored.row_id)
+            whole, ids = self._whole(scored)
+            apart = self._apart(whole, ids)
             level = self.uncertainty.level
             at = {
                 each: self._conformal(replace(scored, prediction=after), each, apart)
                 for each in sorted({*LEVELS, level})
-                if each == level or rank(apart or self.rows, each) <= (apart or self.rows)
+                if each == level or rank(apart or whole, each) <= (apart or whole)
             }
             self.calibrator.conformal = at[level]
             counted = self.rows if scored.weight is None else int((scored.weight > 0).sum())
@@ -135,6 +136,13 @@ class Calibrated:
         """
         if self.uncertainty is not None and self.method != NONE:
             need_rows(self.uncertainty.level, rows, self._apart(rows, row_id))
+
+    def _whole(self, scored: Scored) -> tuple[int, np.ndarray | None]:
+        """How many rows there are without a missing value, and their ids."""
+        if scored.row_id is None or not scored.truth.isnan().any():
+            return self.rows, scored.row_id
+        whole = scored.row_id[~scored.truth.isnan().any(1).numpy()]
+        return len(whole), whole
 
     def _apart(self, rows: int, row_id: np.ndarray | None) -> int | None:
         """How many windows share no step; None where nothing is forecast."""

@@ -52,6 +52,8 @@ READING_OF_SERIES = (
     "short",
     "context",
     "horizon",
+    "future",
+    "static",
     "known",
     "elapsed",
     "target",
@@ -85,7 +87,7 @@ def export(
         run: folder of a finished run.
         out: the file, ending in ``.onnx``; None: ``model.onnx`` in the run folder, listed in its manifest.
         data: path of a file, or a frame, of rows to compare on; None: those of the run's own data.
-        quantize: ``int8``; None: as the run's configuration has it.
+        quantize: ``int8``, ``fp16`` or ``bf16``; None: as the run's configuration has it.
 
     Raises:
         ConfigError: ``out`` cannot be written, ``quantize`` is something else, the model cannot be exported, or its

@@ -243,14 +243,18 @@ def conclude(
     Returns:
         The content of ``result.json``.
     """
+    from colonnade.runs.pretrained import measure_pretrained
     from colonnade.runs.score import score
+    from colonnade.runs.snapshots import write_snapshots
 
     if trained.pruned:
         result = _pruned(parts, folder, trained, seconds)
         folder.finish(result)
         log.info("pruned after %s epochs", result["epochs"])
         return result
-    result = score(parts, trained, folder, seconds=seconds, drawn=shown)
+    measure = measure_pretrained if parts.task.self_supervised else score
+    result = measure(parts, trained, folder, seconds=seconds, drawn=shown)
+    write_snapshots(parts, trained, folder, seconds)
     folder.finish(result)
     if shown:
         _show(result, parts, folder)

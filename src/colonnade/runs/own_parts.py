@@ -12,7 +12,7 @@ from colonnade.core.errors import DataError
 from colonnade.data.sequences.dataset import SequenceDataset
 from colonnade.data.sequences.fold import steps_of
 from colonnade.data.sequences.horizon import Borders
-from colonnade.data.sequences.windowed import windows_at
+from colonnade.data.sequences.windowed import Look, windows_at
 from colonnade.data.split.record import Split
 from colonnade.data.table import Table
 from colonnade.runs.load import Loaded
@@ -68,16 +68,14 @@ class OwnWindows(OwnParts):
     Args:
         table: all series.
         borders: of their parts.
-        context, horizon: steps.
-        repeat, filled: see :func:`~colonnade.data.sequences.windowed.windowed`.
+        look: what a window sees.
+        horizon: steps that are forecast.
     """
 
     table: Table
     borders: Borders
-    context: int
+    look: Look
     horizon: int
-    repeat: bool
-    filled: bool
 
     def count(self, part: str) -> int:
         """See the base class."""
@@ -91,11 +89,11 @@ class OwnWindows(OwnParts):
         series = np.searchsorted(before + count, chosen, side="right")
         _, offsets = steps_of(self.table.frame, self.table.schema.features)
         origin = offsets[:-1][series] + first[series] + chosen - before[series]
-        found = windows_at(self.table, origin, self.context, filled=self.filled)
+        found = windows_at(self.table, origin, self.look)
         return Table(found.frame, found.schema, origin=found.origin, row_ids=origin)
 
     def _origins(self, part: str) -> tuple[np.ndarray, np.ndarray]:
-        return self.borders.origins(part, context=1 if self.repeat else self.context, horizon=self.horizon)
+        return self.borders.origins(part, context=1 if self.look.repeat else self.look.context, horizon=self.horizon)
 
 
 def own_parts(folder: Path, loaded: Loaded, table: Table) -> OwnParts:
@@ -118,15 +116,7 @@ def own_parts(folder: Path, loaded: Loaded, table: Table) -> OwnParts:
         return OwnRows(table, Split.load(folder / SPLIT))
     dataset = loaded.dataset
     assert isinstance(dataset, SequenceDataset)
-    assert loaded.spec.n_steps is not None
-    return OwnWindows(
-        table,
-        Borders.load(folder / SPLIT),
-        context=loaded.spec.n_steps,
-        horizon=loaded.spec.horizon,
-        repeat=dataset.repeats,
-        filled=dataset.filled,
-    )
+    return OwnWindows(table, Borders.load(folder / SPLIT), look=dataset.look, horizon=loaded.spec.horizon)
 
 
 def sample(table: Table, rows: np.ndarray, n: int, seed: int) -> Table:

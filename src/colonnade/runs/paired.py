@@ -135,7 +135,11 @@ def _check_rows(run: Predictions, best: Predictions) -> None:
         a, b = run.frame[truth], best.frame[truth]
         # Truth passes through the scale of the target, which rounds.
         floats = a.dtype.is_float() and b.dtype.is_float()
-        same = np.allclose(a.to_numpy(), b.to_numpy(), rtol=1e-5) if floats else a.equals(b, check_names=False)
+        same = (
+            np.allclose(a.to_numpy(), b.to_numpy(), rtol=1e-5, equal_nan=True)
+            if floats
+            else a.equals(b, check_names=False)
+        )
         if not same:
             raise Unpaired(f"the same {ROWS} rows have another truth than in '{best.name}': the data changed")
 
@@ -160,7 +164,9 @@ def _errors(run: Predictions, squared: bool) -> np.ndarray:
     errors = []
     for truth, prediction in run.targets.values():
         values = run.frame[truth].to_numpy().astype(np.float64)
-        spread = values.std() if len(run.targets) > 1 and values.std() > 0 else 1.0
+        # Of forecasts, values may be missing: they count for nothing.
+        spread = np.nanstd(values) if len(run.targets) > 1 and np.nanstd(values) > 0 else 1.0
         error = np.abs(run.frame[prediction].to_numpy().astype(np.float64) - values) / spread
         errors.append(error**2 if squared else error)
-    return np.mean(errors, axis=0)
+    found: np.ndarray = np.nanmean(errors, axis=0)
+    return found

@@ -89,7 +89,7 @@ class Pooled:
         for run, frame in zip(runs[1:], frames[1:]):
             other = truth_of(frame, spec)
             # Truth passes through the scale of the target, which rounds.
-            if not torch.allclose(other.double(), truth.double(), rtol=1e-5):
+            if not torch.allclose(other.double(), truth.double(), rtol=1e-5, equal_nan=True):
                 raise ConfigError(f"'{run.name}': the same rows have another truth than in '{runs[0].name}'")
         predictions = [prediction_of(frame, spec) for frame in frames]
         for run, prediction in zip(runs[1:], predictions[1:]):

@@ -79,14 +79,14 @@ def truth_columns(truth: Tensor, spec: BatchSpec) -> list[pl.Series]:
         spec: names of targets and classes.
 
     Returns:
-        ``target``, or ``target/<name>`` when several.
+        ``target``, or ``target/<name>`` when several; null where a value is missing.
     """
     values = truth.cpu().numpy()
     if spec.target_kind == TargetKind.CLASS:
         return [pl.Series("target", np.asarray(spec.classes, dtype=object)[values].tolist())]
     if len(spec.target_names) == 1:
-        return [pl.Series("target", values[:, 0])]
-    return [pl.Series(f"target/{name}", values[:, t]) for t, name in enumerate(spec.target_names)]
+        return [pl.Series("target", values[:, 0], nan_to_null=True)]
+    return [pl.Series(f"target/{name}", values[:, t], nan_to_null=True) for t, name in enumerate(spec.target_names)]
 
 
 def check_out(out: Path, endings: Sequence[str] = ENDINGS) -> None:

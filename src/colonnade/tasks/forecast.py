@@ -10,7 +10,7 @@ from torch import Tensor
 
 from colonnade.core.errors import ConfigError
 from colonnade.core.spec import BatchSpec
-from colonnade.tasks.base import Task
+from colonnade.tasks.base import ValueTask
 from colonnade.tasks.measures import steps
 from colonnade.tasks.measures.rows import Measure, rows_that_count
 from colonnade.tasks.measures.steps import Steps
@@ -27,11 +27,12 @@ MEASURES = {
 """Of a single value for each step; their functions take :class:`~colonnade.tasks.measures.steps.Steps`."""
 
 
-class ForecastTask(Task):
+class ForecastTask(ValueTask):
     """What forecasts have in common.
 
     A window is a row, and its targets are the values of the first step ahead, then of the second, ... Measures are
-    means over windows, steps and values; with several values ``mse/<name>`` is that of one.
+    means over windows, steps and values; with several values ``mse/<name>`` is that of one. Values that are missing are
+    NaN, and count neither in the loss nor in a measure.
     """
 
     def setup(self, spec: BatchSpec) -> None:
@@ -46,6 +47,14 @@ class ForecastTask(Task):
                 "data.context, or choose another task"
             )
         super().setup(spec)
+
+    def row_loss(self, raw: Float[Tensor, "b m t *p"], target: Float[Tensor, "b t"]) -> Float[Tensor, "b"]:
+        """Loss of each window, averaged over the targets that are there: a missing one is NaN."""
+        if not self.spec.gaps:
+            return super().row_loss(raw, target)
+        there = ~target.isnan()
+        losses = self.losses(raw, target.nan_to_num()).transpose(1, 2).flatten(2).mean(2)
+        return torch.where(there, losses, 0.0).sum(1) / there.sum(1).clamp_min(1)
 
     def _watch(self, monitor: str, mode: Literal["min", "max"], measures: Mapping[str, Measure]) -> None:
         """Take measures of steps, in place of those of the task that this one is a kind of."""
@@ -123,7 +132,26 @@ class ForecastTask(Task):
             chosen = {name: m for name, m in self.measures.items() if names is None or name in names}
             if not len(rows.target):
                 return {name: scale.new_full((width,), torch.nan) for name in chosen}
-            return {name: m.function(counted) for name, m in chosen.items()}
+            if not rows.target.isnan().any():
+                return {name: m.function(counted) for name, m in chosen.items()}
+            each = [_of_column(counted, column, chosen) for column in range(width)]
+            return {name: torch.cat([of_column[name] for of_column in each]) for name in chosen}
+
+
+def _of_column(steps: Steps, column: int, measures: Mapping[str, Measure]) -> dict[str, Tensor]:
+    """Measures of one column, ``(1,)`` each, over the rows in which it is there; NaN where it never is."""
+    there = ~steps.target[:, column].isnan()
+    if not there.any():
+        return {name: steps.scale.new_full((1,), torch.nan) for name in measures}
+    one = slice(column, column + 1)
+    present = Steps(
+        prediction={name: values[there, one] for name, values in steps.prediction.items()},
+        target=steps.target[there, one],
+        weight=None if steps.weight is None else steps.weight[there],
+        scale=steps.scale[one],
+        naive=steps.naive[one],
+    )
+    return {name: m.function(present) for name, m in measures.items()}
 
 
 class Forecast(ForecastTask, Regression):

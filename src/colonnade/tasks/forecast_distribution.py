@@ -73,13 +73,13 @@ class ForecastDistribution(ForecastTask):
         """The parameters of each target."""
         return (len(spec.target_names), len(self.roles))
 
-    def row_loss(self, raw: Float[Tensor, "b m t p"], target: Float[Tensor, "b t"]) -> Float[Tensor, "b"]:
-        """Negative log-likelihood of each row, averaged over the targets: of standardised values, or of counts."""
+    def losses(self, raw: Float[Tensor, "b m t p"], target: Float[Tensor, "b t"]) -> Float[Tensor, "b m t"]:
+        """Negative log-likelihood of each member and target: of standardised values, or of counts."""
         value = full_precision(raw)
         # Kept in float64, in which large counts are themselves again.
         mean, scale = self._units = beside(self._units, value.new_empty(0, dtype=torch.float64))
         expected = target.to(value.dtype)[:, None].expand(value.shape[:-1])
-        return self.distribution.nll(value, expected, mean, scale).flatten(1).mean(1)
+        return self.distribution.nll(value, expected, mean, scale)
 
     def decoder(self, spec: BatchSpec) -> nn.Module:
         """See :class:`DistributionDecoder`."""

@@ -11,7 +11,7 @@ from torch import Tensor, nn
 
 from colonnade.core.schema import TargetKind
 from colonnade.core.spec import BatchSpec
-from colonnade.tasks.base import Task, beside, full_precision
+from colonnade.tasks.base import ValueTask, beside, full_precision, over_members
 from colonnade.tasks.measures import values
 from colonnade.tasks.measures.rows import Measure
 from colonnade.tasks.regression import original_units
@@ -19,7 +19,7 @@ from colonnade.tasks.regression import original_units
 MEDIAN = 0.5
 
 
-class Quantile(Task):
+class Quantile(ValueTask):
     """Quantiles of one or several real targets, learned by the pinball loss (Koenker and Bassett, 1978).
 
     Quantiles of a row never cross: the decoder sorts those of each member (rearrangement, which never raises the
@@ -60,12 +60,12 @@ class Quantile(Task):
         """A value for each target and quantile."""
         return (len(spec.target_names), len(self.quantiles))
 
-    def row_loss(self, raw: Float[Tensor, "b m t q"], target: Float[Tensor, "b t"]) -> Float[Tensor, "b"]:
-        """Pinball loss of each row, averaged over targets and quantiles."""
+    def losses(self, raw: Float[Tensor, "b m t q"], target: Float[Tensor, "b t"]) -> Float[Tensor, "b m t q"]:
+        """Pinball loss of each member, target and quantile."""
         value = full_precision(raw)
         error = target.to(value.dtype)[:, None, :, None] - value
         level = self._levels = beside(self._levels, value)
-        return torch.maximum(level * error, (level - 1) * error).flatten(1).mean(1)
+        return torch.maximum(level * error, (level - 1) * error)
 
     def decoder(self, spec: BatchSpec) -> nn.Module:
         """See :class:`QuantileDecoder`."""
@@ -97,7 +97,7 @@ class QuantileDecoder(nn.Module):
     def forward(self, raw: Float[Tensor, "b m t q"]) -> dict[str, Tensor]:
         """``value`` ``(B, T)``, the median, and ``quantile`` ``(B, T, Q)``, both float64."""
         ordered, _ = full_precision(raw).sort(dim=3)
-        quantile = ordered.to(torch.float64).mean(1) * self.scale + self.mean
+        quantile = over_members(ordered.to(torch.float64)) * self.scale + self.mean
         return {"value": quantile[..., self.median], "quantile": quantile}
 
 

@@ -10,7 +10,7 @@ from torch.nn import functional as F
 from colonnade.core.errors import DataError
 from colonnade.core.schema import TargetKind
 from colonnade.core.spec import BatchSpec
-from colonnade.tasks.base import Task, full_precision, over_members
+from colonnade.tasks.base import ValueTask, full_precision
 from colonnade.tasks.measures import values
 from colonnade.tasks.measures.rows import Measure, refuse_rows
 
@@ -22,7 +22,7 @@ MEASURES = {
 }
 
 
-class Regression(Task):
+class Regression(ValueTask):
     """One or several real targets. The loss is taken in standardised units, and measures in those of the targets.
 
     Args:
@@ -59,18 +59,17 @@ class Regression(Task):
         """A value for each target."""
         return (len(spec.target_names),)
 
-    def row_loss(self, raw: Float[Tensor, "b m t"], target: Float[Tensor, "b t"]) -> Float[Tensor, "b"]:
-        """Loss of each row, averaged over the targets."""
+    def losses(self, raw: Float[Tensor, "b m t"], target: Float[Tensor, "b t"]) -> Float[Tensor, "b m t"]:
+        """Loss of each member and target."""
         value = full_precision(raw)
         expected = target.to(value.dtype)[:, None].expand_as(value)
         match self.loss:
             case "mse":
-                loss = F.mse_loss(value, expected, reduction="none")
+                return F.mse_loss(value, expected, reduction="none")
             case "mae":
-                loss = F.l1_loss(value, expected, reduction="none")
+                return F.l1_loss(value, expected, reduction="none")
             case _:
-                loss = F.huber_loss(value, expected, reduction="none", delta=self.huber_delta)
-        return over_members(loss.flatten(1))
+                return F.huber_loss(value, expected, reduction="none", delta=self.huber_delta)
 
     def decoder(self, spec: BatchSpec) -> nn.Module:
         """See :class:`RegressionDecoder`."""
@@ -99,7 +98,7 @@ class RegressionDecoder(nn.Module):
 
     def forward(self, raw: Float[Tensor, "b m t"]) -> dict[str, Tensor]:
         """``value`` ``(B, T)`` float64."""
-        return {"value": raw.to(torch.float64).mean(1) * self.scale + self.mean}
+        return {"value": over_members(raw.to(torch.float64)) * self.scale + self.mean}
 
 
 def original_units(target: Float[Tensor, "n t"], spec: BatchSpec) -> Float[Tensor, "n t"]:
@@ -108,7 +107,8 @@ def original_units(target: Float[Tensor, "n t"], spec: BatchSpec) -> Float[Tenso
     Raises:
         DataError: a value is not finite.
     """
-    refuse_rows(~target.isfinite(), DataError, f"target ({', '.join(spec.target_names)}) is NaN or infinite")
+    bad = target.isinf() if spec.gaps else ~target.isfinite()
+    refuse_rows(bad, DataError, f"target ({', '.join(spec.target_names)}) is NaN or infinite")
     mean = torch.tensor(spec.target_mean, dtype=torch.float64, device=target.device)
     scale = torch.tensor(spec.target_scale, dtype=torch.float64, device=target.device)
     return target.to(torch.float64) * scale + mean

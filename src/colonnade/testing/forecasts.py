@@ -9,6 +9,7 @@ from dataclasses import replace
 import torch
 
 from colonnade.core.batch import Batch
+from colonnade.core.errors import ConfigError
 from colonnade.core.spec import BatchSpec
 from colonnade.nn.forecast import ForecastNetwork
 from colonnade.testing.networks import check_exported, close, near_under_autocast, seeded, trained_a_little
@@ -35,12 +36,18 @@ def toy_spec(*, horizon: int = 6, channels: tuple[int, ...] = (2, 0), n_num: int
     )
 
 
+def with_covariates(spec: BatchSpec) -> BatchSpec:
+    """The same where the last number and the category are known ahead, and another number is static."""
+    names = (*spec.num_names, "weekly", "size")
+    return replace(spec, num_names=names, known=("weekly", "cat0"), static=("size",))
+
+
 def toy_batch(spec: BatchSpec, n_rows: int = 8, *, seed: int = 0) -> Batch:
     """Random windows."""
     generator = torch.Generator().manual_seed(seed)
     return Batch(
-        num=torch.randn((n_rows, CONTEXT, spec.n_num), generator=generator).cumsum(1) / 3,
-        cat=torch.randint(0, 4, (n_rows, CONTEXT, spec.n_cat), generator=generator),
+        num=torch.randn((n_rows, CONTEXT + spec.ahead, spec.n_num), generator=generator).cumsum(1) / 3,
+        cat=torch.randint(0, 4, (n_rows, CONTEXT + spec.ahead, spec.n_cat), generator=generator),
     )
 
 
@@ -137,12 +144,46 @@ def check_export(build: Build) -> None:
     check_exported(_trained_a_little(build, spec), toy_batch(spec, 3), [toy_batch(spec, n, seed=n) for n in (1, 2, 7)])
 
 
+def check_covariates(build: Build) -> None:
+    """What is known ahead, and what is static, reach the forecast, and every parameter; nothing else of the steps ahead
+    does. A backbone that does not look ahead is refused."""
+    spec = with_covariates(toy_spec())
+    try:
+        network = seeded(build, spec).train()
+    except ConfigError:
+        return
+    network(toy_batch(spec, 64)).raw.square().mean().backward()
+    for name, parameter in network.named_parameters():
+        assert parameter.grad is not None, f"no gradient reaches {name} beside covariates"
+        assert parameter.grad.any(), f"the gradient of {name} is zero beside covariates"
+    network = _trained_a_little(build, spec)
+    batch = toy_batch(spec)
+    with torch.no_grad():
+        found = network(batch).raw
+        hidden, told, size = batch.num.clone(), batch.num.clone(), batch.num.clone()
+        unknown = [i for i, name in enumerate(spec.num_names) if name not in spec.known]
+        hidden[:, CONTEXT:, unknown] = 1e3
+        close(network(replace(batch, num=hidden)).raw, found, "a step ahead is looked at that nobody knows")
+        told[:, CONTEXT:, spec.num_names.index("weekly")] += 1
+        size[..., spec.num_names.index("size")] += 1
+        cat = torch.cat([batch.cat[:, :CONTEXT], (batch.cat[:, CONTEXT:] + 1) % 4], dim=1)
+        for what, other in (("number", {"num": told}), ("category", {"cat": cat}), ("static column", {"num": size})):
+            assert not torch.equal(network(replace(batch, **other)).raw, found), f"a known {what} is not looked at"
+
+
+def check_covariates_export(build: Build) -> None:
+    """The same network exports. It takes seconds, and is not among :data:`CHECKS`."""
+    spec = with_covariates(toy_spec())
+    check_exported(_trained_a_little(build, spec), toy_batch(spec, 3), [toy_batch(spec, n, seed=n) for n in (1, 7)])
+
+
 CHECKS = (
     check_shapes,
     check_channels,
     check_several_numbers,
     check_rows_independent,
     check_constant,
+    check_covariates,
     check_gradients,
     check_state_round_trip,
     check_autocast,

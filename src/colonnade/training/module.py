@@ -29,7 +29,7 @@ from colonnade.core.spec import BatchSpec
 from colonnade.nn.network import Network
 from colonnade.nn.progress import Progressive
 from colonnade.tasks.base import Task
-from colonnade.training.average import WeightAverage
+from colonnade.training.average import averaged
 from colonnade.training.checkpoint_io import AtomicCheckpointIO
 from colonnade.training.collect import Collected, Collector, forward_raw, gather
 from colonnade.training.epoch_log import log_epoch
@@ -42,15 +42,6 @@ log = logging.getLogger(__name__)
 
 STATE = "colonnade"
 STEP_HOOKS = ("on_before_backward", "on_after_backward", "on_before_optimizer_step", "on_before_zero_grad")
-
-
-def row_shares(chunk: Chunk) -> tuple[Tensor, ...]:
-    """What the loss of each row is multiplied by, for each step: its weight over the norm of the step, float32."""
-    sizes = torch.tensor(chunk.sizes, device=chunk.norms.device)
-    shares = torch.repeat_interleave(chunk.norms.float().reciprocal(), sizes, output_size=len(chunk.batch))
-    if chunk.batch.weight is not None:
-        shares = shares * chunk.batch.weight
-    return shares.split(chunk.sizes)
 
 
 class StepLoader(Protocol):
@@ -83,6 +74,7 @@ class SupervisedModule(LightningModule):
             (as ``micro_batch``) and in evaluation, but one sequence at least; None: any.
         ema: decay of the moving average of the weights, by which the network is then evaluated and kept; None: no
             average.
+        swa: share of the training after which the plain mean of the weights begins, in place of ``ema``; None: none.
         compile: backend of ``torch.compile``, such as ``"inductor"`` (True); False: not compiled.
 
     Raises:
@@ -101,6 +93,7 @@ class SupervisedModule(LightningModule):
         micro_batch: int | None = None,
         max_tokens: int | None = None,
         ema: float | None = None,
+        swa: float | None = None,
         compile: bool | str = False,
     ) -> None:
         super().__init__()
@@ -117,7 +110,7 @@ class SupervisedModule(LightningModule):
         self.eval_rows = eval_rows
         self.micro_batch = micro_batch
         self.max_tokens = max_tokens
-        self.average = None if ema is None else WeightAverage(network, ema)
+        self.average = averaged(network, ema=ema, swa=swa)
         if compile is not False:
             # In place: a wrapper would put its own name into the keys of the state.
             for part in {network, self.evaluated}:
@@ -176,7 +169,7 @@ class SupervisedModule(LightningModule):
             and not any(is_overridden(hook, c, Callback) for c in callbacks for hook in STEP_HOOKS)
         )
         if self.average is not None:
-            self.average.forget()
+            self.average.begin(self._rate.total)
 
     def training_step(self, chunk: Chunk, batch_idx: int) -> None:
         """Take the optimizer steps of a chunk.
@@ -187,7 +180,7 @@ class SupervisedModule(LightningModule):
         assert self._rate is not None
         device, rank, first = self.device, self.global_rank, self.trainer.global_step
         optimizer, average, parameters = self._optimizer(), self.average, self._parameters_trained
-        shares = row_shares(chunk)
+        shares = chunk.shares()
         for i, (step, batch, _) in enumerate(chunk.steps()):
             reseed(device, step_seed(self.seed, chunk.epoch, step, rank))
             for parameter in parameters:
@@ -244,6 +237,7 @@ class SupervisedModule(LightningModule):
 
     def _loss(self, batch: Batch, shares: Tensor, part: float) -> Tensor:
         """Row losses times their shares, and the penalty times the part of the step's rows that these are."""
+        batch = self.task.posed(batch, training=True)
         assert batch.target is not None
         output = self.network(batch)
         loss = torch.dot(self.task.row_loss(*output.beside(batch.target)), shares)
@@ -293,6 +287,7 @@ class SupervisedModule(LightningModule):
 
     def validation_step(self, batch: Batch, batch_idx: int) -> None:
         """Collect the raw outputs of a batch."""
+        batch = self.task.posed(batch, training=False)
         self._collector.add(self(batch), batch)
 
     def on_validation_epoch_end(self) -> None:
@@ -321,7 +316,7 @@ class SupervisedModule(LightningModule):
         device = next(network.parameters()).device
         collector = Collector(self.spec.out_shape)
         with torch.inference_mode():
-            for batch in loader:
+            for batch in (self.task.posed(batch, training=False) for batch in loader):
                 collector.add(forward_raw(network, batch.to(device), self._cached_rows(batch, device)).cpu(), batch)
         network.train(training)
         return collector.finish()
@@ -371,6 +366,11 @@ class SupervisedModule(LightningModule):
         """Weights and buffers of the evaluated network, on the processor, sharing no memory."""
         self._refresh_average()
         return {key: value.detach().cpu().clone() for key, value in self.evaluated.state_dict().items()}
+
+    def take(self, state: Mapping[str, Tensor]) -> None:
+        """Put weights and buffers of an evaluated network, as :meth:`network_state` gives them, in the place of all."""
+        self.network.load_state_dict(state)
+        self.evaluated.load_state_dict(state)
 
     def load_best(self, path: Path) -> None:
         """Load the weights of a checkpoint; where there is an average, the network gets it too.

@@ -17,7 +17,7 @@ from colonnade.training import schedules
 from colonnade.training.groups import parameter_groups
 
 NAMES = ("adamw", "adam", "sgd")
-SCHEDULES = ("constant", "cosine", "one_cycle", "coslog4", "step", "plateau")
+SCHEDULES = ("constant", "cosine", "one_cycle", "coslog4", "step", "cycles", "plateau")
 DECAY_SCHEDULES = ("constant", "flat_cos")
 FUSED_DEVICES = ("cpu", "cuda", "mps")
 
@@ -35,13 +35,15 @@ class OptimizerBuilder:
         nesterov: of sgd, whose momentum is then above 0.
         fused: one kernel for all parameters; None: where it is implemented.
         grad_clip: largest norm of all gradients together; None: not clipped.
-        schedule: ``constant``, ``cosine``, ``one_cycle``, ``coslog4``, ``step`` (times ``gamma`` every ``step_epochs``)
-            or ``plateau`` (times ``gamma`` after ``patience`` epochs without a better monitored metric).
+        schedule: ``constant``, ``cosine``, ``one_cycle``, ``coslog4``, ``step`` (times ``gamma`` every
+            ``step_epochs``), ``cycles`` (``cycles`` cosines one after the other) or ``plateau`` (times ``gamma`` after
+            ``patience`` epochs without a better monitored metric).
         schedule_epochs: length of the schedule in epochs, after which its last value stays; None:
             ``trainer.max_epochs``.
         final: where ``cosine`` ends, as a factor of ``lr``, in [0, 1].
         gamma: factor of ``step`` and ``plateau``, in (0, 1).
         step_epochs: epochs between drops of ``step``, from 1.
+        cycles: of ``cycles``, from 1.
         patience: of ``plateau``, in epochs, from 0.
         warmup_steps: optimizer steps over which the rate rises linearly, from 0.
         lr_factors: factors of the learning rate for parts of the network, by the beginning of the parameter's name.
@@ -69,6 +71,7 @@ class OptimizerBuilder:
         final: float = 0.0,
         gamma: float = 0.1,
         step_epochs: int = 30,
+        cycles: int = 5,
         patience: int = 5,
         warmup_steps: int = 0,
         lr_factors: Mapping[str, float] | None = None,
@@ -90,6 +93,7 @@ class OptimizerBuilder:
         _check("final", final, 0 <= final <= 1, "in [0, 1]")
         _check("gamma", gamma, 0 < gamma < 1, "in (0, 1)")
         _check("step_epochs", step_epochs, step_epochs >= 1, "1 or more")
+        _check("cycles", cycles, cycles >= 1, "1 or more")
         _check("patience", patience, patience >= 0, "0 or more")
         _check("warmup_steps", warmup_steps, warmup_steps >= 0, "0 or more")
         _check("decay_schedule", decay_schedule, decay_schedule in DECAY_SCHEDULES, " or ".join(DECAY_SCHEDULES))
@@ -110,6 +114,7 @@ class OptimizerBuilder:
         self.final = final
         self.gamma = gamma
         self.step_epochs = step_epochs
+        self.cycles = cycles
         self.patience = patience
         self.warmup_steps = warmup_steps
         self.decay_schedule = decay_schedule
@@ -168,6 +173,7 @@ class OptimizerBuilder:
             "cosine": partial(schedules.cosine, final=self.final),
             "one_cycle": schedules.one_cycle,
             "coslog4": schedules.coslog4,
+            "cycles": partial(schedules.cycles, cycles=self.cycles),
             "step": partial(schedules.step, drops=epochs / self.step_epochs, gamma=self.gamma),
         }
         return Rate(

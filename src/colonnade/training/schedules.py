@@ -42,6 +42,15 @@ def coslog4(progress: float) -> float:
     return 0.5 * (1.0 - math.cos(2.0 * math.pi * math.log2(1.0 + 15.0 * progress)))
 
 
+def cycles(progress: float, *, cycles: int) -> float:
+    """Half cosines from 1 to 0, one after the other (Huang et al., "Snapshot ensembles", ICLR 2017).
+
+    >>> [round(cycles(t, cycles=2), 3) for t in (0.0, 0.25, 0.5, 0.75)]
+    [1.0, 0.5, 1.0, 0.5]
+    """
+    return cosine(progress * cycles % 1.0)
+
+
 def step(progress: float, *, drops: float, gamma: float = 0.1) -> float:
     """Times ``gamma`` at each of ``drops`` equal parts of the training.
 

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 
 from omegaconf import DictConfig
 
+from colonnade.config.auto import with_model
 from colonnade.config.check import faults_of
 from colonnade.config.compose import SEARCH
 from colonnade.config.keys import resolve_key
@@ -92,7 +93,8 @@ def plan(words: Sequence[str], tune: Tune, choice: str, composer: Composer) -> P
     cells = []
     for chosen in itertools.product(*values.values()):
         told = dict(zip(values, chosen))
-        own = (*fixed, *(f"{prefix[key]}{key}={value}" for key, value in told.items()))
+        asked = (*fixed, *(f"{prefix[key]}{key}={value}" for key, value in told.items()))
+        own = tuple(with_model(asked, composer.training))
         space: dict[str, Dimension] = {}
         if tune.adaptive:
             named = {o.key_or_group for o in parsed}

@@ -172,12 +172,11 @@ def test_missing_targets_are_filled_to_look_back_at_and_not_forecast():
         b=pl.when(pl.int_range(pl.len()) == 30).then(None).otherwise("b"),
     )
     datamodule = ready(frame, "data.fill=forward")
-    missing = {20, 21, 50, 60, 61, 30}
     # What stands before a first value was taken from it.
-    unknown = missing | {62}
+    unknown = {"a": {20, 21, 50, 60, 61, 62}, "b": {30}}
     whole = {"train": [*range(6, 41), *range(66, 87)], "test": [*range(48, 59), *range(92, 99)]}
     for part, every in whole.items():
-        assert origins(datamodule, part) == [o for o in every if not {o, o + 1} & unknown]
+        assert origins(datamodule, part) == every
     spec = datamodule.spec
     values = frame["a"].to_numpy().copy()
     values[[20, 21, 50, 60, 61]] = values[[19, 19, 49, 62, 62]]
@@ -189,8 +188,27 @@ def test_missing_targets_are_filled_to_look_back_at_and_not_forecast():
         for batch in datamodule.loader_for(part):
             for origin, num, target in zip(batch.row_id.tolist(), batch.num, batch.target):
                 np.testing.assert_allclose(num[:, 0], z[origin - 6 : origin], atol=1e-5)
-                np.testing.assert_allclose(target[::2], z[origin : origin + 2], atol=1e-5)
-    assert "train: 5 of 56 windows would forecast a missing value: left out" in datamodule.notes
+                for i, name in enumerate("ab"):
+                    there = [step not in unknown[name] for step in (origin, origin + 1)]
+                    assert (~target[i::2].isnan()).tolist() == there
+                    if i == 0:
+                        np.testing.assert_allclose(target[::2][there], z[origin : origin + 2][there], atol=1e-5)
+    assert not any("left out" in note for note in datamodule.notes)
+
+
+def test_a_window_that_would_forecast_nothing_is_left_out():
+    at = pl.int_range(pl.len())
+    frame = series(n=(60, 40)).with_columns(
+        pl.when(at.is_in([20, 21, 22])).then(None).otherwise(c).alias(c) for c in "ab"
+    )
+    datamodule = ready(frame, "data.fill=forward")
+    assert origins(datamodule, "train") == [o for o in [*range(6, 41), *range(66, 87)] if o not in (20, 21)]
+    assert "train: 2 of 56 windows would forecast missing values alone: left out" in datamodule.notes
+    spec = datamodule.spec
+    values = frame.with_columns(pl.col("a", "b").forward_fill()).select("a", "b").to_numpy()
+    steps = [i for i in [*range(1, 42), *range(61, 88)] if not {i, i - 1} & {20, 21, 22}]
+    error = np.abs(values[steps] - values[np.array(steps) - 1]).mean(0)
+    assert spec.naive_error == pytest.approx((*error, *error))
 
 
 def test_a_series_without_any_value_is_named():
@@ -238,7 +256,8 @@ def test_gaps_in_time_are_told_or_filled():
     )
     datamodule = ready(frame, "data.time=at", "data.fill=forward")
     assert "3 missing steps of 1h were put in (data.fill=forward)" in datamodule.notes
-    assert origins(datamodule, "train") == [o for o in range(6, 69) if not {o, o + 1} & {20, 21, 50}]
+    # Both steps ahead of the window at step 20 are missing.
+    assert origins(datamodule, "train") == [o for o in range(6, 69) if o != 20]
     a = hours()["a"].to_numpy().copy()
     a[[20, 21, 50]] = a[[19, 19, 49]]
     batch = next(iter(datamodule.loader_for("train")))
@@ -255,9 +274,10 @@ def test_a_file_to_measure_is_filled_as_well():
     )
     table = dataset.read_new(frame, schema, need_target=True)
     a = frame["a"].to_list()
-    # Origins 1 to 7 but those that would forecast step 4; of the other series the second step was taken from itself.
-    assert table.frame["a+1"].to_list() == [a[1], a[2], a[5], a[6], a[7], a[11]]
-    assert table.frame["a"].to_list()[2] == [a[0], a[0], a[1], a[2], a[3], a[3]]
+    # Origins 1 to 7, and 1 and 2; the first step of the other series was taken from the second.
+    assert table.frame["a+1"].to_list() == [a[1], a[2], a[3], None, a[5], a[6], a[7], None, a[11]]
+    assert table.frame["b+1"].null_count() == 0
+    assert table.frame["a"].to_list()[4] == [a[0], a[0], a[1], a[2], a[3], a[3]]
     new = dataset.read_new(frame, schema, need_target=False)
     seen = dataset.raw(ready(series()).pipeline.lookup, new.frame)
     assert seen.mask.all()

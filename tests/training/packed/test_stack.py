@@ -51,7 +51,7 @@ def test_a_smaller_stack_goes_on_with_the_state_of_the_larger():
         (part(offset=1.0), "'offset' of the network differs, which follows from the encoded columns"),
         (part(name="sgd"), "optim.name differs"),
         (part(weight_decay=0.1), "divide the parameters differently"),
-        (part(ema=True), "module.ema averages the weights of one and not of another"),
+        (part(ema=True), "module.ema or module.swa averages the weights of one and not of another"),
     ],
 )
 def test_what_differs_is_told(other, text):

@@ -179,8 +179,35 @@ def spacing(times: pl.Series, starts: np.ndarray, step: Step | None, where: str)
     return Spacing(step, np.maximum(ahead, 1), uneven)
 
 
+def later(times: pl.Series, count: np.ndarray, step: Step) -> pl.Series:
+    """Times so many steps behind others; the last day of a month stays the last of its month.
+
+    Args:
+        times: see :func:`instants`, ``(N,)``.
+        count: steps, ``(N,)`` int64.
+        step: from one to the next.
+    """
+    if not times.dtype.is_temporal():
+        return times + pl.Series(count * step.size).cast(times.dtype)
+    if step.unit == "us":
+        return times.cast(pl.Datetime("us")) + pl.Series((count * step.size).astype(np.int64)).cast(pl.Duration("us"))
+    by = pl.format("{}mo", pl.Series(count * int(step.size)))
+    moved = pl.DataFrame(times.cast(pl.Datetime("us")).alias("time")).select(
+        pl.when(pl.col("time").dt.truncate("1d") == pl.col("time").dt.month_end().dt.truncate("1d"))
+        .then(pl.col("time").dt.offset_by(by).dt.month_end())
+        .otherwise(pl.col("time").dt.offset_by(by))
+    )
+    return moved.to_series().alias(times.name)
+
+
 def with_missing_steps(
-    frame: pl.DataFrame, found: Spacing, *, kept: Collection[str], times: pl.Series, where: str
+    frame: pl.DataFrame,
+    found: Spacing,
+    *,
+    kept: Collection[str],
+    times: pl.Series,
+    where: str,
+    timed: str | None = None,
 ) -> pl.DataFrame:
     """The rows with an empty one for each missing step.
 
@@ -188,8 +215,9 @@ def with_missing_steps(
         frame: a row for each step, in order.
         found: how they follow each other.
         kept: columns that are one value for a series.
-        times: of the rows, for messages.
+        times: of the rows.
         where: file, for messages.
+        timed: a column that gets the times of the missing steps too; None: none does.
 
     Raises:
         DataError: steps are uneven, or so many are missing that a time or the frequency is wrong.
@@ -210,7 +238,11 @@ def with_missing_steps(
     index = np.repeat(np.arange(len(frame)), found.ahead)
     new = pl.Series(np.append(False, index[1:] == index[:-1]))
     emptied = [pl.when(~new).then(pl.col(name)).alias(name) for name in frame.columns if name not in kept]
-    return frame[index].with_columns(emptied)
+    whole = frame[index].with_columns(emptied)
+    if timed is None:
+        return whole
+    place = np.arange(len(index)) - np.repeat(np.cumsum(found.ahead) - found.ahead, found.ahead)
+    return whole.with_columns(later(times.gather(index), place, found.step).alias(timed))
 
 
 def _most_often(values: np.ndarray) -> float:

@@ -15,9 +15,10 @@ from colonnade.core.schema import Schema
 from colonnade.data.cast import Infinite
 from colonnade.data.dataset import Source, TableDataset
 from colonnade.data.sequences.clock import Step, instants, spacing, with_missing_steps
+from colonnade.data.sequences.covariates import check_names, constant, extended, seen
 from colonnade.data.sequences.fold import fold, in_order, lists_of, starts_of, steps_of
 from colonnade.data.sequences.wide import from_wide
-from colonnade.data.sequences.windowed import tails, windowed, windows_at
+from colonnade.data.sequences.windowed import Look, origins, tails, windowed, windows_at
 from colonnade.data.sources.ts import SERIES
 from colonnade.data.sources.written import Written
 from colonnade.data.table import Table
@@ -27,6 +28,7 @@ if TYPE_CHECKING:
     from colonnade.data.columns import RawColumns
     from colonnade.data.lookup import Lookup
     from colonnade.data.sequences.datamodule import SequenceDataModule
+    from colonnade.data.sequences.horizon import Borders
 
 log = logging.getLogger(__name__)
 
@@ -64,6 +66,11 @@ class SequenceDataset(TableDataset):
         horizon: steps of ``target`` that are forecast, from every step of a series; None: the target is one value of a
             whole series.
         context: steps that a forecast looks back at.
+        future: of series that are forecast, columns that are known of the steps ahead, such as prices, holidays or the
+            forecast of the weather; of ``time`` among them the pipeline makes calendar features. To forecast, rows
+            behind the last value of a target hold them; the time alone needs no rows.
+        static: of series that are forecast, columns that are one value for a whole series. A model with a place for
+            them takes them apart; to others they are channels.
         season: steps of a season of what is forecast, such as 24 hours of a day; 1: none is known. Errors are compared
             with those of a seasonal naive forecast (``mase``), and baselines take it as their period.
         channels: names of the channels of a wide table, whose columns hold all channels of the first step, then of the
@@ -74,7 +81,8 @@ class SequenceDataset(TableDataset):
         drop_missing_target, timezone, infinite, homepage, licence, citation: see there.
 
     Raises:
-        ValueError: see there; or ``channels`` together with ``time``, a channel named twice, ``horizon`` without
+        ValueError: see there; ``future`` or ``static`` without ``horizon``, or naming a target or each other's columns;
+            or ``channels`` together with ``time``, a channel named twice, ``horizon`` without
             ``context``, weights of forecasts, or ``frequency`` or ``fill`` that do not go with the rest.
     """
 
@@ -94,6 +102,8 @@ class SequenceDataset(TableDataset):
         short: Literal["skip", "repeat"] = "skip",
         horizon: int | None = None,
         context: int | None = None,
+        future: str | Sequence[str] | None = None,
+        static: str | Sequence[str] | None = None,
         season: int = 1,
         channels: Sequence[str] | None = None,
         delimiter: str | None = None,
@@ -167,6 +177,16 @@ class SequenceDataset(TableDataset):
             raise ValueError(f"frequency={frequency} and fill={fill} are of series that are forecast: set horizon")
         if frequency is not None and time is None:
             raise ValueError(f"frequency={frequency} is of the column `time`, which is not set")
+        future, static = (tuple([given] if isinstance(given, str) else given or ()) for given in (future, static))
+        for key, names in (("future", future), ("static", static)):
+            if names and horizon is None:
+                raise ValueError(f"{key}={list(names)} is of series that are forecast: set horizon")
+            if twice := set(names) & {*self.target}:
+                raise ValueError(f"{key}={list(names)} holds what is forecast: {', '.join(sorted(twice))}")
+        if twice := set(future) & set(static):
+            raise ValueError(f"future and static both name {', '.join(sorted(twice))}: what is static needs no future")
+        self.future = future
+        self.static = static
         self.id = named
         self.one = id is None
         self.together = together
@@ -179,7 +199,7 @@ class SequenceDataset(TableDataset):
         self.season = season
         self.order_by = time
         self.channels = None if channels is None else tuple(channels)
-        if time is not None:
+        if time is not None and time not in future:
             self.exclude = {time: ORDER, **self.exclude}
 
     def datamodule(self) -> type[SequenceDataModule]:
@@ -194,32 +214,53 @@ class SequenceDataset(TableDataset):
 
     def read(self) -> Table:
         """See the base class; a row for each series."""
-        table = fold(self._looked_back_at(super().read()), id=self.id)
-        return dc_replace(table, notes=[*table.notes, *self._irregular])
+        table = self._folded(self._looked_back_at(super().read()))
+        measured = self._measured(table)
+        notes = [*table.notes, *self._irregular]
+        if measured is not table:
+            name = self.target[0]
+            cut = sum(int(one.frame[name].list.len().sum()) * sign for one, sign in ((table, 1), (measured, -1)))
+            notes.append(f"{cut:,} steps behind the last target of their series are not learned from")
+        return dc_replace(measured, notes=notes)
 
     def read_new(self, data: Any, schema: Schema, *, need_target: bool) -> Table:
         """See the base class; a row for each series, or, if forecasts are to be measured, for each of their windows."""
-        table = fold(super().read_new(data, schema, need_target=need_target), id=self.id)
+        table = self._folded(super().read_new(data, schema, need_target=need_target))
         return table if self.horizon is None or not need_target else self._windowed(table, self.target, self.horizon)
 
     def ends(self, table: Table) -> Table:
         """Series that are forecast, each cut to the window behind which it is."""
-        assert self.context is not None
-        return dc_replace(table, frame=self._tails(table.frame, self.context))
+        return dc_replace(table, frame=self._tails(table.frame))
+
+    def part(self, table: Table, rows: np.ndarray) -> Table:
+        """See the base class; of series that are forecast, the windows that begin at such steps, counted over all."""
+        if self.horizon is None:
+            return super().part(table, rows)
+        return windows_at(table, rows, self.look, targets=self.target, horizon=self.horizon)
+
+    def origins(self, table: Table, borders: Borders, part: str) -> np.ndarray:
+        """Steps at which the forecasts of a part begin, counted over all series that are forecast, ``(N,)`` int64."""
+        assert self.horizon is not None
+        return origins(table, borders, part, self.target, look=self.look, horizon=self.horizon)
 
     def windows_from(self, table: Table, origin: np.ndarray) -> Table:
         """The windows that forecast from such steps on, counted over all series, ``(N,)``; they are its row ids."""
-        assert self.context is not None
-        return dc_replace(windows_at(table, origin, self.context, filled=self.filled), row_ids=origin.copy())
+        return windows_at(table, origin.copy(), self.look)
 
     def windows(self, table: Table, at_most: int) -> Table:
         """A row for each of so many windows that are looked back at, spread over all series."""
         return self._windowed(table, (), 0, at_most)
 
     def _windowed(self, table: Table, targets: Sequence[str], horizon: int, at_most: int | None = None) -> Table:
+        return windowed(self._measured(table), targets, look=self.look, horizon=horizon, at_most=at_most)
+
+    @property
+    def look(self) -> Look:
+        """What windows see of series that are forecast."""
         assert self.context is not None
-        context, repeat, filled = self.context, self.repeats, self.filled
-        return windowed(table, targets, context=context, horizon=horizon, repeat=repeat, filled=filled, at_most=at_most)
+        assert self.horizon is not None
+        ahead = self.horizon if self.future else 0
+        return Look(self.context, repeat=self.repeats, filled=self.filled, known=self.future, ahead=ahead)
 
     def steps(self, frame: pl.DataFrame) -> pl.DataFrame:
         """The steps of series, one after the other."""
@@ -230,12 +271,34 @@ class SequenceDataset(TableDataset):
         from colonnade.data.sequences.raw import raw_series
 
         if self.context is not None:
-            frame = self._tails(frame, self.context)
+            frame = self._tails(frame)
         return raw_series(lookup, frame, lists_of(frame))
 
-    def _tails(self, frame: pl.DataFrame, context: int) -> pl.DataFrame:
-        features, repeat, filled = lists_of(frame), self.repeats, self.filled
-        return tails(frame, features, context, repeat=repeat, filled=filled, targets=self.target)
+    def _tails(self, frame: pl.DataFrame) -> pl.DataFrame:
+        features, look = lists_of(frame), self.look
+        if self.order_by is not None and look.known == (self.order_by,):
+            # The calendar is known of steps that no row tells of.
+            few = seen(frame, self.target) + look.ahead - frame[self.order_by].list.len().to_numpy()
+            if (few > 0).any():
+                frame = extended(frame, features, self.order_by, np.maximum(few, 0), self.frequency)
+        names = frame[self.id].to_list() if self.id in frame.columns else []
+        return tails(frame, features, look, targets=self.target, of=names)
+
+    def _folded(self, table: Table) -> Table:
+        """A row for each series; static columns are one value in each."""
+        check_names(table.schema, self.future, self.static)
+        folded = fold(table, id=self.id)
+        return dc_replace(folded, frame=constant(folded.frame, self.static, self.id)) if self.static else folded
+
+    def _measured(self, table: Table) -> Table:
+        """Series without the steps behind their last target, of which only what is known ahead is known."""
+        if not self.future:
+            return table
+        counts = seen(table.frame, self.target)
+        if (counts == table.frame[self.target[0]].list.len().to_numpy()).all():
+            return table
+        cut = [pl.col(name).list.head(pl.lit(pl.Series(counts))) for name in table.schema.features]
+        return dc_replace(table, frame=table.frame.with_columns(cut))
 
     def _looked_back_at(self, table: Table) -> Table:
         """What is forecast is a channel like the others."""
@@ -269,9 +332,16 @@ class SequenceDataset(TableDataset):
             where: file, for messages.
             known: whether times go on from one row of a series to the next; False where they begin anew.
         """
-        if self.horizon is None or self.order_by is None or not known:
+        if self.horizon is None or self.order_by is None:
+            return ordered, []
+        timed = self.order_by if self.order_by in self.future else None
+        if not known and timed is None:
             return ordered, []
         times = instants(ordered[self.order_by], where)
+        if timed is not None:
+            ordered = ordered.with_columns(times)
+        if not known:
+            return ordered, []
         found = spacing(times, starts_of(ordered[self.id], {}), self.frequency, where)
         if found is None:
             return ordered, []
@@ -280,7 +350,7 @@ class SequenceDataset(TableDataset):
         if not found.missing and not len(found.uneven):
             return ordered, []
         kept = {name for name in (self.id, *(self.together or ()), self.group) if name is not None}
-        whole = with_missing_steps(ordered, found, kept=kept, times=times, where=where)
+        whole = with_missing_steps(ordered, found, kept=kept, times=times, timed=timed, where=where)
         return whole, [f"{found.missing:,} missing steps of {found.step} were put in (data.fill=forward)"]
 
     def _long(self, frame: pl.DataFrame) -> pl.DataFrame:

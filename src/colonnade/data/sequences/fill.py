@@ -34,15 +34,15 @@ def known(steps: pl.DataFrame, offsets: np.ndarray, targets: Sequence[str]) -> t
         targets: what is forecast.
 
     Returns:
-        ``(N,)`` bool: all targets are there, and were there before, since what stands before a first value is taken
-        from it; ``(N,)`` bool: a target has not been there yet.
+        ``(N, C)`` bool: the target is there, and was there before, since what stands before a first value is taken from
+        it; ``(N,)`` bool: a target has not been there yet.
 
     Raises:
         DataError: a series has no value of a target at all.
     """
-    there = np.ones(len(steps), dtype=bool)
+    there = np.ones((len(steps), len(targets)), dtype=bool)
     early = np.zeros(len(steps), dtype=bool)
-    for name in targets:
+    for i, name in enumerate(targets):
         of = steps[name].is_not_null().to_numpy()
         if of.all():
             continue
@@ -56,7 +56,7 @@ def known(steps: pl.DataFrame, offsets: np.ndarray, targets: Sequence[str]) -> t
             )
         late = ~of[offsets[:-1]]
         first = of & (before == 0) & np.repeat(late, np.diff(offsets))
-        there &= of & ~first
+        there[:, i] = of & ~first
         early |= ~of & (before == 0)
     return there, early
 
@@ -84,9 +84,9 @@ def runs(
     return origin[at], np.diff(np.append(at, len(of))), of[at]
 
 
-def complete(there: np.ndarray, horizon: int) -> np.ndarray:
-    """For each step, whether it and the ``horizon - 1`` behind it may be forecast, ``(N,)`` bool."""
-    missing = np.concatenate([[0], np.cumsum(~there)])
+def some(there: np.ndarray, horizon: int) -> np.ndarray:
+    """For each step, whether there is anything to forecast at it and the ``horizon - 1`` behind it, ``(N,)`` bool."""
+    present = np.concatenate([[0], np.cumsum(there.any(1))])
     stop = np.minimum(np.arange(len(there)) + horizon, len(there))
-    free: np.ndarray = missing[stop] == missing[:-1]
-    return free
+    found: np.ndarray = present[stop] > present[:-1]
+    return found

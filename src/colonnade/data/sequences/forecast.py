@@ -16,11 +16,12 @@ from colonnade.core.errors import ConfigError, DataError
 from colonnade.core.schema import TargetKind
 from colonnade.core.spec import BatchSpec
 from colonnade.data.datamodule import SAMPLE_ROWS, check_features
+from colonnade.data.sequences.covariates import encoded
 from colonnade.data.sequences.datamodule import SequenceDataModule, positions
 from colonnade.data.sequences.dataset import SequenceDataset
-from colonnade.data.sequences.fill import carried, complete, known, runs
+from colonnade.data.sequences.fill import carried, known, runs, some
 from colonnade.data.sequences.fold import steps_of
-from colonnade.data.sequences.horizon import Borders, Horizon
+from colonnade.data.sequences.horizon import Bordered, Borders
 from colonnade.data.sequences.windowed import ahead
 from colonnade.data.sequences.windows import WindowStore
 from colonnade.data.split.record import PARTS
@@ -69,16 +70,16 @@ class ForecastDataModule(SequenceDataModule):
     """Mean absolute difference of the train steps of each series to those a season before, ``(S, C)``; NaN where there
     are none."""
     _there: np.ndarray
-    """For each step, whether it may be forecast."""
+    """For each step, which values may be forecast, ``(N, C)``."""
 
     def _divide(self) -> tuple[dict[str, np.ndarray], dict[str, Tensor]]:
         asked, table = self._asked, self.table
         check_features(table.schema)
-        if not isinstance(self._splitter, Horizon):
+        if not isinstance(self._splitter, Bordered):
             raise ConfigError("series are divided by time within each of them to be forecast: split=horizon")
         steps, offsets = steps_of(table.frame, table.schema.features)
         self.borders = self._splitter.borders(np.diff(offsets))
-        ranges = np.stack([offsets[:-1], offsets[:-1] + self.borders.ends[:, 0]], axis=1)
+        ranges = offsets[:-1, None] + self.borders.train
         train = positions(ranges)
         _check_numbers(steps, asked.target, may_miss=asked.filled)
         self._there, early = known(steps, offsets, asked.target)
@@ -96,6 +97,7 @@ class ForecastDataModule(SequenceDataModule):
         self.target = TargetCoder(
             kind=TargetKind.REAL,
             names=ahead(asked.target, asked.horizon),
+            gaps=asked.filled,
             mean=tuple(mean.tolist()) * asked.horizon,
             scale=tuple(scale.tolist()) * asked.horizon,
         )
@@ -122,7 +124,8 @@ class ForecastDataModule(SequenceDataModule):
         num, cat = self.pipeline.encode(self.pipeline.code(steps))
         self._let_go()
         self._check_units(num)
-        allowed = complete(self._there, asked.horizon)
+        allowed = some(self._there, asked.horizon)
+        there = None if self._there.all() else torch.from_numpy(self._there)
         stores: dict[str, Rows] = {}
         for part in PARTS:
             first, count = self.borders.origins(
@@ -133,7 +136,9 @@ class ForecastDataModule(SequenceDataModule):
             stride = 1 if part == "train" else self.borders.stride
             first, count, of = runs(allowed, offsets[:-1] + first, count, stride=stride)
             if (left_out := possible - int(count.sum())) and count.any() and stride == 1:
-                self._note(f"{part}: {left_out:,} of {possible:,} windows would forecast a missing value: left out")
+                self._note(
+                    f"{part}: {left_out:,} of {possible:,} windows would forecast missing values alone: left out"
+                )
             if not count.any():
                 raise DataError(
                     f"{part} has no window of {asked.context} steps (data.context) and {asked.horizon} ahead "
@@ -147,6 +152,8 @@ class ForecastDataModule(SequenceDataModule):
                 before=torch.from_numpy(np.concatenate([[0], np.cumsum(count)])),
                 context=asked.context,
                 horizon=asked.horizon,
+                ahead=self._dataset_of_series.look.ahead,
+                there=there,
                 begin=torch.from_numpy(offsets[:-1][of]) if asked.repeats else None,
             )
         return stores
@@ -187,10 +194,24 @@ class ForecastDataModule(SequenceDataModule):
             described,
             horizon=train.horizon,
             channels=self._channels(),
+            known=self._known(),
+            static=encoded(self.pipeline, self._dataset_of_series.static),
             season=self._dataset_of_series.season,
             naive_error=self._naive_error * train.horizon,
             counts=self._counts,
+            gaps=self._asked.filled,
         )
+
+    def _known(self) -> tuple[str, ...]:
+        """Encoded columns that are known ahead; what is static says nothing more there."""
+        future, static = self._dataset_of_series.future, self._dataset_of_series.static
+        always = encoded(self.pipeline, static)
+        found = tuple(name for name in encoded(self.pipeline, (*future, *static)) if name not in always)
+        if future and not found:
+            raise ConfigError(
+                f"data.future={list(future)}: the pipeline leaves nothing of these columns; see what it dropped"
+            )
+        return found
 
     def _channels(self) -> tuple[int, ...]:
         """Positions of the targets among the encoded numbers."""
@@ -256,7 +277,7 @@ def _naive_errors(
 
     Args:
         values: ``(N, C)``, the steps of all series.
-        there: ``(N,)`` bool, steps whose values are none that were filled in.
+        there: ``(N, C)`` bool, values that are none that were filled in.
         ranges: train steps of each series, ``(S, 2)``.
         season: steps.
 
@@ -266,11 +287,12 @@ def _naive_errors(
     ranges = np.stack([np.minimum(ranges[:, 0] + season, ranges[:, 1]), ranges[:, 1]], axis=1)
     series, later = np.repeat(np.arange(len(ranges)), np.diff(ranges)[:, 0]), positions(ranges)
     both = there[later] & there[later - season]
-    series, later = series[both], later[both]
-    if not len(later):
+    if not both.any(0).all():
         raise DataError(f"no series has more train steps than a season (data.season={season})")
-    error = np.abs(values[later] - values[later - season])
-    count = np.bincount(series, minlength=len(ranges))
-    sums = np.stack([np.bincount(series, of_value, minlength=len(ranges)) for of_value in error.T], axis=1)
-    each = np.divide(sums, count[:, None], out=np.full_like(sums, np.nan), where=count[:, None] > 0)
-    return each, tuple(error.mean(0).tolist())
+    error = np.where(both, np.abs(values[later] - values[later - season]), 0.0)
+    sums, count = (
+        np.stack([np.bincount(series, of_value, minlength=len(ranges)) for of_value in of.T], axis=1)
+        for of in (error, both.astype(np.float64))
+    )
+    each = np.divide(sums, count, out=np.full_like(sums, np.nan), where=count > 0)
+    return each, tuple((error.sum(0) / both.sum(0)).tolist())

@@ -25,6 +25,9 @@ class WindowStore:
         first: ``(R,)`` int64, step of the first origin of each range.
         before: ``(R + 1,)`` int64, windows of all ranges before each, and of all.
         context, horizon: steps.
+        ahead: steps of the horizon that a window goes on into, for columns that are known ahead: ``horizon``, or 0.
+        there: ``(N, C)`` bool, values of the target that are none that were filled in; the others are NaN in what is
+            forecast. None: all are.
         begin: ``(R,)`` int64, first step of the series of each range, which is repeated where a window begins before
             it; None: none does.
     """
@@ -36,6 +39,8 @@ class WindowStore:
     before: Tensor
     context: int
     horizon: int
+    ahead: int = 0
+    there: Tensor | None = None
     begin: Tensor | None = None
 
     def __len__(self) -> int:
@@ -73,7 +78,7 @@ class WindowStore:
     @property
     def bytes_of_window(self) -> int:
         """Bytes of a window in a batch."""
-        steps = self.context * (self.num.shape[1] * 4 + self.cat.shape[1] * 8)
+        steps = (self.context + self.ahead) * (self.num.shape[1] * 4 + self.cat.shape[1] * 8)
         return steps + self.horizon * self.target.shape[1] * 4 + 8
 
     def origins(self, index: Tensor) -> Tensor:
@@ -86,19 +91,23 @@ class WindowStore:
         Targets are ``(B, horizon * C)``: all values of the first step, then of the second, ...
         """
         origin, place = self._placed(index)
-        past = origin - self.context
+        past, length = origin - self.context, self.context + self.ahead
         if self.begin is None:
-            num, cat = (_spans(steps, self.context).index_select(0, past) for steps in (self.num, self.cat))
+            num, cat = (_spans(steps, length).index_select(0, past) for steps in (self.num, self.cat))
         else:
-            seen = past.unsqueeze(1) + torch.arange(self.context, device=self.device)
+            seen = past.unsqueeze(1) + torch.arange(length, device=self.device)
             seen = torch.maximum(seen, self.begin.index_select(0, place).unsqueeze(1))
             num, cat = (
                 steps.index_select(0, seen.flatten()).unflatten(0, seen.shape) for steps in (self.num, self.cat)
             )
+        target = _spans(self.target, self.horizon).index_select(0, origin).flatten(1)
+        if self.there is not None:
+            there = _spans(self.there, self.horizon).index_select(0, origin).flatten(1)
+            target = target.masked_fill_(~there, torch.nan)
         return Batch(
             num=num,
             cat=cat.long(),
-            target=_spans(self.target, self.horizon).index_select(0, origin).flatten(1),
+            target=target,
             row_id=origin,
         )
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from abc import abstractmethod
 from dataclasses import dataclass
 
 import torch
@@ -22,12 +23,28 @@ class Window:
         horizon: numbers that are forecast of each channel: the steps ahead, as often as a step has numbers.
         channels: positions among the embedded numbers of what is forecast.
         roles: what each number of a step is, see :attr:`colonnade.tasks.base.Task.roles`; empty: all are levels.
+        steps: steps ahead, for each of which there are ``horizon // steps`` numbers; None: ``horizon``.
+        known: positions in an embedded step of what is known ahead.
+        static: positions in an embedded step of what is the same in all steps of a series.
     """
 
     context: int
     horizon: int
     channels: tuple[int, ...]
     roles: tuple[str, ...] = ()
+    steps: int | None = None
+    known: tuple[int, ...] = ()
+    static: tuple[int, ...] = ()
+
+    @property
+    def n_steps(self) -> int:
+        """Steps ahead."""
+        return self.horizon if self.steps is None else self.steps
+
+    @property
+    def n_numbers(self) -> int:
+        """Numbers of a step ahead."""
+        return self.horizon // self.n_steps
 
     @property
     def levels(self) -> int:
@@ -77,3 +94,22 @@ class ForecastBackbone(SequenceBackbone):
     A concrete one takes ``window`` (:class:`Window`) beside ``layout`` and gives ``window.d_out`` values. All of the
     context is valid: there is no mask.
     """
+
+
+class SeesAhead(ForecastBackbone):
+    """A backbone that looks at what is known of the steps ahead (``data.future``)."""
+
+    @abstractmethod
+    def forward(
+        self, x: Tensor, mask: Tensor | None = None, future: Tensor | None = None
+    ) -> tuple[Tensor, Tensor | None]:
+        """Forecast.
+
+        Args:
+            x: embedded steps that are looked back at, ``(B, context, layout.d_flat)``.
+            mask: None.
+            future: what is known of the steps ahead, ``(B, steps, len(window.known))``; None: nothing.
+
+        Returns:
+            See :class:`~colonnade.nn.backbones.sequence.SequenceBackbone`.
+        """

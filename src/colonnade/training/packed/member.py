@@ -21,7 +21,7 @@ from colonnade.nn.progress import Progressive
 from colonnade.training.callbacks.batch_size_finder import BatchSizeFinder
 from colonnade.training.callbacks.lr_finder import LearningRateFinder
 from colonnade.training.checkpoint_io import AtomicCheckpointIO
-from colonnade.training.module import SupervisedModule, row_shares
+from colonnade.training.module import SupervisedModule
 from colonnade.training.packed.stack import Part
 from colonnade.training.seeding import reseed, step_seed
 
@@ -139,6 +139,8 @@ class Member:
             steps_per_epoch=self.loader.n_steps,
             progressive=bool(self._progressive),
         )
+        if module.average is not None:
+            module.average.begin(self.rate.total)
         self._call("on_train_start")
 
     def part(self) -> Part:
@@ -166,7 +168,7 @@ class Member:
             chunk = chunk.to(self.device)
             progress.batch_progress.increment_ready()
             progress.batch_progress.increment_started()
-            shares = row_shares(chunk)
+            shares = chunk.shares()
             first = self.trainer.global_step
             for i, (step, batch, _) in enumerate(chunk.steps()):
                 yield Turn(batch, shares[i], chunk.epoch, step, first + i)

@@ -116,15 +116,15 @@ class Pack:
                 member.module.losses.add(loss, turn.step, turn.batch, turn.epoch)
             member.rate.apply(member.optimizer.param_groups, turn.index)
         clip(grads, [member.module.optim.grad_clip for member in members])
-        settings = [(turn.index, *settings_of(member.part())) for member, turn in zip(members, turns)]
+        averages = [member.module.average for member in members]
+        shares = [None if a is None else a.share(turn.index) for a, turn in zip(averages, turns)]
+        settings = [(t.index, share, *settings_of(m.part())) for m, t, share in zip(members, turns, shares)]
         for first, last in runs(settings, lambda setting: setting):
-            average = members[first].module.average
             update(
                 self.stack.slice(start + first, start + last),
                 [None if g is None else g[first:last] for g in grads],
                 members[first].optimizer,
-                None if average is None else average.decay,
-                turns[first].index,
+                shares[first],
             )
 
     def _drawn(self, members: Sequence[Member], turns: Sequence[Turn]) -> list[Tensor]:

@@ -147,7 +147,7 @@ def stored_buffers(network: nn.Module) -> list[tuple[str, Tensor]]:
 def settings_of(part: Part) -> tuple[Any, ...]:
     """What decides the next update of a member, apart from its gradients."""
     groups = tuple(tuple(group.get(key) for key in SETTINGS) for group in part.optimizer.param_groups)
-    return (groups, None if part.average is None else part.average.decay)
+    return (groups, None if part.average is None else (type(part.average), part.average.setting))
 
 
 def difference(one: Part, other: Part) -> str | None:
@@ -167,7 +167,7 @@ def difference(one: Part, other: Part) -> str | None:
     if sizes[0] != sizes[1]:
         return "optim.lr_factors, or a weight decay of 0, divide the parameters differently"
     if (one.average is None) != (other.average is None):
-        return "module.ema averages the weights of one and not of another"
+        return "module.ema or module.swa averages the weights of one and not of another"
     return None
 
 

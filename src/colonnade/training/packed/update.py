@@ -9,6 +9,7 @@ import torch
 from torch import Tensor
 from torch.optim import SGD, AdamW, Optimizer
 
+from colonnade.training.average import mix
 from colonnade.training.packed.stack import Slice
 
 
@@ -33,27 +34,22 @@ def clip(grads: Sequence[Tensor | None], largest: Sequence[float | None]) -> Non
 
 
 @torch.no_grad()
-def update(part: Slice, grads: Sequence[Tensor | None], optimizer: Optimizer, decay: float | None, index: int) -> None:
+def update(part: Slice, grads: Sequence[Tensor | None], optimizer: Optimizer, share: float | None) -> None:
     """One step of members that have the same settings and have taken as many steps.
 
     Args:
         part: the members.
         grads: ``(members, *shape)`` of each parameter.
         optimizer: of any of them.
-        decay: of their averages; None: they have none.
-        index: number of the step, from 0.
+        share: of the new weights in their averages; None: they have none.
     """
     part.steps.add_(1)
     for group, places in zip(optimizer.param_groups, part.indices):
         used = [i for i in places if grads[i] is not None]
         moments = {name: [found[i] for i in used] for name, found in part.moments.items()}
         _fused(optimizer, group, [part.weights[i] for i in used], [grads[i] for i in used], moments, part.steps[0, 0])
-    if decay is None:
-        return
-    if index == 0:
-        torch._foreach_copy_(part.average, part.weights)
-    else:
-        torch._foreach_lerp_(part.average, part.weights, 1 - min(decay, (1 + index) / (10 + index)))
+    if share is not None:
+        mix(part.average, part.weights, share)
 
 
 def _fused(

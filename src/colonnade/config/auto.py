@@ -1,0 +1,99 @@
+"""Auto: ``model=auto``, the model for a table that nobody has named one for."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from omegaconf import DictConfig
+
+from colonnade.config.build import build
+from colonnade.core.errors import ConfigError
+
+if TYPE_CHECKING:
+    from colonnade.data.table import Table
+
+WORD = "model=auto"
+# Groups that say what the data are and what is asked of them; what belongs to a model is not known yet.
+ABOUT_DATA = ("data", "task", "experiment")
+
+
+# A category of more levels is an identifier of sorts: of airports, of customers.
+MANY_LEVELS = 100
+# Rows from which on neighbours in a learned space are near enough.
+NEIGHBOURS = 10_000
+
+
+@dataclass(frozen=True)
+class Shape:
+    """What the choice goes by.
+
+    Args:
+        rows: of the table.
+        levels: of the category that has most among the features; 2 where there is none.
+        dated: a feature is a date.
+    """
+
+    rows: int
+    levels: int
+    dated: bool
+
+
+def with_model(words: Sequence[str], compose: Callable[[Sequence[str]], DictConfig]) -> list[str]:
+    """The words, with ``model=auto`` replaced by a model.
+
+    The data are read for it, as nothing else tells their size.
+
+    Args:
+        words: overrides, as on the command line.
+        compose: composes a configuration of words.
+
+    Raises:
+        ConfigError: the data are no table.
+        DataError: they cannot be read, or have no target.
+    """
+    if WORD not in words:
+        return list(words)
+    cfg = compose([word for word in words if _group(word) in ABOUT_DATA])
+    model = choose(shape(cfg))
+    return [f"model={model}" if word == WORD else word for word in words]
+
+
+def choose(shape: Shape) -> str:
+    """The model for a table.
+
+    The thresholds are read off ``docs/benchmarks/shelf.md``, where eleven tables say what comes of them.
+
+    >>> choose(Shape(rows=50_000, levels=40, dated=False))
+    'tabm'
+    """
+    if shape.levels > MANY_LEVELS:
+        # Statistics of the target by level, taken in order, learn from few rows of each.
+        return "catboost"
+    if shape.rows >= NEIGHBOURS and shape.levels <= 2 and not shape.dated:
+        return "tabr"
+    return "tabm"
+
+
+def shape(cfg: DictConfig) -> Shape:
+    """Read the data of a configuration, and say what the choice goes by.
+
+    Raises:
+        ConfigError: the data are no table.
+    """
+    from colonnade.core.schema import Kind
+    from colonnade.data.dataset import TableDataset
+
+    dataset = build(cfg.data)
+    if type(dataset) is not TableDataset:
+        raise ConfigError(f"{WORD}: chooses for tables, and data={cfg.choices.data} holds sequences: name a model")
+    table: Table = dataset.read()
+    kinds = {name: table.schema.columns[name].kind for name in table.schema.features}
+    levels = [table.frame[name].n_unique() for name, kind in kinds.items() if kind in (Kind.CATEGORICAL, Kind.ORDINAL)]
+    return Shape(table.frame.height, max(levels, default=2), Kind.DATETIME in kinds.values())
+
+
+def _group(word: str) -> str:
+    """The group, or the node, that a word is about."""
+    return word.lstrip("+~").partition("=")[0].partition(".")[0].partition("@")[0]

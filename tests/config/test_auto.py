@@ -1,0 +1,80 @@
+from pathlib import Path
+
+import polars as pl
+import pytest
+from omegaconf import OmegaConf
+
+from colonnade.config.auto import WORD, Shape, choose, shape, with_model
+from colonnade.config.compose import compose
+from colonnade.config.locate import shipped
+from colonnade.core.errors import ColonnadeError, ConfigError
+
+
+@pytest.fixture
+def table(tmp_path: Path) -> Path:
+    path = tmp_path / "t.csv"
+    rows = [(f"2024-01-{i % 28 + 1:02d}", i * 7 % 13 / 4, "abc"[i % 3], i % 3 / 7) for i in range(60)]
+    pl.DataFrame(rows, ["d", "x", "c", "y"], orient="row").write_csv(path)
+    return path
+
+
+def test_without_the_word_nothing_is_read():
+    def never(words):
+        raise AssertionError(words)
+
+    assert with_model(["model=mlp", "data=adult"], never) == ["model=mlp", "data=adult"]
+
+
+def test_only_words_about_the_data_are_composed(table):
+    seen = []
+
+    def composed(words):
+        seen.extend(words)
+        return OmegaConf.create({"data": {"_target_": "colonnade.data.dataset.TableDataset", "name": "t"}})
+
+    words = ["data.path=t.csv", "optim.lr=3", WORD, "+data.weight=w", "task=quantile", "model.head.bias=true", "seed=3"]
+    with pytest.raises(ColonnadeError):
+        with_model(words, composed)
+    assert seen == ["data.path=t.csv", "+data.weight=w", "task=quantile"]
+
+
+def test_the_shape_is_that_of_the_table(table):
+    words = [f"data.path={table}", "data.target=y"]
+    assert shape(compose(words)) == Shape(60, 3, dated=True)
+    assert shape(compose([*words, "data.exclude=[d]"])) == Shape(60, 3, dated=False)
+    assert shape(compose([*words, "data.exclude=[c]"])) == Shape(60, 2, dated=True)
+
+
+@pytest.mark.parametrize(
+    ("rows", "levels", "dated", "model"),
+    [
+        (500, 2, False, "tabm"),
+        (9_999, 2, False, "tabm"),
+        (10_000, 2, False, "tabr"),
+        (10_000, 2, True, "tabm"),
+        (50_000, 42, False, "tabm"),
+        (50_000, 100, False, "tabm"),
+        (50_000, 101, True, "catboost"),
+    ],
+)
+def test_the_choice_goes_by_levels_rows_and_dates(rows, levels, dated, model):
+    assert choose(Shape(rows, levels, dated)) == model
+    assert (shipped() / "model" / f"{model}.yaml").is_file()
+
+
+def test_compose_puts_the_choice_in_the_place_of_the_word(table):
+    words = [f"data.path={table}", "data.target=y", "trainer.max_epochs=3"]
+    cfg = compose([WORD, *words])
+    assert cfg.choices.model == "tabm"
+    assert "model=tabm" in cfg.overrides
+    assert cfg == compose(["model=tabm", *words])
+
+
+def test_sequences_are_refused_with_what_to_do():
+    with pytest.raises(ConfigError, match="chooses for tables, and data=digits_rows holds sequences: name a model"):
+        compose([WORD, "data=digits_rows"])
+
+
+def test_a_word_that_is_wrong_is_told_as_ever(table):
+    with pytest.raises(ConfigError, match="did you mean 'lr'"):
+        compose([WORD, f"data.path={table}", "data.target=y", "optim.lrr=1"])
