@@ -40,10 +40,11 @@ class Rows:
 
     @classmethod
     def of(cls, prediction: Mapping[str, Tensor], truth: Tensor, weight: Tensor | None, codes: Tensor | None) -> Rows:
-        """Those whose weight is above zero."""
-        if weight is None:
+        """Those whose weight is above zero and of which all is known."""
+        kept = ~truth.reshape(len(truth), -1).isnan().any(1)
+        kept = kept if weight is None else kept & (weight > 0)
+        if kept.all():
             return cls(prediction, truth, codes)
-        kept = weight > 0
         codes = None if codes is None else codes[kept]
         return cls({name: values[kept] for name, values in prediction.items()}, truth[kept], codes)
 
