@@ -33,7 +33,7 @@ COUNTS = {
     "callbacks": 6,
     "cluster": 1,
     "cv": 8,
-    "data": 44,
+    "data": 45,
     "experiment": 14,
     "explain": 2,
     "export": 2,
@@ -47,7 +47,7 @@ COUNTS = {
     "pipeline": 7,
     "search": 48,
     "split": 11,
-    "task": 11,
+    "task": 12,
     "trainer": 4,
     "tune": 7,
     "uncertainty": 2,
@@ -86,6 +86,7 @@ SEVERAL = [
 STEPWISE = ("split=ett_hours", "split=horizon", "split=last_horizon")
 SEQUENCES = (
     "arrowhead",
+    "assist2009",
     "basic_motions",
     "covid3month",
     "digits_rows",
@@ -175,7 +176,7 @@ def forecast_words(tmp_path: Path, model: str, *more: str) -> list[str]:
 def pairs() -> list[tuple[str, str]]:
     """Every model, with the tasks that it may learn."""
     # Pre-training is tried in tests/runs/test_pretraining.py, with networks of tables.
-    tasks = [name for name in FOUND["task"] if name not in ("auto", "denoising", *FORECASTS)]
+    tasks = [name for name in FOUND["task"] if name not in ("auto", "denoising", "next_event", *FORECASTS)]
     learned = [(model, task) for model in FOUND["model"] for task in tasks if model not in OF_FORECASTS]
     forecasts = [model for model in (*OF_SEQUENCES, *OF_FORECASTS) if model != "minirocket"]
     return [*learned, *((model, "forecast") for model in forecasts), *SEVERAL]
@@ -233,7 +234,7 @@ def test_every_data_set_trains(name, tmp_path, real_data):
     quick = ["trainer=cpu", "trainer.max_epochs=1", "logger=none", "loader.batch_size=1024"]
     model = "gru" if name in SEQUENCES else "nlinear" if name in SERIES else "linear"
     # Each step is read anew for all that look back at it.
-    short = ["data.context=2"] if name in ("helpdesk", "occupancy", "pizzaplace") else []
+    short = ["data.context=2"] if name in ("assist2009", "helpdesk", "occupancy", "pizzaplace") else []
     result = fit(compose([f"model={model}", f"data={name}", *quick, *short]), tmp_path / "run")
     assert result["status"] == "finished"
     assert all(value is not None for value in result["metrics"]["test"].values())

@@ -27,6 +27,7 @@ def test_finds_every_task() -> None:
         "multiclass",
         "multilabel",
         "multitarget_regression",
+        "next_event",
         "quantile",
         "regression",
     ]

@@ -41,6 +41,7 @@ SERIES = {
 }
 # A target for each step, or the next event: rows, features, task, classes, parts, steps looked back at.
 STEPS = {
+    "assist2009": (325637, 2, "binary", 2, {"train": (0, 224218), "test": (224218, 325637)}, 64),
     "helpdesk": (9906, 2, "multiclass", 8, {}, 16),
     "occupancy": (20560, 5, "binary", 2, {"train": (0, 8143), "val": (8143, 10808), "test": (10808, 20560)}, 32),
     "pizzaplace": (28224, 4, "multiclass", 4, {}, 8),

@@ -317,3 +317,18 @@ def test_what_does_not_go_together_is_told_before_data_is_read(tmp_path, more, s
 def test_etth1_comes_to_the_published_figures(model, mse, real_data, tmp_path):
     result = fit(compose([f"experiment=etth1/{model}_96", "logger=none"]), tmp_path / "run")
     assert result["metrics"]["test"]["mse"] < mse + 0.010
+
+
+def test_evaluate_says_which_windows_it_measures_and_counts_unseen_steps_once(folder, tmp_path, caplog):
+    caplog.set_level("INFO")
+    frame = series().filter(pl.col("hour") >= 100)
+    strange = frame.with_columns(open=pl.when(pl.col("hour") == 150).then(pl.lit("half")).otherwise("open"))
+    evaluate(folder / "run", strange)
+    # Two places, of which one step each is strange.
+    assert f"2 of {len(frame) - 2 * 6} rows hold a category unseen in training" in caplog.text
+    assert f"measured: all {2 * (140 - 48 - 6 + 1)} windows of the frame" in caplog.text
+    series().write_csv(tmp_path / "hours.csv")
+    more = (f"data.path={tmp_path / 'hours.csv'}", "trainer.max_epochs=1")
+    fit(compose(words("model=nlinear", *[w for w in QUICK if "max_epochs" not in w], *more)), tmp_path / "run")
+    evaluate(tmp_path / "run", tmp_path / "hours.csv")
+    assert "hours.csv is what the run was trained on: its train windows are among the" in caplog.text

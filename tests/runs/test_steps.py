@@ -119,3 +119,39 @@ def test_series_held_out_from_all_folds_are_predicted_by_their_histories(folder)
 def test_steps_drawn_at_random_are_refused(folder):
     with pytest.raises(ConfigError, match="split: steps of one series are alike"):
         fit(compose(words(folder, "data.target=alarm", "task=binary", "split=random")), folder / "torn")
+
+
+def test_type_and_time_of_the_next_event_are_learned_together(tmp_path):
+    """After `a` comes `b` an hour later, after `b` comes `a` a day later, give or take."""
+    rng = np.random.default_rng(0)
+    rows = []
+    for case in range(80):
+        hours, state = 0.0, int(rng.integers(2))
+        for _ in range(int(rng.integers(3, 9))):
+            when = np.datetime64("2024-01-01") + np.timedelta64(round(hours * 3600), "s")
+            rows.append((case, str(when), "ab"[state]))
+            hours += float(rng.lognormal(np.log(1.0 if state == 0 else 24.0), 0.1))
+            state = 1 - state
+    frame = pl.DataFrame(rows, schema=["case", "when", "type"], orient="row")
+    data = ("data=steps", "data.id=case", "data.time=when", "data.lead=1", "data.elapsed=hours", "data.context=4")
+    event = (*data, "data.target=[type,elapsed]", "task=next_event", "optim.lr=0.02", "trainer.max_epochs=25")
+    result = fit(compose([*SMALL, *event]), tmp_path / "run", frame)
+    assert {"accuracy", "nll", "log_loss", "mae", "rmse", "pinball_loss", "f1_score"} == set(result["metrics"]["test"])
+    assert result["metrics"]["test"]["accuracy"] == 1.0
+    assert result["metrics"]["test"]["mae"] < 4
+    found = predict(tmp_path / "run", frame)
+    assert found.columns[:3] == ["row_id", "case", "prediction/type+1"]
+    assert (found["prediction/type+1"] != frame["type"]).all()
+    for state, hours in (("a", 1.0), ("b", 24.0)):
+        np.testing.assert_allclose(found.filter(frame["type"] == state)["prediction/elapsed+1"], hours, rtol=0.5)
+    within = found.filter(pl.col("quantile/elapsed+1/0") < pl.col("quantile/elapsed+1/4"))
+    assert len(within) == len(found)
+    stored = pl.read_parquet(tmp_path / "run" / "predictions.parquet").filter(split="test").sort("row_id")
+    np.testing.assert_allclose(
+        found["prediction/elapsed+1"][stored["row_id"]], stored["prediction/elapsed+1"], rtol=1e-5
+    )
+    assert stored["target/type+1"].to_list() == [frame["type"][i + 1] for i in stored["row_id"]]
+    assert {p.name for p in (tmp_path / "run" / "figures").iterdir()} >= {"confusion.png", "time.png", "coverage.png"}
+    cases = frame["case"].gather(stored["row_id"]).unique()
+    again = evaluate(tmp_path / "run", frame.filter(pl.col("case").is_in(cases.implode())))
+    assert again == pytest.approx(result["metrics"]["test"], rel=1e-4)

@@ -237,7 +237,7 @@ def _steps(tree: Mapping[str, Any], faults: Faults) -> None:
 
 
 def _targets(task: Task, names: Any, faults: Faults) -> None:
-    """One class can be told of one target column only."""
+    """One class can be told of one target column only, an event of two."""
     from colonnade.core.schema import TargetKind
 
     if task.target_kind is TargetKind.CLASS and isinstance(names, list) and len(names) > 1:
@@ -245,6 +245,8 @@ def _targets(task: Task, names: Any, faults: Faults) -> None:
             f"data.target: names {len(names)} columns, task={task.name} predicts one; "
             "choose task=multilabel or task=regression"
         )
+    if task.target_kind is TargetKind.EVENT and (not isinstance(names, list) or len(names) != 2):
+        faults.add(f"data.target: task={task.name} learns a type and a time: data.target=[activity,elapsed]")
 
 
 def _devices(devices: Any, faults: Faults) -> None:
@@ -344,7 +346,7 @@ def made_up(task: str, kind: str, *, n_steps: int | None = None) -> BatchSpec:
     from colonnade.core.spec import BatchSpec
 
     classes = ("0", "1", "2") if task == "multiclass" else ("0", "1")
-    targets = ("y", "z") if kind == "multilabel" else ("y",)
+    targets = ("y", "z") if kind in ("multilabel", "event") else ("y",)
     generator = torch.Generator().manual_seed(0)
     if kind == "class":
         target = torch.arange(ROWS) % len(classes)
@@ -362,10 +364,10 @@ def made_up(task: str, kind: str, *, n_steps: int | None = None) -> BatchSpec:
         cardinalities=(5,),
         target_kind=kind,
         target_names=targets,
-        classes=classes if kind == "class" else (),
-        class_counts=(ROWS // 3,) * len(classes if kind == "class" else targets) if kind != "real" else (),
-        target_mean=(0.0,) if kind == "real" else (),
-        target_scale=(1.0,) if kind == "real" else (),
+        classes=classes if kind in ("class", "event") else (),
+        class_counts=(ROWS // 3,) * len(targets if kind == "multilabel" else classes) if kind != "real" else (),
+        target_mean=(0.0,) if kind in ("real", "event") else (),
+        target_scale=(1.0,) if kind in ("real", "event") else (),
         n_train=ROWS,
         n_steps=n_steps,
         num_sample=rows.num,

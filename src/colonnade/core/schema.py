@@ -33,11 +33,12 @@ class Kind(StrEnum):
 
 
 class TargetKind(StrEnum):
-    """What a target is to a task: one class, several 0/1 labels, or real numbers."""
+    """What a target is to a task: one class, several 0/1 labels, real numbers, or a class and a time."""
 
     CLASS = "class"
     MULTILABEL = "multilabel"
     REAL = "real"
+    EVENT = "event"
 
 
 DEFAULT_MISSING = ("", "NA", "N/A", "n/a", "NaN", "nan", "null", "NULL", "None", "?")

@@ -20,9 +20,10 @@ class BatchSpec:
         cardinalities: number of codes of each categorical column, the missing (0) and unknown (1) slots included.
         target_kind: a :class:`~colonnade.core.schema.TargetKind` value.
         target_names: names of the target columns.
-        classes: labels in class order, for a ``class`` target.
+        classes: labels in class order, for a ``class`` target, and for the type of an ``event``.
         class_counts: train rows of each class (``class``), or positive train rows of each label (``multilabel``).
-        target_mean, target_scale: of each ``real`` target; the decoder gives ``value * scale + mean``.
+        target_mean, target_scale: of each ``real`` target, and of the time of an ``event``; the decoder gives ``value *
+            scale + mean``.
         n_train: number of train rows.
         out_shape: shape of the output of one member for one row; set from the task before a network is built.
         roles: of each number that the task asks for a target, see :attr:`colonnade.tasks.base.Task.roles`; set with

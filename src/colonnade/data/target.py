@@ -1,9 +1,9 @@
-"""Target coding: class labels to indices, several labels to 0/1, real values to a standard scale."""
+"""Target coding: class labels to indices, several labels to 0/1, real values to a standard scale, events to both."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -27,10 +27,10 @@ class TargetCoder:
 
     Args:
         kind: what the target is to a task.
-        names: target columns; one for a class, one or more otherwise.
-        classes: labels in class order, as text; empty unless ``kind`` is ``class``.
+        names: target columns; one for a class, type and time of an event, one or more otherwise.
+        classes: labels in class order, as text; empty unless ``kind`` is ``class`` or ``event``.
         mean, scale: of each real target over the train rows, 0 and 1 when not standardised; ``value = code * scale +
-            mean``.
+            mean``. Of the time of an event 0 and its mean.
         gaps: whether real targets may be missing; they are NaN then.
     """
 
@@ -100,6 +100,14 @@ class TargetCoder:
                 if not standardise:
                     mean, scale = np.zeros_like(mean), np.ones_like(scale)
                 return cls(kind=kind, names=names, mean=tuple(mean.tolist()), scale=tuple(scale.tolist()))
+            case TargetKind.EVENT:
+                of_type = cls.fit(
+                    frame, replace(schema, targets=names[:1]), TargetKind.CLASS, standardise=False, row_ids=row_ids
+                )
+                mean_time = float(_times(frame, names[1], row_ids).mean())
+                if not mean_time > 0:
+                    raise DataError(f"target '{names[1]}': all events of the train rows come at once")
+                return cls(kind=kind, names=names, classes=of_type.classes, mean=(0.0,), scale=(mean_time,))
 
     def encode(
         self, frame: pl.DataFrame, *, row_ids: np.ndarray | None = None, where: str = "data", new: bool = False
@@ -113,7 +121,8 @@ class TargetCoder:
             new: the rows are of a further file, so that the split is no remedy.
 
         Returns:
-            Class index ``(N,)`` int64, labels ``(N, L)`` float32, or standardised values ``(N, T)`` float32.
+            Class index ``(N,)`` int64, labels ``(N, L)`` float32, standardised values ``(N, T)`` float32, or class
+            index and time over its mean ``(N, 2)`` float32.
 
         Raises:
             DataError: a missing or infinite target, a class that the train rows lack, a label that is not 0/1.
@@ -128,10 +137,16 @@ class TargetCoder:
             case TargetKind.REAL:
                 values = (_reals(frame, self.names) - np.asarray(self.mean)) / np.asarray(self.scale)
                 return torch.from_numpy(values.astype(np.float32))
+            case TargetKind.EVENT:
+                kinds = self._indices(frame[self.names[0]], where, new=new)
+                times = _times(frame, self.names[1], row_ids) / self.scale[0]
+                return torch.from_numpy(np.stack([kinds, times], axis=1).astype(np.float32))
 
     def counts(self, target: Tensor) -> tuple[int, ...]:
-        """Rows of each class, or positive rows of each label, in encoded targets; empty for real targets."""
+        """Rows of each class or type, or positive rows of each label, in encoded targets; empty for real targets."""
         match self.kind:
+            case TargetKind.EVENT:
+                return tuple(torch.bincount(target[:, 0].long(), minlength=len(self.classes)).tolist())
             case TargetKind.CLASS:
                 return tuple(torch.bincount(target, minlength=len(self.classes)).tolist())
             case TargetKind.MULTILABEL:
@@ -196,6 +211,8 @@ def check_target(frame: pl.DataFrame, schema: Schema, kind: TargetKind, *, row_i
         raise DataError("no target column is named: set data.target=<column>")
     if kind is TargetKind.CLASS and len(names) > 1:
         raise DataError(f"a class target is one column, but data.target names {len(names)}: {', '.join(names)}")
+    if kind is TargetKind.EVENT and len(names) != 2:
+        raise DataError(f"an event has a type and a time, and data.target names {', '.join(names)}: [type,elapsed]")
     _check_present(frame, names, row_ids, notes={name: schema.columns[name].note for name in names})
     with collect(DataError, "target") as faults:
         for name in names:
@@ -268,6 +285,18 @@ def _labels(frame: pl.DataFrame, names: Sequence[str], row_ids: np.ndarray | Non
                 faults.add(f"label '{name}' must be 0 or 1, but is {examples} in {_rows(wrong, row_ids)}")
             columns.append(column.fill_null(0.0).to_numpy())
     return np.stack(columns, axis=1)
+
+
+def _times(frame: pl.DataFrame, name: str, row_ids: np.ndarray | None) -> np.ndarray:
+    """``(N,)`` float64, 0 and above."""
+    if not frame.schema[name].is_numeric():
+        raise DataError(
+            f"target '{name}' holds {frame.schema[name]}: the time of an event is a number, such as elapsed"
+        )
+    values = frame[name].cast(pl.Float64)
+    if (values < 0).any():
+        raise DataError(f"target '{name}', the time of an event, is negative in {_rows(values < 0, row_ids)}")
+    return values.to_numpy()
 
 
 def _reals(frame: pl.DataFrame, names: Sequence[str]) -> np.ndarray:

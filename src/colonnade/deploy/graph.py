@@ -16,7 +16,6 @@ from torch import Tensor, nn
 from colonnade.core.batch import Batch
 from colonnade.core.errors import ExportError
 from colonnade.core.optional import optional_import
-from colonnade.core.schema import TargetKind
 from colonnade.core.spec import BatchSpec
 from colonnade.data.columns import FIRST_LEVEL, MISSING, UNKNOWN, RawColumns
 from colonnade.data.lookup import Lookup
@@ -169,7 +168,7 @@ def build_graph(
         plant(model, trees)
         _hide_names(model)
         put_columns(model, lookup, inputs, series)
-        if spec.target_kind == TargetKind.CLASS:
+        if spec.classes:
             put_labels(model, spec.classes)
         simplify(model)
         _check_rows(model)

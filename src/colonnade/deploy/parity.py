@@ -36,7 +36,8 @@ class Parity:
         tolerance: largest difference that is allowed.
         errors: of each output, the largest difference: of probabilities as it is, of values in standard deviations of
             their target, of encoded numbers relative to those beyond 1; of labels and codes 1 where a row differs.
-        quantized: of the same graph with weights of fewer bits, the mean difference of each output; None: it was not asked for.
+        quantized: of the same graph with weights of fewer bits, the mean difference of each output; None: it was not
+            asked for.
     """
 
     rows: int
@@ -171,6 +172,9 @@ def _unit(name: str, expected: np.ndarray, spec: BatchSpec) -> np.ndarray:
     """What differences are counted in."""
     if name == ENCODED[0]:
         return np.maximum(1.0, np.abs(expected))
+    if name in ("value", "quantile") and spec.target_kind == TargetKind.EVENT:
+        # Exponentials of what the network gives, which is rounded in proportion to them.
+        return np.maximum(spec.target_scale[0], np.abs(expected))
     if name in ("value", "lower", "upper") or (name == "disagreement" and spec.target_kind == TargetKind.REAL):
         return np.asarray(spec.target_scale).reshape(expected.shape[1:])
     return np.asarray(spec.target_scale).reshape((*expected.shape[1:-1], 1)) if name == "quantile" else np.ones(())

@@ -348,30 +348,30 @@ def headings(
 
     Args:
         outputs: from :meth:`OnnxModel.predict`.
-        kind: ``class``, ``multilabel`` or ``real``.
+        kind: ``class``, ``event``, ``multilabel`` or ``real``.
         targets, classes: their names.
 
     Returns:
         For classes ``prediction`` and ``probability/<class>``; for several labels ``<label>`` and
         ``probability/<label>`` (``prediction/<label>`` where the label is called like another column of such a table);
-        for real targets ``prediction`` (``prediction/<target>`` when several) and ``quantile/<i>``. Where the run has
-        them, ``set/<class>`` (1 where the set holds the class), ``lower``, ``upper`` and ``disagreement``, of several
-        targets or labels with the name of each.
+        for events ``prediction/<target>`` and what types and times have; for real targets ``prediction``
+        (``prediction/<target>`` when several) and ``quantile/<i>``. Where the run has them, ``set/<class>`` (1 where it
+        holds the class), ``lower``, ``upper`` and ``disagreement``, of several targets with the name of each.
     """
     columns: dict[str, np.ndarray] = {}
-    if kind == "class":
-        columns["prediction"] = outputs["label"]
+    several = len(targets) > 1
+    if classes:
+        columns[f"prediction/{targets[0]}" if several else "prediction"] = outputs["label"]
         columns |= {f"probability/{label}": outputs["probability"][:, i] for i, label in enumerate(classes)}
-        if "set" in outputs:
-            columns |= {f"set/{label}": outputs["set"][:, i] for i, label in enumerate(classes)}
-        return columns | {name: outputs[name] for name in FURTHER if name in outputs}
-    for t, name in enumerate(targets):
+        columns |= {f"set/{label}": outputs["set"][:, i] for i, label in enumerate(classes) if "set" in outputs}
+        columns |= {name: outputs[name] for name in FURTHER if name in outputs}
+    for t, name in enumerate(targets[1:] if classes else targets):
         if kind == "multilabel":
             columns[f"prediction/{name}" if RESERVED.match(name) else name] = outputs["label"][:, t]
             columns[f"probability/{name}"] = outputs["probability"][:, t]
             columns |= {f"{further}/{name}": outputs[further][:, t] for further in FURTHER if further in outputs}
             continue
-        suffix = f"/{name}" if len(targets) > 1 else ""
+        suffix = f"/{name}" if several else ""
         columns[f"prediction{suffix}"] = outputs["value"][:, t]
         for q in range(outputs["quantile"].shape[2] if "quantile" in outputs else 0):
             columns[f"quantile{suffix}/{q}"] = outputs["quantile"][:, t, q]

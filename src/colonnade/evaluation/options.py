@@ -36,6 +36,8 @@ class Calibration:
         Raises:
             ConfigError: naming it.
         """
+        if task.target_kind == TargetKind.EVENT:
+            raise ConfigError(f"task={task.name} is not calibrated: calibration=none")
         if task.target_kind == TargetKind.REAL:
             raise ConfigError(f"task={task.name} predicts no probabilities to calibrate: calibration=none")
 

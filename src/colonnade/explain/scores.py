@@ -68,6 +68,9 @@ def scores_of(task: Task, spec: BatchSpec) -> Scores:
             return Scores(spec.classes[1:], LOG_ODDS, log_odds)
         case TargetKind.CLASS:
             return Scores(spec.classes, CENTRED, centred, one_a_row=True)
+        case TargetKind.EVENT:
+            n = len(spec.classes)
+            return Scores(spec.classes, CENTRED, lambda raw: centred(raw[..., :n]), one_a_row=True)
         case TargetKind.MULTILABEL:
             return Scores(spec.target_names, LOG_ODDS, log_odds)
         case _ if spec.horizon is not None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -130,6 +130,17 @@ def _quantile(s: Scored) -> dict[str, Figure]:
     return figures | _regression(s)
 
 
+def _next_event(s: Scored) -> dict[str, Figure]:
+    (kind, time), value = s.truth.T, s.prediction["value"][:, 0]
+    of_type = replace(s, truth=kind.astype(np.int64))
+    name, quantile = s.target_names[1], s.prediction["quantile"][:, 0]
+    return {
+        **_multiclass(of_type),
+        "time": regression.residuals(value, time, name),
+        "coverage": regression.coverage(quantile, time, s.quantiles, name),
+    }
+
+
 def _forecast(s: Scored) -> dict[str, Figure]:
     steps = [name.rpartition("+")[0] for name in s.target_names]
     names = list(dict.fromkeys(steps))
@@ -167,4 +178,5 @@ _FIGURES: dict[str, Callable[[Scored], dict[str, Figure]]] = {
     "forecast": _forecast,
     "forecast_quantile": _forecast,
     "forecast_distribution": _forecast,
+    "next_event": _next_event,
 }

@@ -2,16 +2,21 @@
 
 from __future__ import annotations
 
+import logging
 from pathlib import Path
 from typing import Any
 
 from colonnade.core.files import write_json
 from colonnade.data.store import sample_weight
+from colonnade.data.table import Table
 from colonnade.evaluation.conformal import coverage
 from colonnade.runs.calibrated import conformal_metrics
-from colonnade.runs.load import load
+from colonnade.runs.folder import RunFolder
+from colonnade.runs.load import Loaded, load
 from colonnade.runs.predict import report_unknown, row_ids
 from colonnade.runs.predictions import check_out
+
+log = logging.getLogger(__name__)
 
 
 def evaluate(run: Path | str, data: Any, out: Path | str | None = None) -> dict[str, float]:
@@ -37,6 +42,7 @@ def evaluate(run: Path | str, data: Any, out: Path | str | None = None) -> dict[
     loaded = load(run)
     table = loaded.dataset.read_new(data, loaded.schema, need_target=True)
     report_unknown(loaded, table)
+    _tell_windows(RunFolder(run), loaded, table)
     where = table.origin[0]["file"]
     target = loaded.coder.encode(table.frame, row_ids=row_ids(table), where=f"rows of {where}", new=True)
     name = loaded.schema.weight
@@ -49,3 +55,19 @@ def evaluate(run: Path | str, data: Any, out: Path | str | None = None) -> dict[
         Path(out).parent.mkdir(parents=True, exist_ok=True)
         write_json(Path(out), {"run": str(run), "data": where, "rows": table.frame.height, "metrics": metrics})
     return metrics
+
+
+def _tell_windows(folder: RunFolder, loaded: Loaded, table: Table) -> None:
+    """Of forecasts, say that every window of the file is measured, and warn where the run has learned from some."""
+    if loaded.spec.horizon is None:
+        return
+    learned = {entry["sha256"] for entry in (folder.state or {}).get("origin", [])}
+    if learned & {entry["sha256"] for entry in table.origin}:
+        log.warning(
+            "%s is what the run was trained on: its train windows are among the %d that are measured; result.json has "
+            "the measures of the test part",
+            table.origin[0]["file"],
+            len(table),
+        )
+    else:
+        log.info("measured: all %d windows of %s", len(table), table.origin[0]["file"])

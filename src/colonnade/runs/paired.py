@@ -102,7 +102,8 @@ def paired(run: Predictions, best: Predictions, monitor: str) -> tuple[Compariso
     _check_rows(run, best)
     rows = f"{run.frame.height:,} {ROWS} rows"
     if any(name.startswith("probability/") for name in run.frame.columns) and run.task != MULTILABEL:
-        [(truth, prediction)] = run.targets.values()
+        # Of events, the type.
+        truth, prediction = next(iter(run.targets.values()))
         wrong, other = (_differs(p.frame, truth, prediction) for p in (run, best))
         found = compare_labels(wrong, other)
         return found, f"share of wrong labels, {rows}, {found.test}"

@@ -41,12 +41,13 @@ def to_frame(prediction: dict[str, Tensor], spec: BatchSpec, row_id: np.ndarray)
     Returns:
         ``row_id``; for classes ``prediction`` and ``probability/<class>``; for several labels ``<label>`` and
         ``probability/<label>`` (``prediction/<label>`` where the label is called ``row_id`` or like another column of
-        such a table); for real targets ``prediction`` (``prediction/<target>`` when several) and
+        such a table); for events those of a class, as ``prediction/<type>``, and those of a real target; for real
+        targets ``prediction`` (``prediction/<target>`` when several) and
         ``quantile/<i>`` columns where the task predicts quantiles. See :func:`~colonnade.deploy.runtime.headings` for
         intervals, sets and disagreement, where the run has them.
     """
     values = {name: tensor.detach().cpu().numpy() for name, tensor in prediction.items()}
-    if spec.target_kind == TargetKind.CLASS:
+    if spec.classes:
         values["label"] = np.asarray(spec.classes, dtype=object)[values["label"]]
     named = headings(values, kind=spec.target_kind, targets=spec.target_names, classes=spec.classes)
     return as_frame({"row_id": np.asarray(row_id), **named})
@@ -75,7 +76,7 @@ def truth_columns(truth: Tensor, spec: BatchSpec) -> list[pl.Series]:
     """What was true, in the units of the prediction.
 
     Args:
-        truth: class indices ``(N,)``, 0/1 labels ``(N, L)``, or values ``(N, T)``.
+        truth: class indices ``(N,)``, 0/1 labels ``(N, L)``, values ``(N, T)``, or type and time ``(N, 2)``.
         spec: names of targets and classes.
 
     Returns:
@@ -84,6 +85,9 @@ def truth_columns(truth: Tensor, spec: BatchSpec) -> list[pl.Series]:
     values = truth.cpu().numpy()
     if spec.target_kind == TargetKind.CLASS:
         return [pl.Series("target", np.asarray(spec.classes, dtype=object)[values].tolist())]
+    if spec.target_kind == TargetKind.EVENT:
+        kinds = np.asarray(spec.classes, dtype=object)[values[:, 0].astype(np.int64)].tolist()
+        return [pl.Series(f"target/{name}", of) for name, of in zip(spec.target_names, (kinds, values[:, 1]))]
     if len(spec.target_names) == 1:
         return [pl.Series("target", values[:, 0], nan_to_null=True)]
     return [pl.Series(f"target/{name}", values[:, t], nan_to_null=True) for t, name in enumerate(spec.target_names)]

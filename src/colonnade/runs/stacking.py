@@ -38,6 +38,8 @@ def fit_stacking(
     Raises:
         ConfigError: the members predict quantiles, or the rows lack a class.
     """
+    if kind == TargetKind.EVENT:
+        raise ConfigError("method=stacking: type and time of events are not stacked; method=mean")
     if "quantile" in predictions[0]:
         raise ConfigError("method=stacking: quantiles are not stacked; method=greedy or method=mean")
     inputs, target = inputs_of(predictions, kind).numpy(), truth.numpy()

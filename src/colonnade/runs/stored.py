@@ -41,11 +41,15 @@ def prediction_of(frame: pl.DataFrame, spec: BatchSpec) -> dict[str, Tensor]:
         frame: stored predictions.
         spec: names of targets and classes.
     """
+    told: dict[str, Tensor] = {}
     if spec.target_kind != TargetKind.REAL:
-        names = spec.classes if spec.target_kind == TargetKind.CLASS else spec.target_names
-        return {"probability": _tensor(frame, [f"probability/{name}" for name in names])}
-    suffixes = [f"/{name}" for name in spec.target_names] if len(spec.target_names) > 1 else [""]
-    found = {"value": _tensor(frame, [f"prediction{suffix}" for suffix in suffixes])}
+        names = spec.classes or spec.target_names
+        told = {"probability": _tensor(frame, [f"probability/{name}" for name in names])}
+    if spec.target_kind not in (TargetKind.REAL, TargetKind.EVENT):
+        return told
+    real = spec.target_names[1:] if spec.target_kind == TargetKind.EVENT else spec.target_names
+    suffixes = [f"/{name}" for name in real] if len(spec.target_names) > 1 else [""]
+    found = {**told, "value": _tensor(frame, [f"prediction{suffix}" for suffix in suffixes])}
     n = sum(name.startswith(f"quantile{suffixes[0]}/") for name in frame.columns)
     if n:
         levels = [_tensor(frame, [f"quantile{suffix}/{q}" for q in range(n)]) for suffix in suffixes]
@@ -54,11 +58,16 @@ def prediction_of(frame: pl.DataFrame, spec: BatchSpec) -> dict[str, Tensor]:
 
 
 def truth_of(frame: pl.DataFrame, spec: BatchSpec) -> Tensor:
-    """Class indices ``(N,)``, labels ``(N, L)``, or values ``(N, T)`` float64, as ``Task.truth`` gives them."""
+    """Class indices ``(N,)``, labels ``(N, L)``, values ``(N, T)`` float64, or type and time ``(N, 2)``, as
+    ``Task.truth`` gives them."""
     names = ["target"] if len(spec.target_names) == 1 else [f"target/{name}" for name in spec.target_names]
     if spec.target_kind == TargetKind.CLASS:
         index = {label: i for i, label in enumerate(spec.classes)}
         return torch.from_numpy(frame["target"].replace_strict(index, return_dtype=pl.Int64).to_numpy().copy())
+    if spec.target_kind == TargetKind.EVENT:
+        index = {label: i for i, label in enumerate(spec.classes)}
+        kinds = pl.col(names[0]).replace_strict(index, return_dtype=pl.Float64)
+        return _tensor(frame.with_columns(kinds), names).to(torch.float64)
     dtype = torch.float64 if spec.target_kind == TargetKind.REAL else torch.int64
     return _tensor(frame, names).to(dtype)
 

@@ -218,6 +218,7 @@ _TASKS_OF_KIND = {
     TargetKind.CLASS: ("binary", "multiclass"),
     TargetKind.MULTILABEL: ("multilabel",),
     TargetKind.REAL: ("regression", "quantile"),
+    TargetKind.EVENT: ("next_event",),
 }
 
 

@@ -107,7 +107,7 @@ def labelled(prediction: Mapping[str, Tensor], kind: str) -> dict[str, Tensor]:
         kind: of the target.
     """
     rest = {name: values for name, values in prediction.items() if name != LABEL}
-    if kind == TargetKind.CLASS:
+    if kind in (TargetKind.CLASS, TargetKind.EVENT):
         return {LABEL: rest["probability"].argmax(1), **rest}
     if kind == TargetKind.MULTILABEL:
         return {LABEL: (rest["probability"] > 0.5).long(), **rest}

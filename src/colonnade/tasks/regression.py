@@ -10,7 +10,7 @@ from torch.nn import functional as F
 from colonnade.core.errors import DataError
 from colonnade.core.schema import TargetKind
 from colonnade.core.spec import BatchSpec
-from colonnade.tasks.base import ValueTask, full_precision
+from colonnade.tasks.base import ValueTask, full_precision, over_members
 from colonnade.tasks.measures import values
 from colonnade.tasks.measures.rows import Measure, refuse_rows
 

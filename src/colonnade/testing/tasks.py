@@ -19,6 +19,7 @@ from colonnade.core.schema import TargetKind
 from colonnade.core.spec import BatchSpec
 from colonnade.tasks.base import LOSS, Task
 from colonnade.tasks.forecast import ForecastTask
+from colonnade.tasks.times import LEAST_TIME
 
 N_ROWS = 60
 MEMBERS = 3
@@ -36,19 +37,21 @@ def example_spec(kind: TargetKind, *, n_classes: int = N_CLASSES, n_targets: int
     """
     if kind is TargetKind.CLASS:
         n_targets = 1
-    counts = {TargetKind.CLASS: n_classes, TargetKind.MULTILABEL: n_targets, TargetKind.REAL: 0}[kind]
-    real = kind is TargetKind.REAL
+    classed, real = (kind in (one, TargetKind.EVENT) for one in (TargetKind.CLASS, TargetKind.REAL))
+    counts = n_classes if classed else n_targets if kind is TargetKind.MULTILABEL else 0
+    n_real = 1 if kind is TargetKind.EVENT else n_targets
     return BatchSpec(
         num_names=("x",),
         cat_names=(),
         cardinalities=(),
         target_kind=kind,
         target_names=tuple(f"target {i}" for i in range(n_targets)),
-        classes=tuple(f"class {i}" for i in range(n_classes)) if kind is TargetKind.CLASS else (),
+        classes=tuple(f"class {i}" for i in range(n_classes)) if classed else (),
         class_counts=tuple(range(10, 10 + counts)),
-        target_mean=tuple(1000.0 * (i + 1) for i in range(n_targets)) if real else (),
-        target_scale=tuple(10.0 ** (i - 1) for i in range(n_targets)) if real else (),
+        target_mean=tuple(1000.0 * (i + 1) for i in range(n_real)) if real else (),
+        target_scale=tuple(10.0 ** (i - 1) for i in range(n_real)) if real else (),
         n_train=100,
+        n_steps=5 if kind is TargetKind.EVENT else None,
     )
 
 
@@ -89,6 +92,8 @@ def example_target(task: Task, n_rows: int = N_ROWS) -> Tensor:
             return (torch.rand(n_rows, n_targets, generator=generator) < 0.4).float()
         case TargetKind.REAL:
             return torch.randn(n_rows, n_targets, generator=generator)
+        case TargetKind.EVENT:
+            return torch.stack([torch.arange(n_rows) % len(task.spec.classes), torch.rand(n_rows) * 3], dim=1)
 
 
 def perfect_raw(task: Task, target: Tensor) -> Tensor:
@@ -97,6 +102,10 @@ def perfect_raw(task: Task, target: Tensor) -> Tensor:
     if "log_scale" in task.roles:
         sure = {"level": target, "log_scale": torch.full_like(target, -CERTAIN), "free": torch.zeros_like(target)}
         return torch.stack([sure[role] for role in task.roles], dim=-1)[:, None]
+    if task.target_kind is TargetKind.EVENT:
+        certain = CERTAIN * (2 * torch.nn.functional.one_hot(target[:, 0].long(), len(task.spec.classes)).float() - 1)
+        time = torch.stack([(target[:, 1] + LEAST_TIME).log(), torch.full_like(target[:, 1], -CERTAIN)], dim=1)
+        return torch.cat([certain, time], dim=1)[:, None]
     if task.target_kind is TargetKind.REAL:
         return target.reshape(*target.shape, *([1] * (len(shape) - 1))).expand(-1, *shape)[:, None]
     if task.target_kind is TargetKind.CLASS:
@@ -113,16 +122,18 @@ def check_shapes(task: Task) -> None:
         assert loss.shape == (N_ROWS,)
         assert loss.isfinite().all()
         # A density may be above 1.
-        assert (loss >= 0).all() or "log_scale" in task.roles
+        assert (loss >= 0).all() or "log_scale" in task.roles or task.target_kind is TargetKind.EVENT
         for values in task.decode(raw).values():
             assert values.shape[0] == N_ROWS
     prediction = task.decode(example_raw(task))
-    if task.target_kind is TargetKind.CLASS:
+    if task.spec.classes:
         assert prediction["label"].shape == (N_ROWS,)
         assert prediction["probability"].shape == (N_ROWS, len(task.spec.classes))
         torch.testing.assert_close(prediction["probability"].sum(1), torch.ones(N_ROWS))
     elif task.target_kind is TargetKind.MULTILABEL:
         assert prediction["label"].shape == prediction["probability"].shape == target.shape
+    elif task.target_kind is TargetKind.EVENT:
+        assert prediction["value"].shape == (N_ROWS, 1)
     else:
         assert prediction["value"].shape == target.shape
 

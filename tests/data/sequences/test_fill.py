@@ -18,9 +18,11 @@ STEPS = pl.DataFrame(
 
 
 def test_values_are_carried_on_within_a_series():
-    found = carried(STEPS, OFFSETS)
+    found = carried(STEPS, OFFSETS, ["x"])
+    # Before its first value: of what is forecast that value, of other columns nothing, since nothing was known.
     assert found["x"].to_list() == [1, 1, 1, 4, 4, 6, 6, 6, 8]
     assert found["word"].to_list() == ["a", "a", "b", "b", "b", "c", "c", "c", "d"]
+    assert carried(STEPS, OFFSETS, [])["x"].to_list() == [1, 1, 1, 4, 4, None, 6, 6, 8]
     assert found["whole"].equals(STEPS["whole"])
 
 

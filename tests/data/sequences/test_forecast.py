@@ -337,3 +337,34 @@ def test_a_chunk_of_long_windows_has_fewer_steps(monkeypatch):
     assert [len(chunk) for chunk in whole] == [7]
     assert [len(chunk) for chunk in pieces] == [3, 3, 1]
     assert torch.cat([chunk.batch.num for chunk in pieces]).equal(whole[0].batch.num)
+
+
+@pytest.mark.parametrize("horizon", [["data.context=6", "data.horizon=2", "task=forecast", "split=horizon"], None])
+def test_a_filter_takes_no_steps_out_of_the_middle(horizon):
+    frame = series().with_columns(y=pl.col("id") % 2)
+    if horizon is None:
+        words = ["model=gru", "data=sequences", "data.id=id", "data.target=y", "task=binary"]
+    else:
+        words = ["model=nlinear", "data=sequences", "data.id=id", "data.target=a", *horizon]
+    with pytest.raises(DataError, match=r"data.filter takes steps out of the middle of 3 series \(0, 1, 2\)"):
+        assemble(compose([*words, "data.filter=\"day = 'mon'\""]), frame)
+    if horizon is not None:
+        assert assemble(compose([*words, "data.filter=\"id <> '2'\""]), frame).datamodule.spec.n_train == 35 + 21
+
+
+def test_a_covariate_is_not_known_before_its_first_value():
+    """Whatever the first value of a covariate is, windows that end before it are encoded alike."""
+    frame = series(n=(60,)).with_columns(day=pl.lit("mon"))
+    late = frame.with_columns(b=pl.when(pl.int_range(pl.len()) < 20).then(None).otherwise("b"))
+    other = late.with_columns(b=pl.when(pl.int_range(pl.len()) == 20).then(pl.col("b") + 1).otherwise("b"))
+    early = []
+    for given in (late, other):
+        datamodule = ready(given, "data.fill=forward", "data.time=null", target="a")
+        store = datamodule.loader_for("train").store
+        early.append([store.num[:20], datamodule.spec.num_names])
+    (one, names), (two, _) = early
+    flag = [i for i, name in enumerate(names) if name.startswith("b") and name != "b"]
+    assert flag
+    assert (one[:, flag] > one[:, flag].mean() - 1e-6).all()
+    value = names.index("b")
+    assert one[:, value].unique().numel() == two[:, value].unique().numel() == 1

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, Literal
 import numpy as np
 import polars as pl
 
-from colonnade.core.errors import SchemaError, closest
+from colonnade.core.errors import DataError, SchemaError, closest
 from colonnade.core.schema import Schema
 from colonnade.data.cast import Infinite
 from colonnade.data.dataset import Source, TableDataset
@@ -18,7 +18,7 @@ from colonnade.data.sequences.clock import Step, instants, spacing, with_missing
 from colonnade.data.sequences.covariates import check_names, constant, extended, seen
 from colonnade.data.sequences.fold import fold, in_order, lists_of, starts_of, steps_of
 from colonnade.data.sequences.wide import from_wide
-from colonnade.data.sequences.windowed import Look, origins, tails, windowed, windows_at
+from colonnade.data.sequences.windowed import Look, ahead, origins, tails, windowed, windows_at
 from colonnade.data.sources.ts import SERIES
 from colonnade.data.sources.written import Written
 from colonnade.data.table import Table
@@ -34,6 +34,7 @@ log = logging.getLogger(__name__)
 
 ORDER = "orders the steps"
 """Why the column of ``data.time`` is no feature."""
+_SHOWN = 5
 JOINED = "/"
 """Between the values of several columns that name a series together."""
 
@@ -259,12 +260,18 @@ class SequenceDataset(TableDataset):
         """What windows see of series that are forecast."""
         assert self.context is not None
         assert self.horizon is not None
-        ahead = self.horizon if self.future else 0
-        return Look(self.context, repeat=self.repeats, filled=self.filled, known=self.future, ahead=ahead)
+        filled = tuple(self.target) if self.filled else None
+        steps = self.horizon if self.future else 0
+        return Look(self.context, repeat=self.repeats, filled=filled, known=self.future, ahead=steps)
 
     def steps(self, frame: pl.DataFrame) -> pl.DataFrame:
-        """The steps of series, one after the other."""
-        return steps_of(frame, lists_of(frame))[0]
+        """The steps of series, one after the other; of windows that follow each other, each once."""
+        if self.horizon is None or not set(ahead(self.target, self.horizon)) <= set(frame.columns):
+            return steps_of(frame, lists_of(frame))[0]
+        begins = pl.Series(starts_of(frame[self.id], {}))
+        lists = [pl.col(name) for name in lists_of(frame)]
+        whole = steps_of(frame.filter(begins), lists_of(frame))[0]
+        return pl.concat([whole, frame.filter(~begins).select(each.list.last() for each in lists)])
 
     def raw(self, lookup: Lookup, frame: pl.DataFrame) -> RawColumns:
         """Series as a predictor takes them, padded to the longest; of those that are forecast, the last steps."""
@@ -352,6 +359,23 @@ class SequenceDataset(TableDataset):
         kept = {name for name in (self.id, *(self.together or ()), self.group) if name is not None}
         whole = with_missing_steps(ordered, found, kept=kept, times=times, timed=timed, where=where)
         return whole, [f"{found.missing:,} missing steps of {found.step} were put in (data.fill=forward)"]
+
+    def _without_rows(self, table: Table, where: str) -> Table:
+        kept = super()._without_rows(table, where)
+        if self.filter is None:
+            return kept
+        row = np.arange(len(table)) if kept.row_ids is None else kept.row_ids
+        series = np.cumsum(starts_of(table.frame[self.id], table.parts))[row]
+        torn = (np.diff(row) > 1) & (np.diff(series) == 0)
+        if torn.any():
+            ids = kept.frame[self.id].gather(np.flatnonzero(torn)).unique(maintain_order=True)
+            shown = ", ".join(map(str, ids.head(_SHOWN))) + (", ..." if len(ids) > _SHOWN else "")
+            raise DataError(
+                f"{where}: data.filter takes steps out of the middle of {len(ids):,} series ({shown}): "
+                "what comes before and after them would be other steps than where the model predicts. Filter whole "
+                "series, or their beginning or end, or leave the steps out of the file"
+            )
+        return kept
 
     def _long(self, frame: pl.DataFrame) -> pl.DataFrame:
         if self.together is not None:

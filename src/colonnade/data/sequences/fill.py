@@ -12,17 +12,23 @@ from colonnade.core.errors import DataError
 _SHOWN = 5
 
 
-def carried(steps: pl.DataFrame, offsets: np.ndarray) -> pl.DataFrame:
-    """The last value of a column carried on over those that are missing, within each series; before the first, the
-    first.
+def carried(steps: pl.DataFrame, offsets: np.ndarray, targets: Sequence[str]) -> pl.DataFrame:
+    """The last value of a column carried on over those that are missing, within each series.
+
+    What stands before the first value of another column stays missing: nothing was known of it then. Of a target it is
+    the first value, behind which no window begins that sees it, see :func:`known`.
 
     Args:
         steps: steps of all series, one series after the other.
         offsets: ``(S + 1,)`` int64, where each series begins.
+        targets: what is forecast.
     """
     series = pl.Series(np.repeat(np.arange(len(offsets) - 1), np.diff(offsets)))
     gaps = [name for name in steps.columns if steps[name].null_count()]
-    return steps.with_columns(pl.col(name).forward_fill().backward_fill().over(series) for name in gaps)
+    on = {name: pl.col(name).forward_fill() for name in gaps}
+    return steps.with_columns(
+        (filled.backward_fill() if name in targets else filled).over(series) for name, filled in on.items()
+    )
 
 
 def known(steps: pl.DataFrame, offsets: np.ndarray, targets: Sequence[str]) -> tuple[np.ndarray, np.ndarray]:

@@ -85,7 +85,7 @@ class ForecastDataModule(SequenceDataModule):
         self._there, early = known(steps, offsets, asked.target)
         train = train[~early[train]]
         if asked.filled:
-            steps = carried(steps, offsets)
+            steps = carried(steps, offsets, asked.target)
         values = np.ascontiguousarray(steps.select(asked.target).to_numpy(), dtype=np.float64)
         mean, scale = values[train].mean(0), values[train].std(0)
         for name, spread in zip(asked.target, scale):
@@ -120,7 +120,7 @@ class ForecastDataModule(SequenceDataModule):
         self._check_memory(len(steps))
         self.kept = {}
         if asked.filled:
-            steps = carried(steps, offsets)
+            steps = carried(steps, offsets, asked.target)
         num, cat = self.pipeline.encode(self.pipeline.code(steps))
         self._let_go()
         self._check_units(num)

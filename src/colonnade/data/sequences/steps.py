@@ -33,7 +33,6 @@ TORN = "steps of one series are alike, so that they stay in one part"
 """Why rows are not drawn at random."""
 SHARES = (0.64, 0.8)
 """Where the only series of a table is divided into train, val and test."""
-_SHOWN = 5
 # No column of a file is called so.
 _ROW = "\x00row"
 
@@ -153,6 +152,11 @@ class StepDataset(SequenceDataset):
         self.looked_up = tuple(self.target)
         if lead:
             self.target = [_ahead(name, lead) for name in self.looked_up]
+        self.due = None if time is None or not lead else _ahead(time, lead)
+        if self.due is not None:
+            self.exclude = {self.due: ORDER, **self.exclude}
+            if time in self.columns:
+                self.columns[self.due] = self.columns[time]
         if lead or known:
             # What is said of a column holds for its values at other steps.
             moved = {name: _ahead(name, lead or -1) for name in self.looked_up}
@@ -250,24 +254,8 @@ class StepDataset(SequenceDataset):
                     f"{where}: '{name}' (data.target) is no column{closest(name, frame.columns)}: the steps before are "
                     "looked back at, so that it is needed where they are only predicted, too (empty where unknown)"
                 )
-        moved = [pl.col(name).shift(steps).over(series).alias(_ahead(name, -steps)) for name in self.looked_up]
-        return frame.with_columns(moved)
-
-    def _without_rows(self, table: Table, where: str) -> Table:
-        kept = super()._without_rows(table, where)
-        if self.filter is None:
-            return kept
-        row = np.arange(len(table)) if kept.row_ids is None else kept.row_ids
-        series = np.cumsum(starts_of(table.frame[self.id], table.parts))[row]
-        torn = (np.diff(row) > 1) & (np.diff(series) == 0)
-        if torn.any():
-            ids = kept.frame[self.id].gather(np.flatnonzero(torn)).unique(maintain_order=True)
-            raise DataError(
-                f"{where}: data.filter takes steps out of the middle of {len(ids):,} series ({_listed(ids)}): "
-                "what comes before and after them would be other steps than where the model predicts. Filter whole "
-                "series, or their beginning or end, or leave the steps out of the file"
-            )
-        return kept
+        names = [*self.looked_up, *([] if self.due is None or self.clock is None else [self.clock])]
+        return frame.with_columns(pl.col(name).shift(steps).over(series).alias(_ahead(name, -steps)) for name in names)
 
     def _followed(self, table: Table) -> Table:
         """The steps that another follows at ``lead``."""
@@ -285,11 +273,6 @@ class StepDataset(SequenceDataset):
 def _ahead(name: str, steps: int) -> str:
     """Name of a column as it is some steps later: ``activity+1``; or before: ``correct-1``."""
     return f"{name}{steps:+d}"
-
-
-def _listed(ids: pl.Series) -> str:
-    shown = ", ".join(map(str, ids.head(_SHOWN)))
-    return shown if len(ids) <= _SHOWN else f"{shown}, ..."
 
 
 def _instants(frame: pl.DataFrame, name: str, where: str) -> pl.Series:

@@ -11,6 +11,7 @@ from colonnade.core.spec import BatchSpec
 from colonnade.data.datamodule import TableDataModule
 from colonnade.data.sequences.datamodule import SequenceDataModule
 from colonnade.data.sequences.history import spans_of
+from colonnade.data.sequences.purged import Purged
 from colonnade.data.sequences.steps import TORN, StepDataset
 from colonnade.data.sequences.store import SequenceStore
 from colonnade.data.split.shuffled import Random, Stratified
@@ -31,6 +32,12 @@ class StepDataModule(SequenceDataModule):
     def _divide(self) -> tuple[dict[str, np.ndarray], dict[str, Tensor]]:
         if isinstance(self._splitter, (Random, Stratified)):
             raise ConfigError(f"split: {TORN}: split=auto, which is by series, or by time where there is one")
+        dataset = self._dataset
+        assert isinstance(dataset, StepDataset)
+        if dataset.lead:
+            self._splitter = Purged(
+                self._splitter, id=dataset.id, lead=dataset.lead, clock=dataset.clock, due=dataset.due
+            )
         return super()._divide()
 
     def _shared_features(self, rows: dict[str, np.ndarray]) -> dict[str, int]:

@@ -25,14 +25,15 @@ class Look:
     Args:
         context: steps that are looked back at.
         repeat: a window may begin before its series, whose first step is repeated then.
-        filled: what is looked at is filled, see :func:`~colonnade.data.sequences.fill.carried`.
+        filled: what is forecast, where what is looked at is filled, see
+            :func:`~colonnade.data.sequences.fill.carried`; None: nothing is.
         known: columns that are known ahead.
         ahead: steps of these that a window has behind its context, where nothing else is there; 0: none.
     """
 
     context: int
     repeat: bool = False
-    filled: bool = False
+    filled: tuple[str, ...] | None = None
     known: tuple[str, ...] = ()
     ahead: int = 0
 
@@ -72,12 +73,12 @@ def tails(
             "model that was trained with data.short=repeat has an answer for them"
         )
     _check_ahead(steps, offsets, origin, look, targets, of)
-    filled = carried(steps, offsets) if look.filled else steps
+    filled = steps if look.filled is None else carried(steps, offsets, look.filled)
     past = np.maximum(origin[:, None] - look.context + np.arange(look.context), offsets[:-1, None])
     for name in targets:
         gone = filled[name].is_null().to_numpy()[past].any(1)
         if gone.any():
-            raise DataError(_missing(name, np.flatnonzero(gone), of, filled=look.filled))
+            raise DataError(_missing(name, np.flatnonzero(gone), of, filled=look.filled is not None))
     return frame.with_columns(_lists(filled, features, offsets[:-1], origin, look))
 
 
@@ -101,13 +102,13 @@ def windowed(table: Table, targets: Sequence[str], *, look: Look, horizon: int, 
     behind = max(horizon, look.ahead)
     counts = np.maximum(0, offsets[1:] - behind - first + 1)
     of = np.arange(len(counts))
-    for name in () if look.filled else targets:
+    for name in targets if look.filled is None else ():
         gone = np.searchsorted(offsets, np.flatnonzero(steps[name].is_null()), side="right") - 1
         if len(gone):
             id = table.schema.row_id
             names = table.frame[id].to_list() if id in table.frame.columns else ()
             raise DataError(_missing(name, np.unique(gone), names, filled=False))
-    if look.filled and targets:
+    if look.filled is not None and targets:
         first, counts, of = runs(some(known(steps, offsets, targets)[0], horizon), first, counts)
     if not counts.any():
         raise DataError(
@@ -134,9 +135,9 @@ def windows_at(table: Table, origin: np.ndarray, look: Look, *, targets: Sequenc
     steps, offsets = steps_of(table.frame, features)
     # A step behind the end of its series is looked back at from there.
     of = np.searchsorted(offsets, origin - 1, side="right") - 1
-    filled = carried(steps, offsets) if look.filled else steps
+    filled = steps if look.filled is None else carried(steps, offsets, look.filled)
     columns = _lists(filled, features, offsets[of], origin, look)
-    there = known(steps, offsets, targets)[0] if look.filled and targets else None
+    there = known(steps, offsets, targets)[0] if look.filled is not None and targets else None
     for i, label in enumerate(ahead(targets, horizon)):
         step, value = divmod(i, len(targets))
         column = steps[targets[value]]

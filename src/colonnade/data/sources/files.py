@@ -14,6 +14,7 @@ import polars as pl
 from colonnade.core.errors import DataError, closest
 from colonnade.data.sources import text
 from colonnade.data.sources.delimited import Delimited, read_delimited
+from colonnade.data.sources.tracing import is_tracing, read_tracing
 from colonnade.data.sources.ts import read_ts
 from colonnade.data.sources.written import Place, Written
 
@@ -27,7 +28,8 @@ def read_file(path: Path | str, options: Delimited) -> tuple[pl.DataFrame, Writt
 
     Args:
         path: CSV or TSV (plain or gzip), Parquet, Arrow or Feather, or JSON (plain or gzip): an object on each line,
-            or an array of objects; or ``.ts`` of the UCR and UEA archives (plain or gzip).
+            or an array of objects; ``.ts`` of the UCR and UEA archives, or the three lines for each student of
+            knowledge tracing (plain or gzip).
         options: how delimited text is written; ``header`` also names the columns of a Parquet file that calls them 0,
             1, ...
 
@@ -55,6 +57,8 @@ def read_file(path: Path | str, options: Delimited) -> tuple[pl.DataFrame, Writt
             return read_ts(path), None
         elif ending in _JSON:
             frame, first_row = _read_json(path, options.encoding)
+        elif is_tracing(path):
+            return read_tracing(path), None
         else:
             return read_delimited(path, options)
     except (pl.exceptions.PolarsError, OSError) as error:
