@@ -92,12 +92,12 @@ class Covered:
             rows=len(inside) if self._independent(inside) else None,
             **ends if all(chances) else {},
         )
-        sets = "set" in rows.prediction
+        sets, what = "set" in rows.prediction, "rows" if self.task.spec.horizon is None else "windows"
         return intervals(
             levels,
             self._parts(rows, inside, size),
             level=self.level,
-            title=f"{'Sets of classes' if sets else 'Intervals'} of {len(inside):,} {part} rows",
+            title=f"{'Sets of classes' if sets else 'Intervals'} of {len(inside):,} {part} {what}",
             size="classes in a set, mean" if sets else "width of the interval, mean",
         )
 
