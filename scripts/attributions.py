@@ -53,9 +53,9 @@ SERIES = [
     "delta",
 ]
 OF_SERIES = (
-    "Series: contributions of steps (100 test series or windows), deletion of a column in a part of the time. A "
-    "forecast has a target for each value and part of the horizon; worse than random: targets whose interval lies "
-    "below 1."
+    "Contributions of steps of 100 test series or windows (`shapley` with `samples=8`); deletion of a column in a part "
+    "of the time. A forecast has a target for each value and part of the horizon; worse than random: targets whose "
+    "interval lies below 1."
 )
 # A name for the line, and what is typed for it.
 VARIANTS = {"": [], " without last_note": ["data.exclude.last_note='learned by heart'"]}
@@ -87,7 +87,7 @@ def series_rows(named: str, runs: Path) -> list[list[object]]:
     lines: list[list[object]] = []
     for method in ("integrated_gradients", "shapley"):
         try:
-            found = explain(folder, options=Explain(method=method))
+            found = explain(folder, options=Explain(method=method, samples=8))
         except ConfigError:
             continue
         views = found.to_dict()["targets"]

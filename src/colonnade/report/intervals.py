@@ -70,7 +70,8 @@ def intervals(levels: Levels, parts: Parts, *, level: float, title: str, size: s
 
     fig, (left, middle, right) = style.figure(title, height=3.9, columns=3, width_ratios=(1.0, 1.15, 1.15))
     _levels(left, levels)
-    at = np.arange(len(parts.names))
+    # What is not named is counted from 1.
+    at = np.arange(len(parts.names)) + (len(parts.names) > MAX_NAMED)
     middle.axhline(level, color=style.FAINT, linewidth=1, linestyle=(0, (4, 3)))
     if parts.rows is not None:
         low, high = wilson(parts.covered, parts.rows)
@@ -109,4 +110,4 @@ def _levels(ax: Axes, levels: Levels) -> None:
     ticks = [value for value in asked if value in (0.8, 0.9, 0.95)]
     ax.set_xticks(ticks, [f"{value:.0%}" for value in ticks])
     style.label(ax, x="asked for", title="coverage by level")
-    style.legend(ax, "upper left")
+    style.legend(ax, "lower right" if measured.mean() > asked.mean() + 0.02 else "upper left")

@@ -40,10 +40,11 @@ class Rows:
 
     @classmethod
     def of(cls, prediction: Mapping[str, Tensor], truth: Tensor, weight: Tensor | None, codes: Tensor | None) -> Rows:
-        """Those whose weight is above zero."""
-        if weight is None:
+        """Those whose weight is above zero and of which all is known."""
+        kept = ~truth.reshape(len(truth), -1).isnan().any(1)
+        kept = kept if weight is None else kept & (weight > 0)
+        if kept.all():
             return cls(prediction, truth, codes)
-        kept = weight > 0
         codes = None if codes is None else codes[kept]
         return cls({name: values[kept] for name, values in prediction.items()}, truth[kept], codes)
 
@@ -91,12 +92,12 @@ class Covered:
             rows=len(inside) if self._independent(inside) else None,
             **ends if all(chances) else {},
         )
-        sets = "set" in rows.prediction
+        sets, what = "set" in rows.prediction, "rows" if self.task.spec.horizon is None else "windows"
         return intervals(
             levels,
             self._parts(rows, inside, size),
             level=self.level,
-            title=f"{'Sets of classes' if sets else 'Intervals'} of {len(inside):,} {part} rows",
+            title=f"{'Sets of classes' if sets else 'Intervals'} of {len(inside):,} {part} {what}",
             size="classes in a set, mean" if sets else "width of the interval, mean",
         )
 
