@@ -27,7 +27,7 @@ def _gather_of_index(graph: ir.Graph, node: ir.Node) -> None:
     """Look-ups by one index as Gather: torch writes ``table[index]`` as GatherND, which takes several times as long."""
     import onnx_ir as ir
 
-    if node.op_type != "GatherND" or node.attributes.get_int("batch_dims", 0):
+    if node.op_type != "GatherND" or node.attributes.get_int("batch_dims", 0) != 0:
         return
     table, places = node.inputs
     index = None if places is None else places.producer()
