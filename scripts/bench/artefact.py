@@ -145,8 +145,8 @@ def main(everything: bool, chosen: list[str]) -> None:
         f"{ROWS} rows of Adult (14 columns, 8 of them text), models as shipped, networks with their first weights "
         "(which cost the same), trees and linear models fitted. The graph goes from raw columns to predictions; "
         "torch is the Predictor in inference mode, which takes codes, and the look-up that makes them of strings "
-        "comes before it. `faster`: than the Predictor alone, and than both. One thread; medians of milliseconds of the "
-        "processor. "
+        "comes before it. `faster`: than the Predictor alone, and than both. One thread; medians of milliseconds of "
+        "the processor. "
         "`difference`: the largest of any prediction on 1000 rows, of probabilities or in standard deviations of "
         "the target. Targets: batch 1, mlp 5.0, ft_transformer and tabm 2.3; batch 1000, none below 1.",
     )

@@ -36,7 +36,7 @@ COUNTS = {
     "data": 44,
     "experiment": 12,
     "explain": 2,
-    "export": 2,
+    "export": 3,
     "features": 9,
     "hydra": 2,
     "launcher": 3,

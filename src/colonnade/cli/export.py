@@ -25,8 +25,8 @@ def export(words: Sequence[str]) -> None:
     show_messages()
     from colonnade.runs.export import export as apply
 
-    options = {"quantize": given.get("quantize"), "format": given.get("format", "onnx")}
-    done = apply(given["run"], given.get("out"), given.get("data.path"), **options)
+    quantize, kind = given.get("quantize"), given.get("format", "onnx")
+    done = apply(given["run"], given.get("out"), given.get("data.path"), quantize=quantize, format=kind)
     sys.stdout.write(
         f"{done.path}: {done.size:,} bytes, compared with the run on {done.parity.rows:,} rows; largest difference\n"
     )
