@@ -36,7 +36,7 @@ COUNTS = {
     "data": 45,
     "experiment": 14,
     "explain": 2,
-    "export": 2,
+    "export": 3,
     "features": 9,
     "hydra": 2,
     "launcher": 3,

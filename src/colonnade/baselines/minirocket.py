@@ -116,15 +116,17 @@ class MiniRocket(Baseline):
         """
         x, valid = self._channels(num, cat, mask)
         biases: Tensor = self.biases  # type: ignore[assignment]
-        parts, start = [], 0
+        parts, start, at_once = [], 0, _at_once()
         for i, (dilation, count) in enumerate(self.dilations):
             convolved = self._convolved(x, i)
             counted = self._counted(valid, i, dilation)
             n = counted.sum(-1)
             # One bias after the other: together they would take the memory of all features at all steps.
-            for j in range(start, start + count):
+            for j in range(start, start + count, at_once):
+                levels = biases[:, j : min(j + at_once, start + count)].T.unsqueeze(-1)
                 # Counted first: a sum of shares would differ in its last bits where all of them are above.
-                parts.append(((convolved > biases[:, j, None]) * counted).sum(-1) / n)
+                above = ((convolved.unsqueeze(1) > levels) * counted.unsqueeze(1)).sum(-1)
+                parts.append((above / n.unsqueeze(1)).flatten(1))
             start += count
         return torch.cat(parts, dim=1)
 
@@ -151,11 +153,14 @@ class MiniRocket(Baseline):
         first, second, third = torch.from_numpy(TWOS).to(x.device).unbind(1)
         total = x.new_zeros(())
         # One channel after the other: together they would take the memory of all kernels on all of them.
-        for channel in range(self.d_in):
-            of = nine[:, channel]
-            heavy = of.index_select(1, first) + of.index_select(1, second) + of.index_select(1, third)
-            weighed = 3 * heavy - all_nine[:, channel, None]
-            total = total + weighed * seen[i, :, channel, None].to(x.dtype)
+        at_once = _at_once()
+        for channel in range(0, self.d_in, at_once):
+            some = slice(channel, channel + at_once)
+            of = nine[:, some]
+            heavy = of.index_select(2, first) + of.index_select(2, second) + of.index_select(2, third)
+            weighed = 3 * heavy - all_nine[:, some].unsqueeze(2)
+            for one in (weighed * seen[i, :, some].T.unsqueeze(-1).to(x.dtype)).unbind(1):
+                total = total + one
         return total
 
     def _counted(self, valid: Tensor, i: int, dilation: int) -> Tensor:
@@ -208,6 +213,11 @@ class MiniRocket(Baseline):
         whole, shift = np.zeros((problem.n_classes, weight.shape[1])), np.full(problem.n_classes, -1.0)
         whole[model.classes_], shift[model.classes_] = weight, bias
         return whole, shift
+
+
+def _at_once() -> int:
+    """Biases, or channels, that are taken together: an export pays for every operation, and a graph too."""
+    return 16 if torch.compiler.is_exporting() else 1
 
 
 def dilations(n_steps: int, per_kernel: int, most: int) -> list[tuple[int, int]]:

@@ -9,7 +9,8 @@ from colonnade.cli.words import parse, show_messages, usage
 
 REQUIRED = {"run": "folder of a finished run"}
 OPTIONAL = {
-    "out": "the file to write, .onnx; without it, model.onnx in the run folder",
+    "out": "the file to write; without it, model.onnx or model.pt2 in the run folder",
+    "format": "onnx (default): a graph from raw columns; pt2: a program of torch.export, from codes",
     "quantize": "int8, fp16 or bf16: weights of fewer bits, if predictions stay near to the run's",
     "data.path": "file of rows to compare graph and model on; without it, the run's own data",
 }
@@ -19,12 +20,13 @@ def export(words: Sequence[str]) -> None:
     """Write the ONNX file of a run, and print how near to the run it is."""
     given = parse("export", words, REQUIRED, OPTIONAL)
     if given is None:
-        sys.stdout.write(usage("export", "One ONNX file from raw columns to predictions.", REQUIRED, OPTIONAL))
+        sys.stdout.write(usage("export", "One file that predicts as the run does.", REQUIRED, OPTIONAL))
         return
     show_messages()
     from colonnade.runs.export import export as apply
 
-    done = apply(given["run"], given.get("out"), given.get("data.path"), quantize=given.get("quantize"))
+    quantize, kind = given.get("quantize"), given.get("format", "onnx")
+    done = apply(given["run"], given.get("out"), given.get("data.path"), quantize=quantize, format=kind)
     sys.stdout.write(
         f"{done.path}: {done.size:,} bytes, compared with the run on {done.parity.rows:,} rows; largest difference\n"
     )

@@ -16,6 +16,7 @@ from colonnade.data.conform import conform
 from colonnade.data.sequences.dataset import SequenceDataset
 from colonnade.data.sequences.steps import StepDataset
 from colonnade.deploy.onnx_export import Exportable, OnnxExport
+from colonnade.deploy.torch_export import TorchExport
 from colonnade.runs.folder import RunFolder
 from colonnade.runs.load import Loaded, load
 from colonnade.runs.own import own_table
@@ -26,6 +27,7 @@ if TYPE_CHECKING:
 
 log = logging.getLogger(__name__)
 
+FORMATS: dict[str, type[OnnxExport] | type[TorchExport]] = {"onnx": OnnxExport, "pt2": TorchExport}
 # How a file is read; not where the training data lie, nor what is about targets and splits.
 READING = (
     "delimiter",
@@ -79,32 +81,44 @@ class Exported:
 
 
 def export(
-    run: Path | str, out: Path | str | None = None, data: Any = None, *, quantize: str | None = None
+    run: Path | str,
+    out: Path | str | None = None,
+    data: Any = None,
+    *,
+    quantize: str | None = None,
+    format: str = "onnx",
 ) -> Exported:
-    """Export a finished run as one ONNX file, once it gives what the run gives.
+    """Export a finished run as one file, once it gives what the run gives.
 
     Args:
         run: folder of a finished run.
-        out: the file, ending in ``.onnx``; None: ``model.onnx`` in the run folder, listed in its manifest.
+        out: the file, ending in ``.onnx`` or ``.pt2`` as its format is called; None: ``model.onnx`` or ``model.pt2`` in
+            the run folder, listed in its manifest.
         data: path of a file, or a frame, of rows to compare on; None: those of the run's own data.
-        quantize: ``int8``, ``fp16`` or ``bf16``; None: as the run's configuration has it.
+        quantize: ``int8``, ``fp16`` or ``bf16``, of ``onnx``; None: as the run's configuration has it.
+        format: ``onnx``: a graph from raw columns; ``pt2``: a program of torch, from codes.
 
     Raises:
-        ConfigError: ``out`` cannot be written, ``quantize`` is something else, the model cannot be exported, or its
-            data cannot be read any more.
+        ConfigError: ``out`` cannot be written, ``quantize`` or ``format`` is something else, the model cannot be
+            exported, or its data cannot be read any more.
         ExportError: graph and model differ.
         RunFolderError: see :func:`~colonnade.runs.load.load`.
     """
     folder = RunFolder(run)
     loaded = load(folder.path)
-    exporter = next(iter(exports(loaded.cfg)), None) or OnnxExport()
+    if format not in FORMATS:
+        raise ConfigError(f"export: format must be one of {', '.join(FORMATS)}, got '{format}'")
+    kind = FORMATS[format]
+    exporter = next((one for one in exports(loaded.cfg) if isinstance(one, kind)), None) or kind()
     if quantize is not None:
+        if kind is not OnnxExport:
+            raise ConfigError("export: quantize= is for format=onnx")
         try:
             exporter = OnnxExport(**{**vars(exporter), "quantize": quantize})
         except ValueError as error:
             raise ConfigError(f"export: {error}") from error
     path = folder / exporter.file if out is None else Path(out)
-    check_out(path, (".onnx",))
+    check_out(path, (f".{format}",))
     if out is not None:
         return export_loaded(loaded, folder, exporter, path, data)
     with folder.locked():
@@ -134,12 +148,14 @@ def export_missing(cfg: DictConfig, folder: RunFolder, frame: Any = None) -> Non
         )
 
 
-def exports(cfg: DictConfig) -> list[OnnxExport]:
+def exports(cfg: DictConfig) -> list[OnnxExport | TorchExport]:
     """What the entries of ``export:`` name; none in the record of an earlier version."""
     return [build(node) for node in (cfg.get("export") or {}).values() if node is not None]
 
 
-def export_loaded(loaded: Loaded, folder: RunFolder, exporter: OnnxExport, path: Path, data: Any = None) -> Exported:
+def export_loaded(
+    loaded: Loaded, folder: RunFolder, exporter: OnnxExport | TorchExport, path: Path, data: Any = None
+) -> Exported:
     """Export a run that is loaded; a file within its folder is listed in the manifest."""
     # Before the data are read.
     exporter.check(loaded.predictor)

@@ -34,3 +34,11 @@ def test_levels_are_hidden_in_training_only():
 def test_range():
     with pytest.raises(ValueError, match="unknown_rate=1.0 is out of range: expected 0 <= unknown_rate < 1"):
         OneHot(spec=toy_spec(), unknown_rate=1.0)
+
+
+def test_the_exported_form_gives_the_same(monkeypatch):
+    embedding = OneHot(spec=toy_spec(cardinalities=(4, 2, 3)))
+    codes = torch.cartesian_prod(torch.arange(4), torch.arange(2), torch.arange(3))
+    expected = embedding(codes)
+    monkeypatch.setattr(torch.compiler, "is_exporting", lambda: True)
+    assert torch.equal(embedding(codes), expected)

@@ -1,0 +1,166 @@
+"""TorchExport: what ``export: torch`` in a configuration builds; the Predictor as a program of ``torch.export``."""
+
+from __future__ import annotations
+
+import json
+import logging
+import os
+import shutil
+import warnings
+from collections.abc import Callable
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import torch
+from torch import Tensor, nn
+
+from colonnade.baselines.base import OfTrees
+from colonnade.core.errors import ConfigError, ExportError
+from colonnade.deploy.onnx_export import Exportable, facts
+
+if TYPE_CHECKING:
+    import polars as pl
+
+    from colonnade.deploy.parity import Parity
+
+FACTS = "facts.json"
+"""What a program says of itself, among its extra files."""
+ROWS, STEPS = 3, 5
+"""Of the example that torch sees; any numbers but 0 and 1."""
+
+Program = Callable[..., dict[str, Tensor]]
+
+
+class TorchExport:
+    """The Predictor alone, codes to decoded predictions, for whoever has torch and nothing of colonnade.
+
+    Args:
+        tolerance: largest difference between program and model, above 0, see
+            :class:`~colonnade.deploy.onnx_export.OnnxExport`.
+        rows: real rows that both are given, from 1.
+        compile: whether AOTInductor makes machine code of it, for the kind of processor that it is made on.
+
+    Raises:
+        ValueError: an argument is out of range.
+        ConfigError: it is to be compiled, and there is no C++ compiler.
+    """
+
+    file = "model.pt2"
+
+    def __init__(self, *, tolerance: float = 1e-5, rows: int = 1000, compile: bool = False) -> None:
+        if not tolerance > 0:
+            raise ValueError(f"tolerance must be above 0, got {tolerance}")
+        if rows < 1:
+            raise ValueError(f"rows must be 1 or more, got {rows}")
+        if compile and shutil.which(os.environ.get("CXX", "g++")) is None:
+            raise ConfigError("export.torch.compile=true needs a C++ compiler, and there is no g++ (CXX names others)")
+        self.tolerance = tolerance
+        self.rows = rows
+        self.compile = compile
+
+    def check(self, model: nn.Module) -> None:
+        """Refuse what cannot be exported, best before it is trained.
+
+        Args:
+            model: a network, a baseline, an encoder, or a predictor that holds such.
+
+        Raises:
+            ConfigError: trees, which are no operations of torch.
+        """
+        if any(isinstance(part, OfTrees) for part in model.modules()):
+            raise ConfigError("export=torch: trees are no operations of torch; export=onnx takes them")
+
+    def __call__(self, trained: Exportable, frame: pl.DataFrame, out: Path) -> Parity:
+        """Export, compare, and write.
+
+        Args:
+            trained: what is exported.
+            frame: typed rows to compare on; of series that are forecast, windows.
+            out: the file; an older one is replaced when the new one is whole.
+
+        Returns:
+            What was compared.
+
+        Raises:
+            ConfigError: see :meth:`check`.
+            ExportError: torch cannot export or compile the model, or program and model differ. Nothing is written.
+        """
+        from colonnade.deploy.parity import check_program
+        from colonnade.deploy.rows import spread
+
+        self.check(trained.predictor)
+        chosen = frame[spread(frame.height, self.rows)]
+        out.parent.mkdir(parents=True, exist_ok=True)
+        temporary = out.with_name(f".{out.stem}.{os.getpid()}.pt2")
+        try:
+            self._write(trained, temporary)
+            parity = check_program(
+                load_program(temporary)[0],
+                trained.predictor,
+                trained.lookup,
+                trained.spec,
+                chosen,
+                tolerance=self.tolerance,
+            )
+            os.replace(temporary, out)
+        finally:
+            temporary.unlink(missing_ok=True)
+        return parity
+
+    def _write(self, trained: Exportable, path: Path) -> None:
+        said = {**facts(trained), "lookup": json.dumps(trained.lookup.to_dict(), ensure_ascii=False)}
+        try:
+            with torch.no_grad(), warnings.catch_warnings():
+                # On weights that are views of others.
+                warnings.simplefilter("ignore")
+                program = torch.export.export(trained.predictor, **_example(trained))
+                if self.compile:
+                    from torch._inductor import aoti_compile_and_package
+
+                    aoti_compile_and_package(
+                        program, package_path=str(path), inductor_configs={"aot_inductor.metadata": said}
+                    )
+                else:
+                    torch.export.save(program, path, extra_files={FACTS: json.dumps(said, ensure_ascii=False)})
+        except Exception as error:  # of dozens of classes without a common base
+            reason = next(iter(str(error).strip().splitlines()), type(error).__name__)
+            raise ExportError(f"export: torch cannot export this model as a program: {reason}") from error
+
+
+def load_program(path: Path | str) -> tuple[Program, dict[str, str]]:
+    """A program that was written, compiled or not, and what it says of itself.
+
+    Args:
+        path: the ``.pt2`` file.
+    """
+    from torch._inductor import aoti_load_package
+
+    extra = {FACTS: ""}
+    level = logging.getLogger("torch.export").level
+    logging.getLogger("torch.export").setLevel(logging.ERROR)
+    try:
+        program: Program = torch.export.load(path, extra_files=extra).module()
+    except (RuntimeError, AssertionError, KeyError, ValueError):
+        compiled: Any = aoti_load_package(str(path))
+        return compiled, dict(compiled.get_metadata())
+    finally:
+        logging.getLogger("torch.export").setLevel(level)
+    return program, json.loads(extra[FACTS])
+
+
+def _example(trained: Exportable) -> dict[str, Any]:
+    """Some rows as torch is to see them, and which of their dimensions are free."""
+    lookup, spec = trained.lookup, trained.spec
+    shape: tuple[int, ...] = (ROWS,)
+    free: dict[int, Any] = {0: torch.export.Dim.DYNAMIC}
+    if spec.n_steps is not None:
+        shape = (ROWS, STEPS if spec.horizon is None else spec.n_steps)
+        free |= {1: torch.export.Dim.DYNAMIC} if spec.horizon is None else {}
+    blocks: tuple[Tensor, ...] = (
+        torch.zeros((*shape, len(lookup.num)), dtype=torch.float64),
+        torch.zeros((*shape, len(lookup.cat)), dtype=torch.int64),
+        torch.zeros((*shape, len(lookup.time)), dtype=torch.int64),
+    )
+    if spec.n_steps is not None:
+        blocks += (torch.ones(shape, dtype=torch.bool),)
+    return {"args": blocks, "dynamic_shapes": (free,) * len(blocks)}
