@@ -53,8 +53,8 @@ UNHASHED = (
     "trainer.enable_model_summary",
     "callbacks.progress",
 )
-# Groups that came later, and do nothing unless chosen.
-LATER = ("cv", "calibration", "uncertainty")
+# Keys that came later, and do nothing unless set.
+LATER = ("cv", "calibration", "uncertainty", "init_from")
 # Mappings whose keys are column names, of which one may be called "token".
 BY_COLUMN = ("columns", "levels", "exclude", "missing")
 MAX_BYTES = 1_000_000
@@ -72,15 +72,16 @@ def redact(cfg: DictConfig, *, resolve: bool = True) -> DictConfig:
         cfg: the configuration, which stays as it is.
         resolve: False keeps every interpolation, to be shown as it was written.
     """
-    clean: DictConfig = OmegaConf.create(_redacted(cfg, resolve=resolve))
+    clean: DictConfig = OmegaConf.create(redacted(cfg, resolve=resolve))
     return clean
 
 
-def _redacted(cfg: DictConfig, *, resolve: bool) -> Any:
-    """What :func:`redact` gives, as plain data: making nodes of it takes as long as all the rest."""
+def redacted(cfg: DictConfig, *, resolve: bool = True) -> Any:
+    """What :func:`redact` gives, as plain data: making nodes takes longer than all the rest."""
     kept: list[str] = []
     raw = _protect(OmegaConf.to_container(cfg, resolve=False), kept, every=not resolve)
-    resolved = OmegaConf.to_container(OmegaConf.create(raw), resolve=True)
+    # Where nothing is to be kept as it is, the nodes that are there can be asked.
+    resolved = OmegaConf.to_container(OmegaConf.create(raw) if kept else cfg, resolve=True)
     return _clean(resolved, "", kept)
 
 
@@ -113,7 +114,7 @@ def config_hash(cfg: DictConfig) -> str:
     although no result depends on it: a recovery checkpoint within an epoch says where it stands in chunks, and would
     resume at another row.
     """
-    counted = _redacted(cfg, resolve=True)
+    counted = redacted(cfg)
     for key in LATER:
         if counted.get(key) is None:
             # As before there was such a key.

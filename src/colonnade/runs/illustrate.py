@@ -7,9 +7,9 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from omegaconf import DictConfig, OmegaConf
+from omegaconf import DictConfig
 
-from colonnade.config.record import redact
+from colonnade.config.record import redacted
 from colonnade.runs.folder import METRICS, RunFolder
 from colonnade.runs.trained import Trained
 
@@ -108,34 +108,39 @@ def record_settings(cfg: DictConfig, metrics: Mapping[str, Mapping[str, float]],
     """Tell every logger the settings of the run; TensorBoard's table of them also gets the final metrics."""
     from lightning.pytorch.loggers import TensorBoardLogger
 
-    settings = _settings(cfg)
+    clean = redacted(cfg)
+    settings = _settings(clean)
     final = {f"{split}/{name}": value for split, values in metrics.items() for name, value in values.items()}
     for logger in trained.loggers:
         if isinstance(logger, TensorBoardLogger):
             # Under a name of their own: the curve of an epoch keeps its.
             named = {name.replace("val/", "val_best/"): value for name, value in final.items()}
-            logger.log_hyperparams(_columns(cfg), named)
+            logger.log_hyperparams(_columns(clean), named)
         else:
             logger.log_hyperparams(settings)
         logger.save()
 
 
-def _columns(cfg: DictConfig) -> dict[str, Any]:
+def _columns(clean: Mapping[str, Any]) -> dict[str, Any]:
     """Few enough for a table: what tells runs apart first, and what was typed. The text tab holds the rest."""
-    clean = redact(cfg)
-    columns = {name: OmegaConf.select(clean, key) for name, key in COLUMNS.items()}
+    columns = {name: _at(clean, key) for name, key in COLUMNS.items()}
     for word in clean.get("overrides") or ():
         key = word.lstrip("+~").partition("=")[0].partition("@")[0]
-        value = OmegaConf.select(clean, key)
+        value = _at(clean, key)
         if key not in COLUMNS.values() and isinstance(value, str | int | float | bool):
             columns[key] = value
     return {name: value for name, value in columns.items() if value is not None}
 
 
-def _settings(cfg: DictConfig) -> dict[str, Any]:
+def _at(node: Any, key: str) -> Any:
+    """The value of a dotted key; None: there is none."""
+    for part in key.split("."):
+        node = node.get(part) if isinstance(node, Mapping) else None
+    return node
+
+
+def _settings(plain: Mapping[str, Any]) -> dict[str, Any]:
     """Dotted keys to plain values."""
-    plain = OmegaConf.to_container(redact(cfg))
-    assert isinstance(plain, dict)
     flat: dict[str, Any] = {}
 
     def visit(prefix: str, node: Any) -> None:
