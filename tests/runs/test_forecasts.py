@@ -319,16 +319,15 @@ def test_etth1_comes_to_the_published_figures(model, mse, real_data, tmp_path):
     assert result["metrics"]["test"]["mse"] < mse + 0.010
 
 
-def test_evaluate_says_which_windows_it_measures_and_counts_unseen_steps_once(folder, tmp_path, caplog):
+def test_evaluate_says_which_windows_it_measures_and_counts_unseen_steps_once(tmp_path, caplog):
     caplog.set_level("INFO")
+    path = tmp_path / "hours.csv"
+    series().write_csv(path)
+    fit(compose(words("model=naive", "logger=none", f"data.path={path}", "data.columns.open=categorical")), tmp_path)
     frame = series().filter(pl.col("hour") >= 100)
-    strange = frame.with_columns(open=pl.when(pl.col("hour") == 150).then(pl.lit("half")).otherwise("open"))
-    evaluate(folder / "run", strange)
-    # Two places, of which one step each is strange.
-    assert f"2 of {len(frame) - 2 * 6} rows hold a category unseen in training" in caplog.text
-    assert f"measured: all {2 * (140 - 48 - 6 + 1)} windows of the frame" in caplog.text
-    series().write_csv(tmp_path / "hours.csv")
-    more = (f"data.path={tmp_path / 'hours.csv'}", "trainer.max_epochs=1")
-    fit(compose(words("model=nlinear", *[w for w in QUICK if "max_epochs" not in w], *more)), tmp_path / "run")
-    evaluate(tmp_path / "run", tmp_path / "hours.csv")
+    evaluate(tmp_path, frame.with_columns(open=pl.when(pl.col("hour") == 150).then(pl.lit("half")).otherwise("open")))
+    # Two places, of which one step each is strange; the last six of each are in no window's past.
+    assert "2 of 268 rows hold a category unseen in training" in caplog.text
+    assert f"measured: all {2 * (140 - 48 - 6 + 1)} windows of frame" in caplog.text
+    evaluate(tmp_path, path)
     assert "hours.csv is what the run was trained on: its train windows are among the" in caplog.text
