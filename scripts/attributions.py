@@ -1,8 +1,9 @@
 """Explain models of ChurnSim, whose causes are known, and write the table ``docs/benchmarks/attributions.md``.
 
-    python scripts/attributions.py --models linear,mlp,lightgbm trainer.max_epochs=10
+    python scripts/attributions.py --models linear:10,mlp:10,lightgbm,ft_transformer:2:100
 
-Each model is a run folder under ``--runs``: repeated, the command trains only what is missing.
+A model may be followed by its epochs and by the number of test rows that are explained. Each is a run folder under
+``--runs``: repeated, the command trains only what is missing.
 """
 
 from __future__ import annotations
@@ -20,7 +21,7 @@ import torch
 from colonnade.config.compose import compose
 from colonnade.core.errors import ConfigError
 from colonnade.data.simulate import CAUSES, NOISE
-from colonnade.explain.options import METHODS, Explain
+from colonnade.explain.options import METHODS, ROWS, Explain
 from colonnade.runs.explain import explain
 from colonnade.runs.fit import fit
 
@@ -36,12 +37,14 @@ NOTE = (
     "pairs of a cause and a column of noise in which the cause has the larger importance; delta: mean distance of the "
     "contributions from adding up to the score, as a share of what they sum to. `last_note` is text of 1,180 levels, "
     "which some models learn by heart: contributions then say so, and the second line of a model is that of a training "
-    "without the column."
+    "without the column; models of which only that line is there are slow ones. Epochs: at the most; rows: explained."
 )
 # A name for the line, and what is typed for it.
 VARIANTS = {"": [], " without last_note": ["data.exclude.last_note='learned by heart'"]}
 COLUMNS = [
     "model",
+    "epochs",
+    "rows",
     "test AUROC",
     "method",
     "ms a row",
@@ -54,10 +57,10 @@ COLUMNS = [
 ]
 
 
-def row(name: str, auroc: float, method: str, auto: str, folder: Path) -> list[object] | None:
+def row(head: list[object], method: str, auto: str, folder: Path, options: dict[str, Any]) -> list[object] | None:
     """One line of the table; None where the method does not fit the model."""
     try:
-        found = explain(folder, options=Explain(method=method))
+        found = explain(folder, options=Explain(method=method, **options))
     except ConfigError:
         return None
     view = found.to_dict()["targets"][0]
@@ -67,8 +70,7 @@ def row(name: str, auroc: float, method: str, auto: str, folder: Path) -> list[o
     least, largest = min(CAUSES, key=size.__getitem__), max(noise, key=size.__getitem__)
     removed, delta = view["deletion"], view["convergence"]
     return [
-        name,
-        f"{auroc:.4f}",
+        *head,
         f"{method} (auto)" if method == auto else method,
         f"{found.milliseconds:.2f}",
         f"{removed['ratio']:.2f} ({removed['low']:.2f} to {removed['high']:.2f})",
@@ -80,18 +82,21 @@ def row(name: str, auroc: float, method: str, auto: str, folder: Path) -> list[o
     ]
 
 
-def rows(model: str, runs: Path, extra: list[str]) -> list[list[object]]:
+def rows(named: str, variants: list[str], runs: Path, extra: list[str]) -> list[list[object]]:
     """The lines of a model, trained where it is not."""
+    model, epochs, n_rows = (*named.split(":"), "", "")[:3]
+    options = {"rows": int(n_rows)} if n_rows else {}
     found: list[list[object] | None] = []
-    for name, typed in VARIANTS.items():
+    for name in variants:
         start = time.monotonic()
         folder = runs / f"{model}{name.replace(' ', '-')}"
-        words = [f"model={model}", "data=churn_sim", "threads=1", "trainer.enable_progress_bar=false", *typed, *extra]
-        result: dict[str, Any] = fit(compose(words), folder)
-        auroc = result["metrics"]["test"]["auroc"]
+        words = [f"model={model}", "data=churn_sim", "threads=1", "trainer.enable_progress_bar=false", *VARIANTS[name]]
+        words += [f"trainer.max_epochs={epochs}"] if epochs else []
+        result: dict[str, Any] = fit(compose([*words, *extra]), folder)
         auto = explain(folder, options=Explain(rows=2)).method
-        methods = [auto] if name else METHODS[1:]
-        found += [row(f"{model}{name}", auroc, method, auto, folder) for method in methods]
+        methods = [auto] if name and len(variants) > 1 else METHODS[1:]
+        head = [f"{model}{name}", epochs, options.get("rows", ROWS), f"{result['metrics']['test']['auroc']:.4f}"]
+        found += [row(head, method, auto, folder, options) for method in methods]
         print(f"{model}{name}: {time.monotonic() - start:.0f} s", flush=True)
     return [line for line in found if line is not None]
 
@@ -100,6 +105,7 @@ def main() -> None:
     """Train and explain what is missing, and write the table after each model."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--models", required=True)
+    parser.add_argument("--without", action="store_true", help="models that have no line train without last_note alone")
     parser.add_argument("--runs", type=Path, default=ROOT / "outputs" / "attributions")
     parser.add_argument("overrides", nargs="*", help="further overrides for every run, stated in the table's command")
     args = parser.parse_args()
@@ -107,9 +113,10 @@ def main() -> None:
     kept = args.runs / "lines.json"
     lines: dict[str, list[list[object]]] = json.loads(kept.read_text()) if kept.exists() else {}
     models = args.models.split(",")
+    variants = list(VARIANTS)[1:] if args.without else list(VARIANTS)
     for model in models:
         if model not in lines:
-            lines[model] = rows(model, args.runs, args.overrides)
+            lines[model] = rows(model, variants, args.runs, args.overrides)
             kept.write_text(json.dumps(lines))
         command = " ".join(["python scripts/attributions.py", f"--models {args.models}", *args.overrides])
         text = machine.header("Attributions", command, NOTE)

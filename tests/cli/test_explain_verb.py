@@ -30,6 +30,24 @@ def test_it_prints_the_columns_by_importance(run, capsys):
     assert "attributions.parquet, explanation.json, figures/" in text
 
 
+def test_several_runs_are_explained_together(run, tmp_path, capsys):
+    words = ["model=linear_sklearn", "model.C=0.01", "data=breast_cancer", "threads=1", "logger=none"]
+    fit(compose(words), tmp_path / "other")
+    capsys.readouterr()
+    typed = [f"run={run},{tmp_path / 'other'}", "rows=10", "samples=2", f"out={tmp_path / 'both'}"]
+    assert main(["explain", *typed]) == 0
+    text = capsys.readouterr().out
+    assert "shapley, 2 runs (log-odds)" in text
+    (told,) = json.loads((tmp_path / "both" / "importance.json").read_text())
+    one, other = (json.loads((folder / "explanation.json").read_text()) for folder in (run, tmp_path / "other"))
+    sizes = [{e["column"]: e["mean"] for e in each["targets"][0]["importance"]} for each in (one, other)]
+    first = told["importance"][0]
+    assert first["runs"] == [size[first["column"]] for size in sizes]
+    assert (tmp_path / "both" / "figures" / "importance_runs.png").exists()
+    assert main(["explain", f"run={run}", "out=x"]) == 2
+    assert "out= is for several runs" in capsys.readouterr().err
+
+
 @pytest.mark.parametrize(
     ("word", "message"),
     [

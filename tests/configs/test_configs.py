@@ -32,7 +32,7 @@ COUNTS = {
     "calibration": 4,
     "callbacks": 6,
     "cluster": 1,
-    "cv": 7,
+    "cv": 8,
     "data": 44,
     "experiment": 12,
     "explain": 2,
@@ -42,12 +42,12 @@ COUNTS = {
     "launcher": 3,
     "loader": 2,
     "logger": 5,
-    "model": 53,
+    "model": 54,
     "optim": 3,
     "pipeline": 7,
     "search": 48,
     "split": 11,
-    "task": 10,
+    "task": 11,
     "trainer": 4,
     "tune": 7,
     "uncertainty": 2,
@@ -174,7 +174,8 @@ def forecast_words(tmp_path: Path, model: str, *more: str) -> list[str]:
 
 def pairs() -> list[tuple[str, str]]:
     """Every model, with the tasks that it may learn."""
-    tasks = [name for name in FOUND["task"] if name not in ("auto", *FORECASTS)]
+    # Pre-training is tried in tests/runs/test_pretraining.py, with networks of tables.
+    tasks = [name for name in FOUND["task"] if name not in ("auto", "denoising", *FORECASTS)]
     learned = [(model, task) for model in FOUND["model"] for task in tasks if model not in OF_FORECASTS]
     forecasts = [model for model in (*OF_SEQUENCES, *OF_FORECASTS) if model != "minirocket"]
     return [*learned, *((model, "forecast") for model in forecasts), *SEVERAL]
@@ -265,13 +266,21 @@ def test_the_other_groups_run_forward(choice, tmp_path):
     forward(parts)
 
 
-@pytest.mark.parametrize("choice", [choice for choice in choices("cv") if choice != "cv=none"])
+@pytest.mark.parametrize("choice", [c for c in choices("cv") if c not in ("cv=none", "cv=rolling_origin")])
 def test_every_kind_of_folds_cuts_the_table(choice, tmp_path):
     cfg = compose(words(tmp_path, choice, "task=binary", *NEEDS.get(choice, [])))
     check(cfg)
     cross, folds, splits = divide(cfg, build(cfg.data).read())
     assert len(cross) == len(folds) == len(splits) > 1
     assert all(len(rows) for split in splits for rows in split.parts().values())
+
+
+def test_rolling_origins_cut_the_series(tmp_path):
+    cfg = compose([*forecast_words(tmp_path, "nlinear"), "cv=rolling_origin"])
+    check(cfg)
+    cross, folds, splits = divide(cfg, build(cfg.data).read())
+    assert len(cross) == len(folds) == len(splits) == 5
+    assert all(n > 0 for split in splits for n in split.counts().values())
 
 
 @pytest.mark.parametrize("choice", STEPWISE)

@@ -7,7 +7,6 @@ import polars as pl
 import pytest
 import torch
 
-from colonnade.core.errors import ConfigError
 from colonnade.core.schema import Column, Kind, Schema
 from colonnade.data.columns import Columns
 from colonnade.data.pipeline import Pipeline
@@ -65,7 +64,7 @@ def test_every_encoded_column_has_its_raw_one(fitted):
     assert [found.columns[i] for i in found.used] == ["a", "c", "e", "d"]
 
 
-def test_columns_that_are_mixed_are_refused(fitted):
+def test_columns_that_are_mixed_are_named(fitted):
     pipeline, frame = fitted
 
     class Sum(torch.nn.Module):
@@ -73,5 +72,6 @@ def test_columns_that_are_mixed_are_refused(fitted):
             columns = Columns.of(num, cat, time)
             return (columns.num[:1] + columns.cat[:1]).T.nan_to_num().float(), cat
 
-    with pytest.raises(ConfigError, match="pipeline: the encoded column 'sum' is made of 'a' and 'c'"):
-        trace(Sum(), pipeline.lookup, pipeline.lookup(frame), ("sum", "c", "e"))
+    found = trace(Sum(), pipeline.lookup, pipeline.lookup(frame), ("sum", "c", "e"))
+    assert found.mixed == ("sum",)
+    assert [found.columns[i] for i in found.used] == ["a", "c", "e"]

@@ -60,7 +60,7 @@ def run(tmp_path_factory):
 def _no_figures(run, monkeypatch):
     """Those of one run are enough; they take longer than all the rest."""
     assert {path.name for path in (run[0] / "figures").iterdir()} == {"confusion.png", "curves.png", "reliability.png"}
-    monkeypatch.setattr("colonnade.runs.crossed._figures", lambda bag, frame: {})
+    monkeypatch.setattr("colonnade.runs.crossed._figures", lambda bag, frame, table: {})
 
 
 def members(folder):

@@ -24,6 +24,12 @@ MODELS = {
     "linear": ("trainer.max_epochs=6", "explain=auto", "explain.rows=60"),
     "mlp": ("trainer.max_epochs=5", "logger=none"),
     "lightgbm": ("model.n_estimators=60", "logger=none"),
+    "made": (
+        "model=linear",
+        "trainer.max_epochs=6",
+        "logger=none",
+        "pipeline.expressions.paid=tenure * monthly_charge",
+    ),
 }
 # The three that weigh most; what no model can miss.
 LEADING = {"tenure", "contract", "support_calls"}
@@ -39,7 +45,8 @@ def runs(tmp_path_factory):
     folder = tmp_path_factory.mktemp("churn")
     with pytest.MonkeyPatch.context() as patch:
         for model, words in MODELS.items():
-            fit(compose([f"model={model}", *CHURN, *words]), folder / model)
+            chosen = [] if words[0].startswith("model=") else [f"model={model}"]
+            fit(compose([*chosen, *CHURN, *words]), folder / model)
             for name in FIGURES:
                 patch.setattr(name, lambda *of, **how: {})
     return folder
@@ -92,11 +99,12 @@ def test_the_folder_after_a_training_that_explains(runs):
         ("mlp", "integrated_gradients"),
         ("mlp", "shapley"),
         ("lightgbm", "tree_shap"),
+        ("made", "auto"),
     ],
 )
 def test_known_causes_rank_on_top_and_noise_at_the_bottom(runs, model, method):
     found = explain(runs / model, options=Explain(**{**vars(FEW), "method": method}))
-    assert found.method == method
+    assert found.method == (method if method != "auto" else "shapley")
     told = json.loads((runs / model / "explanation.json").read_text())["targets"][0]
     order = [entry["column"] for entry in told["importance"]]
     size = {entry["column"]: entry["mean"] for entry in told["importance"]}
@@ -163,6 +171,13 @@ def test_models_of_a_cross_validation_by_the_rows_they_never_saw(tmp_path):
     fit(compose([*words, "explain=auto", "explain.rows=500", "explain.samples=2"]), run)
     explained = pl.concat([contributions(run / "folds" / str(i)) for i in range(2)])
     assert sorted(explained["row_id"]) == list(range(178))
+    (joint,) = json.loads((run / "importance.json").read_text())
+    assert joint["runs"] == ["0", "1"]
+    each = [json.loads((run / "folds" / str(i) / "explanation.json").read_text())["targets"][0] for i in range(2)]
+    sizes = [{entry["column"]: entry["mean"] for entry in fold["importance"]} for fold in each]
+    for line in joint["importance"]:
+        assert line["mean"] == pytest.approx(np.mean([size[line["column"]] for size in sizes]))
+    RunFolder(run).verify("importance.json", "figures/importance_runs.png")
     assert load(run).predictor is not None
     (run / "folds" / "1" / "manifest.json").write_text("{}")
     with pytest.raises(RunFolderError, match="differs from its SHA-256"):
@@ -172,6 +187,8 @@ def test_models_of_a_cross_validation_by_the_rows_they_never_saw(tmp_path):
 def test_refusals(runs, tmp_path, monkeypatch):
     with pytest.raises(ConfigError, match="method=masks does not explain MLP; use integrated_gradients or shapley"):
         explain(runs / "mlp", options=Explain(method="masks"))
+    with pytest.raises(ConfigError, match=r"integrated_gradients does not .* several raw ones \('paid'\): use shapley"):
+        explain(runs / "made", options=Explain(method="integrated_gradients"))
     with pytest.raises(ConfigError, match="explain.method=integrated_gradients does not explain TabR; use shapley"):
         check(compose(["model=tabr", *CHURN, "explain=auto", "explain.method=integrated_gradients"]))
     with pytest.raises(ConfigError, match="method=tree_shap does not explain Linear"):

@@ -298,7 +298,6 @@ def test_too_few_windows_to_calibrate_on_are_told_before_training(tmp_path):
         (["model=ets", "data.context=40"], "begins its states with 48 steps .* and data.context=40 is less"),
         (["model=naive", "task=forecast_distribution", "task.distribution=student_t"], "baselines forecast normal"),
         (["split=random"], "split: series are divided by time within each of them to be forecast: split=horizon"),
-        (["cv=kfold"], "cv: forecasts are not cross-validated yet: cv=none"),
         (["explain=auto", "explain.method=tree_shap"], "explain.method=tree_shap does not explain NLinear; use integ"),
         (["model=patchtst", "data.context=8"], "patch=16 is longer than data.context=8"),
         (["model=seasonal_naive", "data.season=1"], "a seasonal forecast needs a season: data.season"),

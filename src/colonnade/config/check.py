@@ -26,6 +26,7 @@ VALUES: dict[str, tuple[Any, int | None]] = {
     "overwrite": (bool, None),
     "threads": (int | None, 1),
     "debug": (bool, None),
+    "init_from": (str | None, None),
     "run_dir": (str | None, None),
     "fresh": (bool, None),
     "search": (dict | None, None),

@@ -12,6 +12,7 @@ from colonnade.config.annotations import UNKNOWN
 from colonnade.config.baseline import faults_of_trainer, fits_at_once
 from colonnade.config.build import construct
 from colonnade.config.nodes import LATE, join
+from colonnade.config.pretraining import faults_of_pretraining, pretrains
 from colonnade.core.errors import ColonnadeError, ConfigError, Faults, MissingExtraError, closest
 
 if TYPE_CHECKING:
@@ -79,8 +80,12 @@ def rehearse(tree: Mapping[str, Any], faults: Faults, *, auto: bool) -> None:
                 faults.add(f"{key}: {OF_FOLDS}")
         if well["task"]:
             task = construct(tree["task"])
+            if pretrains(tree):
+                faults_of_pretraining(tree, faults)
+            elif well["data"]:
+                _target_named(tree["data"], faults)
             if well["data"]:
-                _forecasts(tree, task, faults)
+                _forecasts(tree, task, faults, with_folds=well["cv"])
                 _steps(tree, faults)
             if not auto:
                 _targets(task, _mapping(tree.get("data")).get("target"), faults)
@@ -127,14 +132,20 @@ def _made(node: Mapping[str, Any], path: str, faults: Faults, **late: Any) -> An
 
 
 def _data(node: Mapping[str, Any], faults: Faults) -> None:
-    """A table comes from somewhere, and says what is to be predicted."""
+    """A table comes from somewhere."""
     from colonnade.data.dataset import TableDataset
 
     if not _of_class(node, TableDataset):
         return
     if all(node.get(key) is None for key in ("path", "files", "sql", "source")):
         faults.add("data.path: nothing to read: data.path=table.csv data.target=y, or a known set such as data=adult")
-    if not node.get("target"):
+
+
+def _target_named(node: Mapping[str, Any], faults: Faults) -> None:
+    """What is learned with targets says which they are."""
+    from colonnade.data.dataset import TableDataset
+
+    if _of_class(node, TableDataset) and not node.get("target"):
         faults.add("data.target: which column is to be predicted? data.target=name")
 
 
@@ -183,11 +194,15 @@ def _made_up_for(tree: Mapping[str, Any], task: Task) -> BatchSpec:
     )
 
 
-def _forecasts(tree: Mapping[str, Any], task: Task, faults: Faults) -> None:
+def _forecasts(tree: Mapping[str, Any], task: Task, faults: Faults, *, with_folds: bool) -> None:
     """What goes with a forecast."""
-    from colonnade.data.sequences.horizon import Horizon
+    from colonnade.data.sequences.horizon import Bordered
+    from colonnade.data.sequences.rolling import RollingOrigin
     from colonnade.tasks.forecast import ForecastTask
 
+    rolling = _of_class(tree.get("cv"), RollingOrigin)
+    if rolling and (not _sequential(tree) or tree["data"].get("horizon") is None):
+        faults.add("cv: rolling origins are of series that are forecast (data.horizon): cv=kfold, group or time")
     if _mapping(tree["data"]).get("horizon") is None or not _sequential(tree):
         return
     if not isinstance(task, ForecastTask):
@@ -195,10 +210,15 @@ def _forecasts(tree: Mapping[str, Any], task: Task, faults: Faults) -> None:
             "task: data.horizon is set, so that the target is forecast: task=forecast, forecast_quantile or "
             "forecast_distribution"
         )
-    if not _of_class(tree.get("split"), Horizon):
+    if not _of_class(tree.get("split"), Bordered):
         faults.add("split: series are divided by time within each of them to be forecast: split=horizon")
-    if tree.get("cv"):
-        faults.add("cv: forecasts are not cross-validated yet: cv=none")
+    if tree.get("cv") and not rolling:
+        faults.add("cv: folds of forecasts are stretches of time, behind what is learned from: cv=rolling_origin")
+    elif rolling and with_folds:
+        try:
+            construct(tree["cv"]).check(tree["data"]["horizon"])
+        except ConfigError as error:
+            faults.add(str(error))
 
 
 def _steps(tree: Mapping[str, Any], faults: Faults) -> None:

@@ -31,7 +31,7 @@ from colonnade.data.target import TargetCoder, check_target
 if TYPE_CHECKING:
     from colonnade.data.dataset import TableDataset
     from colonnade.data.lookup import CodedRows
-    from colonnade.data.pipeline import FittedPipeline, Pipeline
+    from colonnade.data.pipeline import Fits, FittedPipeline
     from colonnade.data.split import Split, Splitter
     from colonnade.data.table import Table
 
@@ -49,7 +49,7 @@ class TableDataModule(LightningDataModule):
     Args:
         dataset: what to read.
         splitter: divides the rows.
-        pipeline: encodes the columns; fitted on the train rows.
+        pipeline: encodes the columns; fitted on the train rows, or fitted already.
         target_kind: what the target is to the task.
         loader: options of store and loaders.
         seed: of split, pipeline and order of rows.
@@ -77,7 +77,7 @@ class TableDataModule(LightningDataModule):
         *,
         dataset: TableDataset,
         splitter: Splitter,
-        pipeline: Pipeline,
+        pipeline: Fits,
         target_kind: TargetKind,
         loader: LoaderOptions,
         seed: int,
@@ -119,7 +119,7 @@ class TableDataModule(LightningDataModule):
         """Check the rows, split them, and fit on the train rows; the rows of each part, and their coded targets."""
         table, schema = self.table, self.table.schema
         check_features(schema)
-        check_target(table.frame, schema, self._kind, row_ids=table.row_ids)
+        self._check_target()
         # What looks at the rows and changes nothing runs beside the work that goes on.
         with ThreadPoolExecutor(1) as beside:
             split = beside.submit(self._splitter.split, table, self._kind, self._seed)
@@ -136,6 +136,9 @@ class TableDataModule(LightningDataModule):
                 log.info("%s", note)
             self.notes += [*_shared_rows(shared.result(), rows), *self.pipeline.log]
         return rows, targets
+
+    def _check_target(self) -> None:
+        check_target(self.table.frame, self.table.schema, self._kind, row_ids=self.table.row_ids)
 
     def _leaks(self) -> list[str]:
         """Doubts about columns that may give the target away; a leak for certain is an error."""

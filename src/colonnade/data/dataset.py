@@ -7,6 +7,7 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
 
+import numpy as np
 import polars as pl
 
 from colonnade.core.errors import ConfigError, DataError, closest
@@ -207,6 +208,17 @@ class TableDataset:
     def rows(self, table: Table) -> Table:
         """A table that :meth:`read` gave, as :meth:`read_new` would give it."""
         return table
+
+    def part(self, table: Table, rows: np.ndarray) -> Table:
+        """Some rows of a table that :meth:`read` gave, as :meth:`read_new` would give them, targets included.
+
+        Args:
+            table: all rows.
+            rows: their positions, ``(N,)`` int64.
+        """
+        mask = np.zeros(table.frame.height, dtype=bool)
+        mask[rows] = True
+        return self.rows(table).keep(pl.Series(mask))
 
     def steps(self, frame: pl.DataFrame) -> pl.DataFrame:
         """The rows that a pipeline sees of a frame that this data set gave."""

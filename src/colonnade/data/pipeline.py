@@ -7,6 +7,7 @@ import zlib
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from pathlib import Path
+from typing import Protocol
 
 import numpy as np
 import polars as pl
@@ -30,6 +31,19 @@ FIT_BLOCK = 65_536
 """Rows whose codes are looked up at once when fitting."""
 
 FORMAT = 1
+
+
+class Fits(Protocol):
+    """What gives a fitted pipeline: a :class:`Pipeline`, or an earlier run."""
+
+    # Train rows that its statistics are taken from at most.
+    sample_rows: int
+
+    def fit(
+        self, frame: pl.DataFrame, schema: Schema, target: np.ndarray | Tensor, train_rows: np.ndarray, seed: int
+    ) -> FittedPipeline:
+        """See :meth:`Pipeline.fit`."""
+        ...
 
 
 class Pipeline:

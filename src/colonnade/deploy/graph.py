@@ -22,7 +22,10 @@ from colonnade.data.columns import FIRST_LEVEL, MISSING, UNKNOWN, RawColumns
 from colonnade.data.lookup import Lookup
 from colonnade.deploy.ends import BATCH, LABEL, TIME, put_columns, put_labels
 from colonnade.deploy.inputs import INTERNAL, LENGTH, NUMBERS, TEXTS, TIMES, Input, Series
+from colonnade.deploy.ranks import plant_ranks, with_ranks
 from colonnade.deploy.recurrence import for_export
+from colonnade.deploy.simplify import simplify
+from colonnade.deploy.translations import translations
 from colonnade.deploy.trees import plant, with_trees
 from colonnade.training.predictor import Predictor, encode
 
@@ -63,7 +66,8 @@ class RawPredictor(nn.Module):
         order = torch.tensor([names.index(category.name) for category in lookup.cat], dtype=torch.int64)
         self.register_buffer("order", order)
         self.in_order = order.tolist() == sorted(order.tolist())
-        self.eval()
+        # Not by eval(), which has networks that look at train rows forget what they have computed of them.
+        self.training = False
 
     def forward(self, blocks: dict[str, Tensor], length: Tensor | None = None) -> tuple[Tensor, ...]:
         """Predictions, then the encoded rows where there is one pipeline.
@@ -157,15 +161,17 @@ def build_graph(
         )
     with _quiet():
         series = Series.of(spec)
-        traceable, trees = with_trees(for_export(predictor))
         names = output_names(predictor, lookup, series)
+        traceable, trees = with_trees(for_export(predictor))
+        traceable, knots = with_ranks(traceable)
         model = _exported(RawPredictor(traceable, lookup, series), lookup, names)
+        plant_ranks(model, knots)
         plant(model, trees)
-        _simplify(model)
         _hide_names(model)
         put_columns(model, lookup, inputs, series)
         if spec.target_kind == TargetKind.CLASS:
             put_labels(model, spec.classes)
+        simplify(model)
         _check_rows(model)
         checked = _serialised(model, inputs, facts)
         for value in [value for value in model.graph.outputs if value.name in ENCODED]:
@@ -200,6 +206,7 @@ def _exported(module: RawPredictor, lookup: Lookup, names: list[str]) -> ir.Mode
                 dynamic_shapes=shapes,
                 opset_version=OPSET,
                 dynamo=True,
+                custom_translation_table=translations(),
                 external_data=False,
                 verbose=False,
             )
@@ -239,24 +246,6 @@ def _empty(lookup: Lookup, series: Series | None) -> RawColumns:
         time=torch.zeros((*shape, len(lookup.time)), dtype=torch.int64),
         mask=None if series is None else torch.ones(shape, dtype=torch.bool),
     )
-
-
-def _simplify(model: ir.Model) -> None:
-    """Look-ups by one index as Gather: torch writes ``table[index]`` as GatherND, which takes several times as long."""
-    import onnx_ir as ir
-
-    graph = model.graph
-    for node in [node for node in graph if node.op_type == "GatherND"]:
-        table, places = node.inputs
-        index = None if places is None else places.producer()
-        if node.attributes.get_int("batch_dims", 0) or index is None or index.op_type != "Unsqueeze":
-            continue
-        values, axes = index.inputs
-        axis = None if axes is None else ir.convenience.get_const_tensor(axes)
-        # One index for each element, behind which the rest of the table follows.
-        if axis is not None and axis.numpy().tolist() == [-1]:
-            gather = ir.node("Gather", [table, values], {"axis": 0})
-            ir.convenience.replace_nodes_and_values(graph, node, [node], [gather], node.outputs, gather.outputs)
 
 
 def _hide_names(model: ir.Model) -> None:

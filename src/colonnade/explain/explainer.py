@@ -12,6 +12,7 @@ import torch
 from torch import Tensor
 
 from colonnade.baselines.boosted import Boosted
+from colonnade.baselines.random_forest import RandomForest
 from colonnade.core.batch import Batch
 from colonnade.data.columns import RawColumns
 from colonnade.explain.attribution import Attribution
@@ -23,12 +24,13 @@ from colonnade.explain.gradients import integrated_gradients
 from colonnade.explain.importance import importance
 from colonnade.explain.masks import tabnet_masks
 from colonnade.explain.options import GRADIENTS, MASKS, SHAPLEY, TREES, Explain, method_for
+from colonnade.explain.raw import OfRaw, raw_rows, raw_sources
 from colonnade.explain.scores import scores_of
 from colonnade.explain.series import explain_series
 from colonnade.explain.shapley import interactions, permutation_shapley
 from colonnade.explain.sources import encode, trace
 from colonnade.explain.subject import Subject
-from colonnade.explain.trees import tree_shap
+from colonnade.explain.trees import forest_shap, tree_shap
 from colonnade.nn.network import Network
 
 # Deletion and interactions take many evaluations a row: rows, and others that columns are taken from.
@@ -47,19 +49,23 @@ def explain(subject: Subject, rows: pl.DataFrame, background: pl.DataFrame, opti
         options: how.
 
     Raises:
-        ConfigError: the method does not fit the model, or the pipeline mixes raw columns.
+        ConfigError: the method does not fit the model or its pipeline.
     """
     if subject.spec.n_steps is not None:
         return explain_series(subject, rows, background, options)
-    method = method_for(options.method, subject.network, subject.spec)
     pipeline = subject.pipeline
     lookup, module = pipeline.lookup, pipeline.module
     both = _joined(lookup(rows), lookup(background))
     names = (*pipeline.num_names, *pipeline.cat_names)
     sources = trace(module, lookup, both, names)
-    game = Game(subject.network, scores_of(subject.task, subject.spec), sources)
-    encoded = encode(module, both)
-    explained, others = encoded.rows(0, rows.height), encoded.rows(rows.height, len(encoded))
+    method = method_for(options.method, subject.network, subject.spec, sources.mixed)
+    of_encoded = Game(subject.network, scores_of(subject.task, subject.spec), sources)
+    if sources.mixed:
+        network = OfRaw(module, subject.network, len(lookup.cat))
+        game, every = Game(network, of_encoded.scores, raw_sources(sources, both)), raw_rows(both)
+    else:
+        game, every = of_encoded, encode(module, both)
+    explained, others = every.rows(0, rows.height), every.rows(rows.height, len(every))
     # In a random order, of which some take the first and some the last.
     others = take(others, torch.randperm(len(others), generator=torch.Generator().manual_seed(options.seed)))
     score = game(explained)
@@ -70,7 +76,7 @@ def explain(subject: Subject, rows: pl.DataFrame, background: pl.DataFrame, opti
     views = [_view(game, explained, others, choice[:, v], score, found, v, options) for v in range(choice.shape[1])]
     leading = np.mean([view.importance.mean / max(view.importance.mean.sum(), 1e-300) for view in views], axis=0)
     curves = [
-        dependence(game, module, lookup, column, both, AVERAGED)
+        dependence(of_encoded, module, lookup, column, both, AVERAGED)
         for column in np.argsort(-leading, kind="stable")[: options.top].tolist()
         if column in sources.used
     ]
@@ -110,8 +116,9 @@ def _methods(
         assert isinstance(network, Network)
         return integrated_gradients(game, network, names, rows, others, choice, steps=options.steps)
 
+    some = others.rows(0, min(len(others), options.samples))
+
     def shapley() -> Attribution:
-        some = others.rows(0, min(len(others), options.samples))
         return permutation_shapley(game, rows, some, choice, seed=options.seed)
 
     def masks() -> Attribution:
@@ -119,6 +126,8 @@ def _methods(
         return tabnet_masks(game, network, names, rows, choice.shape[1])
 
     def trees() -> Attribution:
+        if isinstance(network, RandomForest):
+            return forest_shap(game, network, subject.spec, rows, some, choice)
         assert isinstance(network, Boosted)
         return tree_shap(game, network, subject.spec, rows, choice)
 

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from torch import nn
 
 from colonnade.baselines.boosted import Boosted
+from colonnade.baselines.random_forest import RandomForest
 from colonnade.core.errors import ConfigError, closest
 from colonnade.core.spec import BatchSpec
 from colonnade.nn.backbones.tabnet import TabNet
@@ -25,12 +28,13 @@ class Explain:
 
     Args:
         method: ``integrated_gradients`` (networks that look no rows up), ``shapley`` (permutations, any model),
-            ``masks`` (TabNet), ``tree_shap`` (boosted trees), or ``auto``: boosted trees of no quantiles by their own
-            library, such networks by gradients, everything else by permutations.
+            ``masks`` (TabNet), ``tree_shap`` (forests and boosted trees), or ``auto``: trees of no quantiles by
+            ``tree_shap``, such networks by gradients, everything else, and what sees columns that are made of several,
+            by permutations.
         rows: rows that are explained, drawn from the test rows (validation rows where there are none); None: 500, or
             100 series.
         background: train rows that stand for "any other row".
-        samples: background rows that permutations walk from.
+        samples: background rows that permutations walk from, and that forests are compared with.
         steps: nodes of the quadrature of integrated gradients.
         top: columns with a dependence curve, whose pairs are looked at for interactions.
         seed: of everything random.
@@ -70,16 +74,17 @@ class Explain:
         return self.rows or (ROWS if spec.n_steps is None else SERIES)
 
 
-def method_for(asked: str, network: nn.Module, spec: BatchSpec) -> str:
+def method_for(asked: str, network: nn.Module, spec: BatchSpec, mixed: Sequence[str] = ()) -> str:
     """The method that a model is explained by.
 
     Args:
         asked: one of :data:`METHODS`.
         network: a network or a baseline.
         spec: of the data, with ``out_shape``.
+        mixed: encoded columns that are made of several raw ones, which only permutations of raw columns can tell apart.
 
     Raises:
-        ConfigError: the method does not fit the model, or none does.
+        ConfigError: the method does not fit the model or its pipeline.
     """
     quantiles = spec.target_kind == "real" and len(spec.out_shape) > 1
     fits = {
@@ -88,8 +93,16 @@ def method_for(asked: str, network: nn.Module, spec: BatchSpec) -> str:
         SHAPLEY: True,
         MASKS: isinstance(network, Network) and isinstance(network.backbone, TabNet),
         # The median of sorted quantiles is no sum of trees.
-        TREES: isinstance(network, Boosted) and not quantiles,
+        TREES: isinstance(network, Boosted | RandomForest) and not quantiles,
     }
+    if mixed and asked in (AUTO, SHAPLEY):
+        return SHAPLEY
+    if mixed:
+        rest = f" and {len(mixed) - 1} more" if len(mixed) > 1 else ""
+        raise ConfigError(
+            f"method={asked} does not explain a pipeline that makes a column of several raw ones ('{mixed[0]}'{rest}): "
+            f"use {SHAPLEY}"
+        )
     if asked == AUTO:
         return next(method for method in (TREES, GRADIENTS, SHAPLEY) if fits[method])
     if not fits[asked]:

@@ -20,6 +20,7 @@ from colonnade.explain.gradients import integrated_gradients
 from colonnade.explain.importance import importance
 from colonnade.explain.options import GRADIENTS, Explain, method_for
 from colonnade.explain.over_time import OverTime
+from colonnade.explain.raw import OfRaw, raw_rows, raw_sources
 from colonnade.explain.scores import scores_of
 from colonnade.explain.shapley import permutation_shapley
 from colonnade.explain.sources import encode, trace
@@ -45,18 +46,24 @@ def explain_series(subject: Subject, rows: pl.DataFrame, background: pl.DataFram
         options: how.
 
     Raises:
-        ConfigError: the method does not fit the model, or the pipeline mixes raw columns.
+        ConfigError: the method does not fit the model or its pipeline.
     """
-    method = method_for(options.method, subject.network, subject.spec)
     pipeline = subject.pipeline
     lookup, module = pipeline.lookup, pipeline.module
     raw, raw_others = (raw_series(lookup, frame.select(lookup.names), lookup.names) for frame in (rows, background))
     names = (*pipeline.num_names, *pipeline.cat_names)
     sources = trace(module, lookup, _steps(raw, raw_others), names)
-    explained, others = (_without_needless_mask(encode(module, some)) for some in (raw, raw_others))
+    method = method_for(options.method, subject.network, subject.spec, sources.mixed)
+    network = subject.network
+    if sources.mixed:
+        network, sources = OfRaw(module, network, len(lookup.cat)), raw_sources(sources, raw)
+        given = raw_rows(raw), raw_rows(raw_others)
+    else:
+        given = encode(module, raw), encode(module, raw_others)
+    explained, others = map(_without_needless_mask, given)
     # In a random order, of which some take the first and some the last.
     others = take(others, torch.randperm(len(others), generator=torch.Generator().manual_seed(options.seed)))
-    game = Cells(subject.network, scores_of(subject.task, subject.spec), sources, steps=explained.num.shape[1])
+    game = Cells(network, scores_of(subject.task, subject.spec), sources, steps=explained.num.shape[1])
     score = game(explained)
     choice = game.scores.chosen(score)
     forecast, ahead = subject.spec.horizon is not None, subject.spec.ahead

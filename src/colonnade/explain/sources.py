@@ -9,7 +9,6 @@ import torch
 from torch import Tensor, nn
 
 from colonnade.core.batch import Batch
-from colonnade.core.errors import ConfigError
 from colonnade.data.columns import RawColumns
 from colonnade.data.lookup import Lookup
 from colonnade.training.predictor import encode as encode_raw
@@ -23,15 +22,17 @@ class Sources:
 
     Args:
         columns: raw columns, in the order of the lookup: numbers, categories, datetimes.
-        num: ``(F,)`` int64, raw column of each encoded number.
-        cat: ``(K,)`` int64, raw column of each encoded category.
+        num: ``(F,)`` int64, raw column of each encoded number; the first one of several.
+        cat: ``(K,)`` int64, raw column of each encoded category; the first one of several.
         used: positions of the raw columns that reach the model.
+        mixed: encoded columns that are made of several raw ones, none of which they belong to.
     """
 
     columns: tuple[str, ...]
     num: Tensor
     cat: Tensor
     used: tuple[int, ...]
+    mixed: tuple[str, ...] = ()
 
     @property
     def n_columns(self) -> int:
@@ -70,9 +71,6 @@ def trace(module: nn.Module, lookup: Lookup, raw: RawColumns, names: Sequence[st
         lookup: names the raw columns.
         raw: all rows that are explained or compared with.
         names: encoded columns, numbers first.
-
-    Raises:
-        ConfigError: an encoded column is made of several raw ones.
     """
     base = encode(module, raw)
     owner: list[set[int]] = [set() for _ in names]
@@ -84,14 +82,8 @@ def trace(module: nn.Module, lookup: Lookup, raw: RawColumns, names: Sequence[st
         changed = torch.cat([(moved.num != base.num).any(0), (moved.cat != base.cat).any(0)])
         for encoded in changed.nonzero()[:, 0].tolist():
             owner[encoded].add(column)
-    for name, found in zip(names, owner, strict=True):
-        if len(found) > 1:
-            made_of = " and ".join(f"'{lookup.names[column]}'" for column in sorted(found))
-            raise ConfigError(
-                f"pipeline: the encoded column '{name}' is made of {made_of}, so that neither can be attributed alone: "
-                "leave that step out, or combine the columns before the data are read (data.select)"
-            )
+    mixed = tuple(name for name, found in zip(names, owner, strict=True) if len(found) > 1)
     source = torch.tensor([min(found, default=0) for found in owner], dtype=torch.int64)
     n_num = base.num.shape[1]
     used = tuple(sorted(set.union(set(), *owner)))
-    return Sources(lookup.names, source[:n_num], source[n_num:], used)
+    return Sources(lookup.names, source[:n_num], source[n_num:], used, mixed)

@@ -1,16 +1,19 @@
-"""Trees: SHAP values of boosted trees by their own library, summed to raw columns."""
+"""Trees: SHAP values of boosted trees by their own library, and of forests, by raw column."""
 
 from __future__ import annotations
 
+import numpy as np
 import torch
 from torch import Tensor
 
 from colonnade.baselines.boosted import Boosted
+from colonnade.baselines.random_forest import LEAST, RandomForest
 from colonnade.core.batch import Batch
 from colonnade.core.schema import TargetKind
 from colonnade.core.spec import BatchSpec
 from colonnade.explain.attribution import Attribution
 from colonnade.explain.game import Game
+from colonnade.explain.leaves import tree_values
 
 
 def tree_shap(game: Game, network: Boosted, spec: BatchSpec, rows: Batch, choice: Tensor) -> Attribution:
@@ -46,3 +49,54 @@ def to_scores(contributions: Tensor, spec: BatchSpec) -> Tensor:
             return scaled
         case _:
             return contributions
+
+
+def forest_shap(
+    game: Game, network: RandomForest, spec: BatchSpec, rows: Batch, background: Batch, choice: Tensor
+) -> Attribution:
+    """SHAP values of a forest against background rows, see :func:`~colonnade.explain.leaves.tree_values`.
+
+    Exact of values. Of classes they are exact of the shares that the trees give, whose logarithms make the score: the
+    contributions of each pair of rows to a share are carried on by the slope between the two (the rescale rule of Chen,
+    Lundberg and Lee, *Explaining a series of models by propagating Shapley values*, Nature Communications 2022), so
+    that they add up to the score.
+
+    Args:
+        game: sources of the columns.
+        network: the forest.
+        spec: of the data.
+        rows: encoded rows.
+        background: encoded rows to compare with.
+        choice: ``(N, views)`` int64, outputs that each row is explained for.
+    """
+    trees = network.trees()
+    own, other = (trees.features(some.num, some.cat, trees.search).numpy() for some in (rows, background))
+    mix = _mix(spec, len(trees.base))
+    slope = np.ones((len(own), len(other), len(trees.base)))
+    if network.classes:
+        slope = _log_slope(trees.sums(own)[:, None], trees.sums(other)[None])
+    player = torch.cat([game.sources.num, game.sources.cat]).numpy()
+    weight = mix[choice.numpy()][:, None] * slope[:, :, None]
+    values = tree_values(trees, player, game.n_players, own, other, weight)
+    base = game(background).mean(0)[choice]
+    return Attribution(values=torch.from_numpy(values), base=base)
+
+
+def _log_slope(one: np.ndarray, other: np.ndarray) -> np.ndarray:
+    """Of the line between two shares on the curve of their logarithm; 0 where both are taken for the least one."""
+    low, high = (share.clip(LEAST, 1 - LEAST) for share in (one, other))
+    apart = one - other
+    with np.errstate(divide="ignore", invalid="ignore"):
+        between = (np.log(low) - np.log(high)) / apart
+    at = np.where((low > LEAST) & (low < 1 - LEAST), 1 / low, 0)
+    slope: np.ndarray = np.where(np.abs(apart) > LEAST, between, at)
+    return slope
+
+
+def _mix(spec: BatchSpec, n_sums: int) -> np.ndarray:
+    """What each score is of the sums of the trees, or of their logarithms, ``(scores, sums)``."""
+    if spec.target_kind == TargetKind.REAL:
+        return np.diag(spec.target_scale)
+    if spec.target_kind == TargetKind.CLASS and spec.out_shape != (1,):
+        return np.eye(n_sums) - 1 / n_sums
+    return np.kron(np.eye(n_sums // 2), [[-1.0, 1.0]])

@@ -33,7 +33,8 @@ class Head(nn.Module):
 
     def forward(self, x: Float[Tensor, "b m d"]) -> Float[Tensor, "b m *out"]:
         """``(B, members, d_in)`` to ``(B, members, *out_shape)``."""
-        out: Tensor = self.linear(x)
+        # A matrix times a matrix has one operator in a graph, and a block of them has two.
+        out: Tensor = self.linear(x) if x.shape[1] > 1 else self.linear(x.squeeze(1)).unsqueeze(1)
         return out if len(self.out_shape) == 1 else out.unflatten(-1, self.out_shape)
 
 

@@ -93,7 +93,9 @@ class RetrievalNetwork(Network):
 
     def _keys(self, index: Tensor | None = None) -> Tensor:
         """Keys of context rows; those of all are kept where no gradient is asked for."""
-        if self.training or torch.is_grad_enabled() or torch.compiler.is_compiling():
+        # An export takes them as they are, where the network has been run before.
+        written = torch.compiler.is_exporting() and self._kept is not None
+        if self.training or torch.is_grad_enabled() or (torch.compiler.is_compiling() and not written):
             return self.backbone.keys(self._shaped(self.embed(self.context.rows(index))))
         if self._kept is None:
             rows = self.context.rows().split(BLOCK)

@@ -13,6 +13,7 @@ from omegaconf import DictConfig, OmegaConf, open_dict
 from colonnade.config.build import build
 from colonnade.config.by_target import settled
 from colonnade.config.locate import load_choice
+from colonnade.config.pretraining import pretrains
 from colonnade.core.errors import ConfigError, closest
 from colonnade.core.spec import BatchSpec
 
@@ -28,6 +29,8 @@ if TYPE_CHECKING:
     from colonnade.nn.network import Network
     from colonnade.tasks.base import Task
     from colonnade.training.module import SupervisedModule
+
+log = logging.getLogger(__name__)
 
 AUTO = "auto"
 
@@ -57,16 +60,23 @@ def assemble(cfg: DictConfig, frame: Any = None, table: Table | None = None) -> 
         frame: a polars or pandas frame that is taken as the data.
         table: the data, where they were read already.
     """
+    from colonnade.data.unlabelled import UnlabelledDataModule
+    from colonnade.runs.start import Start
+
     dataset = dataset_of(cfg, frame)
+    # Before the data are read: what a run shall begin from may not be there.
+    start = None if cfg.get("init_from") is None else Start.read(cfg.init_from)
     if cfg.task.name == AUTO:
         table = dataset.read() if table is None else table
         cfg = with_task(cfg, table)
     cfg = settled(cfg)
+    if start is not None:
+        start.check(cfg)
     task = build(cfg.task)
-    datamodule = dataset.datamodule()(
+    datamodule = (UnlabelledDataModule if task.self_supervised else dataset.datamodule())(
         dataset=dataset,
         splitter=build(cfg.split),
-        pipeline=build(cfg.pipeline),
+        pipeline=build(cfg.pipeline) if start is None else start,
         target_kind=task.target_kind,
         loader=build(cfg.loader),
         seed=cfg.seed,
@@ -74,10 +84,17 @@ def assemble(cfg: DictConfig, frame: Any = None, table: Table | None = None) -> 
         keep=OmegaConf.select(cfg, "uncertainty.group"),
     )
     datamodule.setup("fit")
+    if start is not None:
+        for note in start.notes(datamodule.split, datamodule.table):
+            log.info("%s", note)
+            datamodule.notes.append(note)
     spec = network_spec(task, datamodule.spec)
+    network = build_network(cfg, spec)
+    if start is not None:
+        start.give(network)
     module = build(
         cfg.module,
-        network=build_network(cfg, spec),
+        network=network,
         task=task,
         optim=build(cfg.optim),
         spec=spec,
@@ -90,7 +107,11 @@ def dataset_of(cfg: DictConfig, frame: Any = None) -> TableDataset:
     """Build ``data:``, with a frame in the place of what it would read where one is given."""
     from colonnade.data.sources.frame import Frame
 
-    dataset: TableDataset = build(cfg.data) if frame is None else build(cfg.data, path=None, source=Frame(frame))
+    late: dict[str, Any] = {} if frame is None else {"path": None, "source": Frame(frame)}
+    if pretrains(cfg) and cfg.data.get("drop_missing_target"):
+        # What has no target is what there is most of.
+        late["drop_missing_target"] = False
+    dataset: TableDataset = build(cfg.data, **late)
     return dataset
 
 

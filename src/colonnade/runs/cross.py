@@ -28,12 +28,14 @@ from colonnade.runs.assemble import AUTO, dataset_of, with_task
 from colonnade.runs.crossed import write_predictions
 from colonnade.runs.fit import blank, check_origin, fit_in, record
 from colonnade.runs.folder import METRICS, PRUNE, RunFolder
+from colonnade.runs.forecast_tables import join_tables
 from colonnade.runs.launch import is_worker, processes
 from colonnade.runs.load import gather, load, write_ensemble
 from colonnade.tasks.combine import WeightedMean
 
 if TYPE_CHECKING:
-    from colonnade.data.split import CrossValidator, Split
+    from colonnade.data.split import CrossValidator
+    from colonnade.data.split.record import Division
     from colonnade.data.table import Table
 
 log = logging.getLogger(__name__)
@@ -91,9 +93,10 @@ def cross_validate(
     combiner = WeightedMean(loaded[0].spec.target_kind, torch.ones(len(loaded)))
     write_ensemble(folder.path, [{"folder": member} for member in members], "mean", combiner)
     bag = gather(concrete, loaded, combiner, members)
-    held = cross.pool(table, bag.task.target_kind, build(concrete.split), concrete.seed)[1]
+    held = cross.held(bag.dataset, table, bag.task.target_kind, build(concrete.split), concrete.seed)
     tested = write_predictions(folder, cross, members, bag, table, held)
     told = _told(cross, splits, results, members)
+    join_tables([folder / member for member in members], folder.path)
     result = {
         "status": "finished",
         "task": concrete.task.name,
@@ -114,8 +117,9 @@ def cross_validate(
     return result
 
 
-def divide(cfg: DictConfig, table: Table) -> tuple[CrossValidator, list[DictConfig], list[Split]]:
-    """The folds as configurations, and their splits: what is wrong with one is told before the first is trained.
+def divide(cfg: DictConfig, table: Table) -> tuple[CrossValidator, list[DictConfig], list[Division]]:
+    """The folds as configurations, and how they divide the data: what is wrong with one is told before the first is
+    trained.
 
     Args:
         cfg: with ``cv``, its task concrete.
@@ -132,24 +136,25 @@ def divide(cfg: DictConfig, table: Table) -> tuple[CrossValidator, list[DictConf
     if not isinstance(cross, CrossValidator):
         raise ConfigError(f"cv: {type(cross).__name__} makes no folds; colonnade.data.split.Folds or TimeFolds")
     kind = build(cfg.task).target_kind
-    check_target(table.frame, table.schema, kind, row_ids=table.row_ids)
-    folds = [fold_config(cfg, i, cross.folds) for i in range(len(cross))]
-    return cross, folds, [build(fold.split).split(table, kind, fold.seed) for fold in folds]
+    if cfg.data.get("horizon") is None:
+        check_target(table.frame, table.schema, kind, row_ids=table.row_ids)
+    folds = [fold_config(cfg, cross, i) for i in range(len(cross))]
+    return cross, folds, [build(fold.split).divided(table, kind, fold.seed) for fold in folds]
 
 
-def fold_config(cfg: DictConfig, fold: int, folds: int) -> DictConfig:
+def fold_config(cfg: DictConfig, cross: CrossValidator, fold: int) -> DictConfig:
     """The configuration of the training that leaves a fold out; each repeat has initial weights of its own."""
     cfg = cfg.copy()
     with open_dict(cfg):
         cfg.overwrite, cfg.run_dir = False, None
         cfg.split = {
-            "_target_": "colonnade.data.split.Fold",
+            "_target_": cross.of_fold,
             "cross": cfg.cv,
             "base": cfg.split,
             "fold": fold,
             "seed": cfg.seed,
         }
-        cfg.seed = cfg.seed + fold // folds
+        cfg.seed = cfg.seed + fold // cross.folds
         cfg.cv = cfg.cv.get("inner")
     return cfg
 
@@ -193,10 +198,10 @@ def _values(measured: Sequence[Mapping[str, float | None]], name: str) -> list[f
 
 
 def _told(
-    cross: CrossValidator, splits: Sequence[Split], results: Sequence[Mapping[str, Any]], members: Sequence[str]
+    cross: CrossValidator, splits: Sequence[Division], results: Sequence[Mapping[str, Any]], members: Sequence[str]
 ) -> dict[str, Any]:
     """The ``cv`` of ``result.json``."""
-    counts = [{"train": len(s.train), "val": len(s.val), "fold": len(s.test)} for s in splits]
+    counts = [{"fold" if part == "test" else part: n for part, n in s.counts().items()} for s in splits]
     ratio = fmean(count["fold"] / (count["train"] + count["val"]) for count in counts)
     measured = [result["metrics"]["test"] for result in results]
     spreads = {name: asdict(spread_of(_values(measured, name), ratio)) for name in measured[0]}

@@ -41,7 +41,7 @@ def write_predictions(
         members: folders of the folds, in their order, below it.
         bag: all models as one.
         table: the data.
-        held: positions of the rows held out from all folds.
+        held: what is held out from all folds, see :meth:`~colonnade.data.split.CrossValidator.held`.
 
     Returns:
         The metrics of the rows held out; none where there are none.
@@ -52,7 +52,7 @@ def write_predictions(
         frame, metrics = held_out(bag, table, held)
         frames.append(frame)
     pl.concat(frames, how="diagonal").write_parquet(folder / PREDICTIONS)
-    publish(_figures(bag, frames[0]), Trained(epochs=0, parameters=0), folder.path)
+    publish(_figures(bag, frames[0], table), Trained(epochs=0, parameters=0), folder.path)
     return metrics
 
 
@@ -78,9 +78,7 @@ def out_of_fold(folder: RunFolder, cross: CrossValidator, members: Sequence[str]
 
 def held_out(bag: Loaded, table: Table, held: np.ndarray) -> tuple[pl.DataFrame, dict[str, float]]:
     """Predictions of the rows held out from all folds by the mean of all models, and their metrics."""
-    mask = np.zeros(table.frame.height, dtype=bool)
-    mask[held] = True
-    part = bag.dataset.rows(table).keep(pl.Series(mask))
+    part = bag.dataset.part(table, held)
     ids = row_ids(part)
     prediction = bag.predict(part)
     target = bag.coder.encode(part.frame, row_ids=ids, where="rows held out from all folds")
@@ -93,8 +91,9 @@ def held_out(bag: Loaded, table: Table, held: np.ndarray) -> tuple[pl.DataFrame,
     return frame, bag.task.metrics(prediction, target, weight)
 
 
-def _figures(bag: Loaded, frame: pl.DataFrame) -> dict[str, Figure]:
+def _figures(bag: Loaded, frame: pl.DataFrame, table: Table) -> dict[str, Figure]:
     from colonnade.report.figures import draw
+    from colonnade.runs.forecasts import past_in
 
     spec, task = bag.spec, bag.task
     return draw(
@@ -105,4 +104,5 @@ def _figures(bag: Loaded, frame: pl.DataFrame) -> dict[str, Figure]:
         target_names=spec.target_names,
         quantiles=task.quantiles,
         rows="rows out of fold",
+        past=past_in(bag, table, frame["row_id"].to_numpy()),
     )

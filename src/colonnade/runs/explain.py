@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Mapping
+from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 from omegaconf import DictConfig
@@ -16,22 +16,20 @@ from colonnade.data.sequences.dataset import SequenceDataset
 from colonnade.data.table import Table
 from colonnade.explain.explainer import explain as attribute
 from colonnade.explain.explanation import Explanation
+from colonnade.explain.joint import Joint
 from colonnade.explain.options import Explain, method_for
 from colonnade.explain.subject import Subject
-from colonnade.runs.folder import METRICS, RunFolder
-from colonnade.runs.illustrate import epochs, write_figures
+from colonnade.runs.folder import RunFolder
+from colonnade.runs.illustrate import to_board
+from colonnade.runs.joint import EXPLANATION, IMPORTANCE, joined, list_joint, write_joint
 from colonnade.runs.load import ENSEMBLE, LoadedRun, load_run, members_of
 from colonnade.runs.own import own_table
 from colonnade.runs.own_parts import own_parts, sample
 from colonnade.runs.predict import report_unknown, row_ids
 
-if TYPE_CHECKING:
-    from matplotlib.figure import Figure
-
 log = logging.getLogger(__name__)
 
 ATTRIBUTIONS = "attributions.parquet"
-EXPLANATION = "explanation.json"
 NEW = "new"
 
 
@@ -77,6 +75,42 @@ def explain(
         return _explained(folder, loaded, rows, split, others, options)
 
 
+def explain_several(
+    runs: Sequence[Path | str],
+    data: Any = None,
+    *,
+    background: Any = None,
+    options: Explain | None = None,
+    out: Path | str | None = None,
+) -> list[Joint]:
+    """Explain each model, and what all of them say together: means over runs with an interval over runs.
+
+    Runs that differ by their seeds alone say with it how far the importance of a column is one of the data and not one
+    of a training. Each run is explained as :func:`explain` does, in its own folder. One run of
+    several models, a cross-validation or an ensemble, gets ``importance.json`` and ``figures/importance_runs.png``.
+
+    Args:
+        runs: folders of finished runs; of one that holds several models, all of these.
+        data, background, options: see :func:`explain`.
+        out: a folder that ``importance.json`` and the figure are written to, beside that.
+
+    Returns:
+        One for each target.
+
+    Raises:
+        ConfigError: there is one model alone, or they explain other targets.
+    """
+    models = [model for run in runs for model in models_of(RunFolder(run))]
+    for model in models:
+        explain(model.path, data, background=background, options=options)
+    found = joined(models)
+    if len(runs) == 1:
+        list_joint(RunFolder(runs[0]), found)
+    if out is not None:
+        write_joint(Path(out), found)
+    return found
+
+
 def explain_missing(cfg: DictConfig, folder: RunFolder, frame: Any = None) -> None:
     """Explain what ``explain:`` asks for and a finished run has not yet; of several models each by its own test rows.
 
@@ -86,7 +120,7 @@ def explain_missing(cfg: DictConfig, folder: RunFolder, frame: Any = None) -> No
         frame: what the run was trained on, where that was no file.
     """
     options = build(cfg.explain)
-    missing = [model for model in _models(folder) if not (model / EXPLANATION).exists()]
+    missing = [model for model in models_of(folder) if not (model / EXPLANATION).exists()]
     table = None
     for model in missing:
         loaded = load_run(model.path)
@@ -97,13 +131,16 @@ def explain_missing(cfg: DictConfig, folder: RunFolder, frame: Any = None) -> No
         with model.locked():
             _explained(model, loaded, rows, part, own.sample("train", options.background, options.seed), options)
         log.info("%s: %s, %s, figures/", model.path, ATTRIBUTIONS, EXPLANATION)
+    if missing and folder.path != missing[0].path:
+        list_joint(folder, joined(models_of(folder)))
+        log.info("%s: %s, figures/", folder.path, IMPORTANCE)
 
 
-def _models(folder: RunFolder) -> list[RunFolder]:
+def models_of(folder: RunFolder) -> list[RunFolder]:
     """The runs of one model that a run is made of: itself, or its members."""
     if not (folder / ENSEMBLE).exists():
         return [folder]
-    return [model for member in members_of(folder) for model in _models(RunFolder(folder / member))]
+    return [model for member in members_of(folder) for model in models_of(RunFolder(folder / member))]
 
 
 def _explained(
@@ -140,17 +177,5 @@ def _write(folder: RunFolder, found: Explanation, rows: Table, split: str) -> No
     with replacing(folder / ATTRIBUTIONS) as file:
         found.to_frame(row_ids(rows), split).write_parquet(file)
     write_json(folder / EXPLANATION, {"split": split, **found.to_dict()})
-    figures = _to_board(draw(found, rows.frame, row_ids(rows)), folder)
+    figures = to_board(draw(found, rows.frame, row_ids(rows)), folder)
     folder.list_files(ATTRIBUTIONS, EXPLANATION, *figures)
-
-
-def _to_board(figures: Mapping[str, Figure], folder: RunFolder) -> list[str]:
-    """Figures as files, and in the run's TensorBoard where it has one."""
-    events = folder / "tensorboard"
-    if not events.is_dir():
-        return write_figures(figures, folder.path, [], 0)
-    from torch.utils.tensorboard import SummaryWriter
-
-    lines = epochs(folder / METRICS)
-    with SummaryWriter(str(events)) as board:
-        return write_figures(figures, folder.path, [board], int(lines[-1]["step"]) if lines else 0)

@@ -243,6 +243,7 @@ def conclude(
     Returns:
         The content of ``result.json``.
     """
+    from colonnade.runs.pretrained import measure_pretrained
     from colonnade.runs.score import score
 
     if trained.pruned:
@@ -250,7 +251,8 @@ def conclude(
         folder.finish(result)
         log.info("pruned after %s epochs", result["epochs"])
         return result
-    result = score(parts, trained, folder, seconds=seconds, drawn=shown)
+    measure = measure_pretrained if parts.task.self_supervised else score
+    result = measure(parts, trained, folder, seconds=seconds, drawn=shown)
     folder.finish(result)
     if shown:
         _show(result, parts, folder)

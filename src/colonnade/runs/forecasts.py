@@ -11,13 +11,16 @@ import torch
 from torch import Tensor
 
 from colonnade.data.datamodule import TableDataModule
+from colonnade.data.sequences.dataset import SequenceDataset
 from colonnade.data.sequences.forecast import ForecastDataModule
 from colonnade.data.sequences.windows import WindowStore
+from colonnade.data.table import Table
 from colonnade.report.forecast import Past, shown
 from colonnade.runs.assemble import Parts
+from colonnade.runs.forecast_tables import BY_SERIES, BY_STEP
+from colonnade.runs.load import Loaded
 from colonnade.tasks.forecast import ForecastTask
 
-BY_STEP, BY_SERIES = "by_step.csv", "by_series.csv"
 # Each is measured by itself.
 MOST_SERIES = 2000
 
@@ -60,6 +63,18 @@ def past_of(parts: Parts, split: str) -> Past | None:
     values = store.target[:, last].cpu().numpy()[steps] * spec.target_scale[last] + spec.target_mean[last]
     named = len(data.names) > 1
     return Past(values, tuple(data.names[i] if named else "" for i in series))
+
+
+def past_in(loaded: Loaded, table: Table, origins: np.ndarray) -> Past | None:
+    """What :func:`past_of` gives, of forecasts that begin at such steps of a table, counted over all its series."""
+    if loaded.spec.horizon is None:
+        return None
+    dataset = loaded.dataset
+    assert isinstance(dataset, SequenceDataset)
+    found = dataset.windows_from(table, origins[shown(len(origins))]).frame
+    named = table.frame.height > 1
+    names = tuple(str(name) if named else "" for name in found[dataset.id])
+    return Past(np.stack(found[dataset.target[-1]].to_list()).astype(np.float64), names)
 
 
 def origins_of(data: TableDataModule, split: str) -> np.ndarray | None:

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 from omegaconf import DictConfig, OmegaConf
 
 from colonnade.config.record import redact
+from colonnade.runs.folder import METRICS, RunFolder
 from colonnade.runs.trained import Trained
 
 if TYPE_CHECKING:
@@ -73,6 +74,18 @@ def write_figures(figures: Mapping[str, Figure], folder: Path, boards: Sequence[
         for board in boards:
             board.add_image(name, pixels, step, dataformats="HWC")
     return [f"{FIGURES}/{name}.png" for name in figures]
+
+
+def to_board(figures: Mapping[str, Figure], folder: RunFolder) -> list[str]:
+    """Figures as files, and in the run's TensorBoard where it has one."""
+    events = folder / "tensorboard"
+    if not events.is_dir():
+        return write_figures(figures, folder.path, [], 0)
+    from torch.utils.tensorboard import SummaryWriter
+
+    lines = epochs(folder / METRICS)
+    with SummaryWriter(str(events)) as board:
+        return write_figures(figures, folder.path, [board], int(lines[-1]["step"]) if lines else 0)
 
 
 def _found(folder: Path) -> dict[str, Figure]:

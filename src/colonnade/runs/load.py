@@ -139,6 +139,10 @@ def load_run(run: Path | str) -> LoadedRun:
     cfg = load_config(folder / CONFIG)
     spec = BatchSpec.from_dict(json.loads((folder / "spec.json").read_text(encoding="utf-8")))
     task = build(cfg.task)
+    if task.self_supervised:
+        raise RunFolderError(
+            f"run='{run}' is a pre-training, which predicts no target: train a run that begins from it, init_from={run}"
+        )
     spec = network_spec(task, spec)
     network = build_network(cfg, spec)
     network.load_state_dict(load_file(folder / NETWORK))

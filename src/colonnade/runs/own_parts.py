@@ -8,6 +8,7 @@ from pathlib import Path
 
 import numpy as np
 
+from colonnade.core.errors import DataError
 from colonnade.data.sequences.dataset import SequenceDataset
 from colonnade.data.sequences.fold import steps_of
 from colonnade.data.sequences.horizon import Borders
@@ -102,7 +103,15 @@ def own_parts(folder: Path, loaded: Loaded, table: Table) -> OwnParts:
         folder: of the run.
         loaded: the run.
         table: its data.
+
+    Raises:
+        DataError: it has recorded none.
     """
+    if not (folder / SPLIT).exists():
+        raise DataError(
+            f"'{folder}' does not say which rows it was trained on (no {SPLIT}; the models of an ensemble are copies): "
+            "name files with rows, data.path=rows.csv background=others.csv, or the run that it was made of"
+        )
     if loaded.spec.horizon is None:
         return OwnRows(table, Split.load(folder / SPLIT))
     dataset = loaded.dataset

@@ -14,6 +14,7 @@ from omegaconf import DictConfig, OmegaConf, open_dict
 from colonnade.config.baseline import fits_at_once
 from colonnade.config.build import build
 from colonnade.config.check import check
+from colonnade.config.pretraining import pretrains
 from colonnade.config.record import config_hash
 from colonnade.core.errors import ColonnadeError, ConfigError, Faults
 from colonnade.core.spec import BatchSpec
@@ -120,6 +121,8 @@ def unpackable(cfg: DictConfig) -> Faults:
         faults.add("model: a pack trains networks of tables; those of series are not packed yet")
     elif str(cfg.model.get("_target_", "")).rpartition(".")[2] != "Network":
         faults.add(f"model: a pack trains networks of rows that do not see each other, not {cfg.model.get('_target_')}")
+    if pretrains(cfg):
+        faults.add("task: a pre-training is trained by itself")
     if cfg.get("cv") is not None:
         faults.add("cv: its folds are trained one by one; split=kfold split.fold=0,1,... can be packed")
     if cfg.module.get("compile", False):

@@ -8,6 +8,7 @@ import torch
 from jaxtyping import Float, Shaped
 from torch import Tensor, nn
 
+from colonnade.core.batch import Batch
 from colonnade.core.errors import ConfigError, closest
 from colonnade.core.schema import TargetKind
 from colonnade.core.spec import BatchSpec
@@ -34,6 +35,8 @@ class Task(ABC):
     """
 
     target_kind: ClassVar[TargetKind]
+    self_supervised: ClassVar[bool] = False
+    """Whether its targets are made of the features, so that it needs no target column and predicts none."""
     quantiles: tuple[float, ...] = ()
     """Predicted quantile levels, for tasks that predict quantiles."""
     roles: tuple[str, ...] = ()
@@ -79,6 +82,16 @@ class Task(ABC):
         self._check_monitor(known_targets=spec.target_names if len(spec.target_names) > 1 else ())
         self._spec = spec
         self._decoder = self.decoder(spec).eval()
+
+    def posed(self, batch: Batch, *, training: bool) -> Batch:
+        """What the network is shown of a batch, and the target that this is compared with.
+
+        Args:
+            batch: encoded rows.
+            training: whether torch's default generators may be drawn from; in evaluation the same rows are always shown
+                in the same way.
+        """
+        return batch
 
     @abstractmethod
     def out_shape(self, spec: BatchSpec) -> tuple[int, ...]:
@@ -213,9 +226,9 @@ def full_precision(raw: Float[Tensor, "*shape"]) -> Float[Tensor, "*shape"]:
     return raw.to(torch.promote_types(raw.dtype, torch.float32))
 
 
-def over_members(loss: Float[Tensor, "b m"]) -> Float[Tensor, "b"]:
+def over_members(values: Float[Tensor, "b m *rest"]) -> Float[Tensor, "b *rest"]:
     """Mean over the members; of a single one, its view: a node less for the backward pass of a small network."""
-    return loss.squeeze(1) if loss.shape[1] == 1 else loss.mean(1)
+    return values.squeeze(1) if values.shape[1] == 1 else values.mean(1)
 
 
 def beside(constant: Shaped[Tensor, "*shape"], value: Float[Tensor, "*other"]) -> Shaped[Tensor, "*shape"]:

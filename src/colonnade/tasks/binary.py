@@ -101,5 +101,5 @@ class BinaryDecoder(nn.Module):
         """``label`` ``(B,)`` int64 and ``probability`` ``(B, 2)``."""
         logit = full_precision(raw)
         # Both sides from the logit: one minus a probability near one would lose the other.
-        probability = torch.cat((logit.neg().sigmoid(), logit.sigmoid()), dim=2).mean(1)
+        probability = over_members(torch.cat((logit.neg(), logit), dim=2).sigmoid())
         return {"label": (probability[:, 1] > probability[:, 0]).long(), "probability": probability}

@@ -99,5 +99,5 @@ class MulticlassDecoder(nn.Module):
 
     def forward(self, raw: Float[Tensor, "b m c"]) -> dict[str, Tensor]:
         """``label`` ``(B,)`` int64 and ``probability`` ``(B, C)``."""
-        probability = full_precision(raw).softmax(2).mean(1)
+        probability = over_members(full_precision(raw).softmax(2))
         return {"label": probability.argmax(1), "probability": probability}

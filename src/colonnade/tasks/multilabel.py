@@ -10,7 +10,7 @@ from torch.nn import functional as F
 from colonnade.core.errors import ConfigError, DataError
 from colonnade.core.schema import TargetKind
 from colonnade.core.spec import BatchSpec
-from colonnade.tasks.base import Task, beside, full_precision
+from colonnade.tasks.base import Task, beside, full_precision, over_members
 from colonnade.tasks.classes import ClassWeight, check_options
 from colonnade.tasks.measures import labels, proper
 from colonnade.tasks.measures.rows import Measure, refuse_rows
@@ -94,7 +94,7 @@ class MultilabelDecoder(nn.Module):
 
     def forward(self, raw: Float[Tensor, "b m l"]) -> dict[str, Tensor]:
         """``label`` ``(B, L)`` int64 of 0 and 1, and ``probability`` ``(B, L)``."""
-        probability = full_precision(raw).sigmoid().mean(1)
+        probability = over_members(full_precision(raw).sigmoid())
         return {"label": (probability > 0.5).long(), "probability": probability}
 
 

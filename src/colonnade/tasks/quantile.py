@@ -11,7 +11,7 @@ from torch import Tensor, nn
 
 from colonnade.core.schema import TargetKind
 from colonnade.core.spec import BatchSpec
-from colonnade.tasks.base import ValueTask, beside, full_precision
+from colonnade.tasks.base import ValueTask, beside, full_precision, over_members
 from colonnade.tasks.measures import values
 from colonnade.tasks.measures.rows import Measure
 from colonnade.tasks.regression import original_units
@@ -97,7 +97,7 @@ class QuantileDecoder(nn.Module):
     def forward(self, raw: Float[Tensor, "b m t q"]) -> dict[str, Tensor]:
         """``value`` ``(B, T)``, the median, and ``quantile`` ``(B, T, Q)``, both float64."""
         ordered, _ = full_precision(raw).sort(dim=3)
-        quantile = ordered.to(torch.float64).mean(1) * self.scale + self.mean
+        quantile = over_members(ordered.to(torch.float64)) * self.scale + self.mean
         return {"value": quantile[..., self.median], "quantile": quantile}
 
 

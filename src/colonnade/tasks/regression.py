@@ -10,7 +10,7 @@ from torch.nn import functional as F
 from colonnade.core.errors import DataError
 from colonnade.core.schema import TargetKind
 from colonnade.core.spec import BatchSpec
-from colonnade.tasks.base import ValueTask, full_precision
+from colonnade.tasks.base import ValueTask, full_precision, over_members
 from colonnade.tasks.measures import values
 from colonnade.tasks.measures.rows import Measure, refuse_rows
 
@@ -98,7 +98,7 @@ class RegressionDecoder(nn.Module):
 
     def forward(self, raw: Float[Tensor, "b m t"]) -> dict[str, Tensor]:
         """``value`` ``(B, T)`` float64."""
-        return {"value": raw.to(torch.float64).mean(1) * self.scale + self.mean}
+        return {"value": over_members(raw.to(torch.float64)) * self.scale + self.mean}
 
 
 def original_units(target: Float[Tensor, "n t"], spec: BatchSpec) -> Float[Tensor, "n t"]:

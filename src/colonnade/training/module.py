@@ -244,6 +244,7 @@ class SupervisedModule(LightningModule):
 
     def _loss(self, batch: Batch, shares: Tensor, part: float) -> Tensor:
         """Row losses times their shares, and the penalty times the part of the step's rows that these are."""
+        batch = self.task.posed(batch, training=True)
         assert batch.target is not None
         output = self.network(batch)
         loss = torch.dot(self.task.row_loss(*output.beside(batch.target)), shares)
@@ -293,6 +294,7 @@ class SupervisedModule(LightningModule):
 
     def validation_step(self, batch: Batch, batch_idx: int) -> None:
         """Collect the raw outputs of a batch."""
+        batch = self.task.posed(batch, training=False)
         self._collector.add(self(batch), batch)
 
     def on_validation_epoch_end(self) -> None:
@@ -321,7 +323,7 @@ class SupervisedModule(LightningModule):
         device = next(network.parameters()).device
         collector = Collector(self.spec.out_shape)
         with torch.inference_mode():
-            for batch in loader:
+            for batch in (self.task.posed(batch, training=False) for batch in loader):
                 collector.add(forward_raw(network, batch.to(device), self._cached_rows(batch, device)).cpu(), batch)
         network.train(training)
         return collector.finish()

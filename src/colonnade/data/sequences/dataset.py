@@ -18,7 +18,7 @@ from colonnade.data.sequences.clock import Step, instants, spacing, with_missing
 from colonnade.data.sequences.covariates import check_names, constant, extended, seen
 from colonnade.data.sequences.fold import fold, in_order, lists_of, starts_of, steps_of
 from colonnade.data.sequences.wide import from_wide
-from colonnade.data.sequences.windowed import Look, tails, windowed, windows_at
+from colonnade.data.sequences.windowed import Look, origins, tails, windowed, windows_at
 from colonnade.data.sources.ts import SERIES
 from colonnade.data.sources.written import Written
 from colonnade.data.table import Table
@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     from colonnade.data.columns import RawColumns
     from colonnade.data.lookup import Lookup
     from colonnade.data.sequences.datamodule import SequenceDataModule
+    from colonnade.data.sequences.horizon import Borders
 
 log = logging.getLogger(__name__)
 
@@ -231,9 +232,20 @@ class SequenceDataset(TableDataset):
         """Series that are forecast, each cut to the window behind which it is."""
         return dc_replace(table, frame=self._tails(table.frame))
 
+    def part(self, table: Table, rows: np.ndarray) -> Table:
+        """See the base class; of series that are forecast, the windows that begin at such steps, counted over all."""
+        if self.horizon is None:
+            return super().part(table, rows)
+        return windows_at(table, rows, self.look, targets=self.target, horizon=self.horizon)
+
+    def origins(self, table: Table, borders: Borders, part: str) -> np.ndarray:
+        """Steps at which the forecasts of a part begin, counted over all series that are forecast, ``(N,)`` int64."""
+        assert self.horizon is not None
+        return origins(table, borders, part, self.target, look=self.look, horizon=self.horizon)
+
     def windows_from(self, table: Table, origin: np.ndarray) -> Table:
         """The windows that forecast from such steps on, counted over all series, ``(N,)``; they are its row ids."""
-        return dc_replace(windows_at(table, origin, self.look), row_ids=origin.copy())
+        return windows_at(table, origin.copy(), self.look)
 
     def windows(self, table: Table, at_most: int) -> Table:
         """A row for each of so many windows that are looked back at, spread over all series."""

@@ -21,7 +21,7 @@ from colonnade.data.sequences.datamodule import SequenceDataModule, positions
 from colonnade.data.sequences.dataset import SequenceDataset
 from colonnade.data.sequences.fill import carried, known, runs, some
 from colonnade.data.sequences.fold import steps_of
-from colonnade.data.sequences.horizon import Borders, Horizon
+from colonnade.data.sequences.horizon import Bordered, Borders
 from colonnade.data.sequences.windowed import ahead
 from colonnade.data.sequences.windows import WindowStore
 from colonnade.data.split.record import PARTS
@@ -75,11 +75,11 @@ class ForecastDataModule(SequenceDataModule):
     def _divide(self) -> tuple[dict[str, np.ndarray], dict[str, Tensor]]:
         asked, table = self._asked, self.table
         check_features(table.schema)
-        if not isinstance(self._splitter, Horizon):
+        if not isinstance(self._splitter, Bordered):
             raise ConfigError("series are divided by time within each of them to be forecast: split=horizon")
         steps, offsets = steps_of(table.frame, table.schema.features)
         self.borders = self._splitter.borders(np.diff(offsets))
-        ranges = np.stack([offsets[:-1], offsets[:-1] + self.borders.ends[:, 0]], axis=1)
+        ranges = offsets[:-1, None] + self.borders.train
         train = positions(ranges)
         _check_numbers(steps, asked.target, may_miss=asked.filled)
         self._there, early = known(steps, offsets, asked.target)

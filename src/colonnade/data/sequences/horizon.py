@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 import json
+from abc import abstractmethod
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
+import polars as pl
 
 from colonnade.core.errors import ConfigError
 from colonnade.core.schema import TargetKind
 from colonnade.data.split.base import Splitter, need_share
-from colonnade.data.split.record import PARTS, Split
+from colonnade.data.split.record import PARTS, Division, Split
 from colonnade.data.table import Table
 
 
@@ -24,16 +26,30 @@ class Borders:
         ends: ``(S, 3)`` int64, steps of each series before the end of train, val and test.
         how: what was done, in words.
         stride: steps from an origin of val and test to the next.
+        begins: ``(S,)`` int64, first train step of each series; None: its first step.
     """
 
     ends: np.ndarray
     how: str
     stride: int = 1
+    begins: np.ndarray | None = None
+
+    @property
+    def train(self) -> np.ndarray:
+        """First train step of each series, and the one behind the last, ``(S, 2)`` int64."""
+        begins = np.zeros(len(self.ends), dtype=np.int64) if self.begins is None else self.begins
+        return np.stack([begins, self.ends[:, 0]], axis=1)
+
+    def counts(self) -> dict[str, int]:
+        """Steps of each part, over all series."""
+        begins = np.concatenate([self.train[:, :1], self.ends[:, :-1]], axis=1)
+        return dict(zip(PARTS, (self.ends - begins).sum(0).tolist(), strict=True))
 
     def origins(self, part: str, *, context: int, horizon: int) -> tuple[np.ndarray, np.ndarray]:
         """First origin of each series in a part, and how many there are, ``(S,)`` int64 each.
 
-        The forecast steps of a window lie within the part; what it looks back at may lie before.
+        The forecast steps of a window lie within the part; what it looks back at may lie before. A window of train lies
+        within it.
 
         Args:
             part: train, val or test.
@@ -41,22 +57,58 @@ class Borders:
             horizon: steps that are forecast.
         """
         i = PARTS.index(part)
-        begin = self.ends[:, i - 1] if i else np.zeros(len(self.ends), dtype=np.int64)
-        first = np.maximum(begin, context)
+        first = np.maximum(self.ends[:, i - 1], context) if i else self.train[:, 0] + context
         return first, np.maximum(0, self.ends[:, i] - horizon - first + 1)
 
     @classmethod
     def load(cls, path: Path) -> Borders:
         """Read ``split.json``."""
         told = json.loads(path.read_text(encoding="utf-8"))
-        return cls(ends=np.asarray(told["ends"], dtype=np.int64), how=told["how"])
+        begins = None if told.get("begins") is None else np.asarray(told["begins"], dtype=np.int64)
+        return cls(ends=np.asarray(told["ends"], dtype=np.int64), how=told["how"], begins=begins)
 
     def save(self, path: Path) -> None:
         """Write ``split.json``."""
-        path.write_text(json.dumps({"how": self.how, "ends": self.ends.tolist()}, ensure_ascii=False), encoding="utf-8")
+        told = {"how": self.how, "ends": self.ends.tolist()}
+        if self.begins is not None:
+            told["begins"] = self.begins.tolist()
+        path.write_text(json.dumps(told, ensure_ascii=False), encoding="utf-8")
 
 
-class Horizon(Splitter):
+class Bordered(Splitter):
+    """Divides the steps of series by time, and not rows."""
+
+    declared: bool
+    """Whether somebody decided which steps are the test steps."""
+
+    def declares_test(self, table: Table) -> bool:
+        """See :attr:`declared`."""
+        return self.declared
+
+    @abstractmethod
+    def borders(self, lengths: np.ndarray) -> Borders:
+        """Where the parts of series end.
+
+        Args:
+            lengths: steps of each series ``(S,)`` int64.
+        """
+
+    def divided(self, table: Table, kind: TargetKind, seed: int) -> Division:
+        """The borders of the series of a table, which has a row for each."""
+        return self.borders(lengths_of(table))
+
+    def split(self, table: Table, kind: TargetKind, seed: int) -> Split:
+        """Rows have no steps.
+
+        Raises:
+            ConfigError: always.
+        """
+        raise ConfigError(
+            "split=horizon divides the steps of series that are forecast: set data.horizon, or split=auto"
+        )
+
+
+class Horizon(Bordered):
     """The first steps of each series to train, the next to val, the last to test.
 
     Args:
@@ -92,27 +144,10 @@ class Horizon(Splitter):
         self.val = val
         self.test = test
         self.steps = None if steps is None else tuple(steps)
-
-    def declares_test(self, table: Table) -> bool:
-        """Where the numbers of steps are given."""
-        return self.steps is not None
-
-    def split(self, table: Table, kind: TargetKind, seed: int) -> Split:
-        """Rows have no steps.
-
-        Raises:
-            ConfigError: always.
-        """
-        raise ConfigError(
-            "split=horizon divides the steps of series that are forecast: set data.horizon, or split=auto"
-        )
+        self.declared = steps is not None
 
     def borders(self, lengths: np.ndarray) -> Borders:
-        """Where the parts of series end.
-
-        Args:
-            lengths: steps of each series ``(S,)`` int64.
-        """
+        """See the base class."""
         if self.steps is not None:
             ends = np.minimum(np.cumsum(self.steps), lengths[:, None])
             return Borders(
@@ -127,6 +162,16 @@ class Horizon(Splitter):
         before = f"{self.val:.0%}" if self.val < 1 else f"{self.val:.0f}"
         how = f"the last {_words(self.test)} of each series test, the {before} before val"
         return Borders(np.stack(ends, axis=1), how, self.stride)
+
+
+def lengths_of(table: Table) -> np.ndarray:
+    """Steps of each series, ``(S,)`` int64.
+
+    Args:
+        table: a row for each series.
+    """
+    found: np.ndarray = table.frame[table.schema.features[0]].list.len().cast(pl.Int64).to_numpy()
+    return found
 
 
 def _need_size(name: str, value: float) -> None:

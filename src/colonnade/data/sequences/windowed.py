@@ -12,6 +12,7 @@ from colonnade.core.errors import DataError
 from colonnade.data.sequences.covariates import seen
 from colonnade.data.sequences.fill import carried, known, runs, some
 from colonnade.data.sequences.fold import steps_of
+from colonnade.data.sequences.horizon import Borders
 from colonnade.data.table import Table
 
 _SHOWN = 5
@@ -81,7 +82,8 @@ def tails(
 
 
 def windowed(table: Table, targets: Sequence[str], *, look: Look, horizon: int, at_most: int | None = None) -> Table:
-    """A row for each window of each series: its context as lists, what is forecast as numbers.
+    """A row for each window of each series: its context as lists, what is forecast as numbers. Its id is the step, over
+    all series, at which its forecast begins.
 
     Args:
         table: a row for each series.
@@ -106,8 +108,7 @@ def windowed(table: Table, targets: Sequence[str], *, look: Look, horizon: int, 
             names = table.frame[id].to_list() if id in table.frame.columns else ()
             raise DataError(_missing(name, np.unique(gone), names, filled=False))
     if look.filled and targets:
-        there = known(steps, offsets, targets)[0]
-        first, counts, of = runs(some(there, horizon), first, counts)
+        first, counts, of = runs(some(known(steps, offsets, targets)[0], horizon), first, counts)
     if not counts.any():
         raise DataError(
             f"no series has the {1 if look.repeat else look.context} + {behind} steps of a window (data.context, "
@@ -116,37 +117,55 @@ def windowed(table: Table, targets: Sequence[str], *, look: Look, horizon: int, 
     of = np.repeat(of, counts)
     origin = np.repeat(first - (np.cumsum(counts) - counts), counts) + np.arange(len(of))
     if at_most is not None and at_most < len(of):
-        chosen = np.linspace(0, len(of) - 1, at_most).astype(np.int64)
-        of, origin = of[chosen], origin[chosen]
-    filled = carried(steps, offsets) if look.filled else steps
-    columns = {column.name: column for column in _lists(filled, features, offsets[of], origin, look)}
-    for i, label in enumerate(ahead(targets, horizon)):
-        step, value = divmod(i, len(targets))
-        column = steps[targets[value]]
-        if look.filled:
-            column = column.set(pl.Series(~there[:, value]), None)
-        columns[label] = column.gather(origin + step).alias(label)
-    others = table.frame.select(pl.exclude(features))
-    return replace(
-        table, frame=pl.DataFrame([*columns.values(), *(others[name].gather(of) for name in others.columns)])
-    )
+        origin = origin[np.linspace(0, len(of) - 1, at_most).astype(np.int64)]
+    return windows_at(table, origin, look, targets=targets, horizon=horizon)
 
 
-def windows_at(table: Table, origin: np.ndarray, look: Look) -> Table:
-    """A row for each window that forecasts from a step on, counted over all series in their order.
+def windows_at(table: Table, origin: np.ndarray, look: Look, *, targets: Sequence[str] = (), horizon: int = 0) -> Table:
+    """A row for each window that forecasts from a step on, counted over all series in their order: its row id.
 
     Args:
         table: a row for each series.
         origin: ``(N,)`` int64; what stands before the first step of its series is that step.
         look: what a window sees.
+        targets, horizon: see :func:`windowed`.
     """
-    steps, offsets = steps_of(table.frame, table.schema.features)
+    features = table.schema.features
+    steps, offsets = steps_of(table.frame, features)
     # A step behind the end of its series is looked back at from there.
     of = np.searchsorted(offsets, origin - 1, side="right") - 1
     filled = carried(steps, offsets) if look.filled else steps
-    columns = _lists(filled, table.schema.features, offsets[of], origin, look)
-    others = table.frame.select(pl.exclude(table.schema.features))
-    return replace(table, frame=pl.DataFrame([*columns, *(others[name].gather(of) for name in others.columns)]))
+    columns = _lists(filled, features, offsets[of], origin, look)
+    came = [steps[name] for name in targets]
+    if look.filled and targets:
+        came = [column.set(pl.Series(~there), None) for column, there in zip(came, known(steps, offsets, targets)[0].T)]
+    for i, label in enumerate(ahead(targets, horizon)):
+        step, value = divmod(i, len(targets))
+        columns.append(came[value].gather(origin + step).alias(label))
+    others = table.frame.select(pl.exclude(features))
+    frame = pl.DataFrame([*columns, *(others[name].gather(of) for name in others.columns)])
+    return replace(table, frame=frame, row_ids=origin)
+
+
+def origins(
+    table: Table, borders: Borders, part: str, targets: Sequence[str], *, look: Look, horizon: int
+) -> np.ndarray:
+    """Steps at which the forecasts of a part begin, counted over all series, ``(N,)`` int64; none would forecast
+    missing values alone.
+
+    Args:
+        table: a row for each series.
+        borders: of the parts.
+        part: train, val or test.
+        targets, look, horizon: see :func:`windowed`.
+    """
+    steps, offsets = steps_of(table.frame, table.schema.features)
+    first, counts = borders.origins(part, context=1 if look.repeat else look.context, horizon=horizon)
+    stride = 1 if part == "train" else borders.stride
+    allowed = some(known(steps, offsets, targets)[0], horizon)
+    first, counts, _ = runs(allowed, offsets[:-1] + first, counts, stride=stride)
+    found: np.ndarray = np.repeat(first - (np.cumsum(counts) - counts), counts) + np.arange(counts.sum())
+    return found
 
 
 def _check_ahead(

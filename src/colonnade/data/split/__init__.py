@@ -2,7 +2,7 @@
 
 from colonnade.data.split.auto import Auto
 from colonnade.data.split.base import Divider, Splitter
-from colonnade.data.split.cross import CrossValidator, Fold
+from colonnade.data.split.cross import CrossValidator, Fold, RowFolds
 from colonnade.data.split.declared import Official, Predefined
 from colonnade.data.split.folds import Folds, KFold
 from colonnade.data.split.joined import Joined
@@ -23,6 +23,7 @@ __all__ = [
     "Official",
     "Predefined",
     "Random",
+    "RowFolds",
     "Split",
     "Splitter",
     "Stratified",

@@ -11,7 +11,7 @@ import polars as pl
 from colonnade.core.errors import DataError
 from colonnade.core.schema import TargetKind
 from colonnade.data.doubts import count_values
-from colonnade.data.split.record import PARTS, Split
+from colonnade.data.split.record import PARTS, Division, Split
 from colonnade.data.table import Table
 
 
@@ -31,6 +31,10 @@ class Splitter(ABC):
             DataError: the rows cannot be divided this way; a part would be empty; val or test would hold a class that
                 train lacks.
         """
+
+    def divided(self, table: Table, kind: TargetKind, seed: int) -> Division:
+        """What :meth:`split` does, or does to the steps of series, to be looked at before anything is trained."""
+        return self.split(table, kind, seed)
 
     def declares_test(self, table: Table) -> bool:
         """Whether somebody decided which rows are the test rows, so that nothing may be learned from them."""

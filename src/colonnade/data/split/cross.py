@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from typing import Literal
+from typing import TYPE_CHECKING, ClassVar, Literal
 
 import numpy as np
 
@@ -12,24 +12,81 @@ from colonnade.data.split.base import Splitter, check
 from colonnade.data.split.record import Split
 from colonnade.data.table import Table
 
+if TYPE_CHECKING:
+    from colonnade.data.dataset import TableDataset
+
 TRAIN, VAL, FOLD, UNUSED = 0, 1, 2, -1
 
 
 class CrossValidator(ABC):
-    """Cuts rows into folds. A fold is predicted by a model that is trained, and stopped, on other rows.
+    """Cuts the data into folds. A fold is predicted by a model that is trained, and stopped, on what is not in it.
 
     Args:
         folds: number of folds, at least 2.
         repeats: how often all rows are cut anew, at least 1.
-        val: share of the rows outside of the fold that stop the training, in (0, 1).
-        hold_out: test rows that are in no fold, and measure the mean of all models: those that the data set or
-            ``split=`` ``"declared"``, those of ``"split"``, whatever it is, or ``"none"``.
-        inner: cross-validation within the rows outside of a fold, which is then predicted by the mean of its models
+        hold_out: what is in no fold, and measures the mean of all models: the test part that the data set or ``split=``
+            ``"declared"``, that of ``"split"``, whatever it is, or ``"none"``.
+        inner: cross-validation within what is outside of a fold, which is then predicted by the mean of its models
             (nested cross-validation); None: one model.
 
     Raises:
         ValueError: out of range, naming the YAML key.
     """
+
+    of_fold: ClassVar[str]
+    """Dotted name of the splitter of one training: it takes ``cross``, ``base``, ``fold`` and ``seed``."""
+
+    def __init__(
+        self,
+        *,
+        folds: int,
+        repeats: int = 1,
+        hold_out: Literal["declared", "split", "none"] = "declared",
+        inner: CrossValidator | None = None,
+    ) -> None:
+        if folds < 2:
+            raise ValueError(f"cv.folds={folds} must be at least 2")
+        if repeats < 1:
+            raise ValueError(f"cv.repeats={repeats} must be at least 1")
+        if hold_out not in ("declared", "split", "none"):
+            raise ValueError(f"cv.hold_out={hold_out!r} must be declared, split or none")
+        if not isinstance(inner, CrossValidator | None):
+            raise ValueError(f"cv.inner={type(inner).__name__} makes no folds: Folds, TimeFolds or null")  # noqa: TRY004
+        self.folds = folds
+        self.repeats = repeats
+        self.hold_out = hold_out
+        self.inner = inner
+
+    def __len__(self) -> int:
+        """Number of trainings."""
+        return self.folds * self.repeats
+
+    def holds_out(self, declared: bool) -> bool:
+        """Whether the test part of the split is in no fold, which may be a declared one."""
+        return self.hold_out == "split" or (self.hold_out == "declared" and declared)
+
+    @abstractmethod
+    def held(self, dataset: TableDataset, table: Table, kind: TargetKind, base: Splitter, seed: int) -> np.ndarray:
+        """What is held out from all folds, as :meth:`~colonnade.data.dataset.TableDataset.part` takes it.
+
+        Args:
+            dataset: what the table was read by.
+            table, kind, base, seed: see :meth:`RowFolds.pool`.
+        """
+
+
+class RowFolds(CrossValidator):
+    """Cuts rows into folds.
+
+    Args:
+        folds, repeats, hold_out, inner: see :class:`CrossValidator`.
+        val: share of the rows outside of the fold that stop the training, in (0, 1).
+
+    Raises:
+        ValueError: out of range, naming the YAML key.
+    """
+
+    of_fold = "colonnade.data.split.Fold"
 
     def __init__(
         self,
@@ -40,25 +97,10 @@ class CrossValidator(ABC):
         hold_out: Literal["declared", "split", "none"] = "declared",
         inner: CrossValidator | None = None,
     ) -> None:
-        if folds < 2:
-            raise ValueError(f"cv.folds={folds} must be at least 2")
-        if repeats < 1:
-            raise ValueError(f"cv.repeats={repeats} must be at least 1")
+        super().__init__(folds=folds, repeats=repeats, hold_out=hold_out, inner=inner)
         if not 0 < val < 1:
             raise ValueError(f"cv.val={val} must be between 0 and 1")
-        if hold_out not in ("declared", "split", "none"):
-            raise ValueError(f"cv.hold_out={hold_out!r} must be declared, split or none")
-        if not isinstance(inner, CrossValidator | None):
-            raise ValueError(f"cv.inner={type(inner).__name__} makes no folds: Folds, TimeFolds or null")  # noqa: TRY004
-        self.folds = folds
-        self.repeats = repeats
         self.val = val
-        self.hold_out = hold_out
-        self.inner = inner
-
-    def __len__(self) -> int:
-        """Number of trainings."""
-        return self.folds * self.repeats
 
     @abstractmethod
     def assign(self, table: Table, kind: TargetKind, rows: np.ndarray, fold: int, seed: int) -> np.ndarray:
@@ -92,15 +134,19 @@ class CrossValidator(ABC):
             seed: of that split.
         """
         declared = base.declares_test(table)
-        if self.hold_out == "none" or not (declared or self.hold_out == "split"):
-            held = np.zeros(0, dtype=np.int64)
-            if not declared:
-                return np.arange(table.frame.height), held
+        none = np.zeros(0, dtype=np.int64)
+        held = self.holds_out(declared)
+        if not declared and not held:
+            return np.arange(table.frame.height), none
         split = base.split(table, kind, seed)
         rest = [split.train, split.val]
-        if self.hold_out == "none":
-            return np.sort(np.concatenate([*rest, split.test])), held
+        if not held:
+            return np.sort(np.concatenate([*rest, split.test])), none
         return np.sort(np.concatenate(rest)), split.test
+
+    def held(self, dataset: TableDataset, table: Table, kind: TargetKind, base: Splitter, seed: int) -> np.ndarray:
+        """Positions of rows."""
+        return self.pool(table, kind, base, seed)[1]
 
 
 class Fold(Splitter):
@@ -116,8 +162,8 @@ class Fold(Splitter):
         ValueError: out of range, or one of another kind.
     """
 
-    def __init__(self, *, cross: CrossValidator, base: Splitter, fold: int, seed: int | None = None) -> None:
-        if not isinstance(cross, CrossValidator):
+    def __init__(self, *, cross: RowFolds, base: Splitter, fold: int, seed: int | None = None) -> None:
+        if not isinstance(cross, RowFolds):
             raise ValueError(f"split.cross={type(cross).__name__} makes no folds: Folds or TimeFolds")  # noqa: TRY004
         if not isinstance(base, Splitter):
             raise ValueError(f"split.base={base!r} is no splitter: a node such as {{_target_: ...Random}}")  # noqa: TRY004

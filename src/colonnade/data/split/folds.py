@@ -10,12 +10,12 @@ from colonnade.core.errors import DataError
 from colonnade.core.schema import TargetKind
 from colonnade.data.split.base import Divider, Splitter, check, need_share
 from colonnade.data.split.choice import suggest
-from colonnade.data.split.cross import FOLD, UNUSED, CrossValidator
+from colonnade.data.split.cross import FOLD, UNUSED, CrossValidator, RowFolds
 from colonnade.data.split.record import Split
 from colonnade.data.table import Table
 
 
-class Folds(CrossValidator):
+class Folds(RowFolds):
     """Folds of about the same size.
 
     Folds by time move forward: the rows are cut into ``folds + 1`` stretches, and fold ``k`` is stretch ``k + 1``, with
@@ -24,7 +24,7 @@ class Folds(CrossValidator):
 
     Args:
         by: how rows are divided (random, stratified, group or time); None: as the table suggests.
-        folds, repeats, val, hold_out, inner: see :class:`~colonnade.data.split.cross.CrossValidator`.
+        folds, repeats, val, hold_out, inner: see :class:`~colonnade.data.split.cross.RowFolds`.
 
     Raises:
         ValueError: out of range; ``by`` cannot make folds.
@@ -46,7 +46,7 @@ class Folds(CrossValidator):
         self.by = by
 
     def assign(self, table: Table, kind: TargetKind, rows: np.ndarray, fold: int, seed: int) -> np.ndarray:
-        """See :meth:`CrossValidator.assign`."""
+        """See :meth:`RowFolds.assign`."""
         divider = self._divider(table, kind)
         if divider.ordered and self.repeats > 1:
             raise DataError(f"cv.repeats={self.repeats}: folds by time come out the same each time; cv.repeats=1")

@@ -8,12 +8,28 @@ import json
 import zlib
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Protocol
 
 import numpy as np
 
 from colonnade.core.errors import RunFolderError
 
 PARTS = ("train", "val", "test")
+
+
+class Division(Protocol):
+    """What a training learns from, chooses by and is measured on.
+
+    Args:
+        how: what was done, in words.
+    """
+
+    @property
+    def how(self) -> str:
+        """See the class."""
+
+    def counts(self) -> dict[str, int]:
+        """Rows of each part; of series that are forecast, steps."""
 
 
 @dataclass
@@ -50,6 +66,10 @@ class Split:
         """``{"train": ..., "val": ..., "test": ...}``."""
         return {"train": self.train, "val": self.val, "test": self.test}
 
+    def counts(self) -> dict[str, int]:
+        """Rows of each part."""
+        return {name: len(rows) for name, rows in self.parts().items()}
+
     def save(self, path: Path) -> None:
         """Write ``split.json``: counts, a SHA-256 of each part, and one compressed label per row."""
         parts = self.parts()
@@ -59,7 +79,7 @@ class Split:
             labels[rows] = code
         record = {
             "how": self.how,
-            "counts": {name: len(rows) for name, rows in parts.items()},
+            "counts": self.counts(),
             "sha256": {name: digest(rows) for name, rows in parts.items()},
             "coding": "base64 of zlib of one byte a row: 0 train, 1 val, 2 test, 3 unused",
             "labels": base64.b64encode(zlib.compress(labels.tobytes(), 6)).decode(),

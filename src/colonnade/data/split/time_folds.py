@@ -10,7 +10,7 @@ import polars as pl
 
 from colonnade.core.errors import DataError
 from colonnade.core.schema import TargetKind
-from colonnade.data.split.cross import FOLD, TRAIN, UNUSED, VAL, CrossValidator
+from colonnade.data.split.cross import FOLD, TRAIN, UNUSED, VAL, CrossValidator, RowFolds
 from colonnade.data.split.ordered import Time
 from colonnade.data.table import Table
 
@@ -18,7 +18,7 @@ MICROSECONDS = {"s": 10**6, "m": 60 * 10**6, "h": 3600 * 10**6, "d": 86_400 * 10
 DURATION = re.compile(r"(\d+(?:\.\d+)?)([smhdw])")
 
 
-class TimeFolds(CrossValidator):
+class TimeFolds(RowFolds):
     """Folds that are stretches of time (López de Prado, Advances in Financial Machine Learning, 2018, chapter 7).
 
     Where a target is known only some time after its features, the target of a row before a fold tells of the fold:
@@ -31,7 +31,7 @@ class TimeFolds(CrossValidator):
         forward: a fold learns from what came before it alone: the rows are cut into ``folds + 1`` stretches, of which
             the first is never a fold. False: also from what comes after it.
         column: the column that orders the rows; None: ``data.time``.
-        folds, val, hold_out, inner: see :class:`~colonnade.data.split.cross.CrossValidator`; val is the latest part.
+        folds, val, hold_out, inner: see :class:`~colonnade.data.split.cross.RowFolds`; val is the latest part.
 
     ``purge`` and ``embargo`` are numbers in the units of a numeric column, or texts such as ``"36h"`` for datetimes: a
     number with ``s``, ``m`` (minutes), ``h``, ``d`` or ``w``.
@@ -63,7 +63,7 @@ class TimeFolds(CrossValidator):
         self.order = Time(column=column)
 
     def assign(self, table: Table, kind: TargetKind, rows: np.ndarray, fold: int, seed: int) -> np.ndarray:
-        """See :meth:`CrossValidator.assign`; nothing is left to chance."""
+        """See :meth:`RowFolds.assign`; nothing is left to chance."""
         rng = np.random.default_rng(seed)
         n, wanted = (self.folds + 1, fold + 1) if self.forward else (self.folds, fold)
         stretch = self.order.assign(table, kind, rows, (1.0,) * n, rng)

@@ -114,6 +114,8 @@ class Step(ABC):
     """Whether no measured value is NaN behind it."""
     makes_missing: ClassVar[bool] = False
     """Whether it may add measured columns that hold NaN."""
+    uses_target: bool = False
+    """Whether it looks at the target."""
 
     @abstractmethod
     def fit(self, train: TrainRows, layout: Layout, generator: torch.Generator) -> Fitted:

@@ -56,6 +56,7 @@ class Bins(Step):
             raise ValueError(f"min_rows must be at least 1, got {min_rows!r}")
         self.columns = columns
         self.strategy = strategy
+        self.uses_target = strategy == "tree"
         self.n_bins = n_bins
         self.min_rows = min_rows
         self.keep = keep

@@ -22,6 +22,8 @@ class Duplicates(Selector):
         ValueError: ``correlation`` outside (0, 1], ``rows`` below 50.
     """
 
+    uses_target = False
+
     def __init__(self, *, correlation: float = 1.0, rows: int = 50_000) -> None:
         super().__init__(rows=rows, max_columns=None)
         if not 0 < correlation <= 1:

@@ -73,6 +73,7 @@ class Pairs(Step):
     """
 
     makes_missing = True
+    uses_target = True
 
     def __init__(
         self,

@@ -101,6 +101,9 @@ class ToNormal(FittedStep):
     Args:
         names: measured columns.
         knots, rank, slope, tie: ``(F, P)`` float64.
+
+    Attributes:
+        search: finds the knots where the step is exported; see :func:`~colonnade.data.steps.knots.search`.
     """
 
     knots: Tensor
@@ -119,6 +122,7 @@ class ToNormal(FittedStep):
         self.register_buffer("slope", slope)
         self.register_buffer("tie", tie)
         self.has_ties = bool(tie.any())
+        self.search: Callable[[Tensor, Tensor], Tensor] = search
         self.grid = Grid(knots)
         for name, table in (("_rank", rank), ("_slope", slope), ("_tie", tie)):
             self.register_buffer(name, self.grid.lay(table, 0.0), persistent=False)
@@ -127,7 +131,7 @@ class ToNormal(FittedStep):
         """Rank the measured columns, and take the normal value of the rank."""
         x = columns.num
         if torch.compiler.is_exporting():
-            place = search(self.knots, x)
+            place = self.search(self.knots, x)
             tables = (self.knots, self.rank, self.slope, self.tie)
             return columns._replace(num=self._normal(x, *tables, lambda table: table.gather(1, place)))
         num = x.new_empty(x.shape)

@@ -61,6 +61,8 @@ class Selector(Step):
         ValueError: ``rows`` below 50 or ``max_columns`` below 1.
     """
 
+    uses_target = True
+
     def __init__(self, *, rows: int, max_columns: int | None) -> None:
         if rows < 50:
             raise ValueError(f"rows must be at least 50, got {rows!r}")
@@ -76,7 +78,7 @@ class Selector(Step):
     def fit(self, train: TrainRows, layout: Layout, generator: torch.Generator) -> Fitted:
         """Score the columns, and keep some. See :meth:`Step.fit`."""
         sample = _sample(train, layout, self.rows, generator)
-        if len(sample.names) < 2 or not sample.y.shape[1]:
+        if len(sample.names) < 2 or (self.uses_target and not sample.y.shape[1]):
             return Fitted(None, layout)
         scores = self.scores(sample, generator)
         rank = sorted(range(len(scores)), key=lambda i: (scores[i].why is not None, scores[i].limit - scores[i].value))

@@ -32,6 +32,8 @@ class TargetEncode(Step):
         ValueError: ``min_levels`` below 1, ``smoothing`` below 0 or ``folds`` below 2.
     """
 
+    uses_target = True
+
     def __init__(
         self,
         *,

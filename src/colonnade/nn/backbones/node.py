@@ -15,8 +15,7 @@ from colonnade.nn.blocks.entmax import entmax15, entmoid15
 from colonnade.nn.checks import fraction, positive
 from colonnade.nn.layout import Layout
 
-# Train rows that thresholds are chosen from, and how many of them pass at a time: half of the leaves of all trees are
-# written down for each.
+# Train rows that thresholds are chosen from, and how many of them pass at a time.
 _ROWS = 1024
 _PIECE = 128
 
@@ -45,15 +44,14 @@ class ObliviousTrees(nn.Module):
 
     def forward(self, x: Float[Tensor, "b d"]) -> Float[Tensor, "b t"]:
         """``(B, d_in)`` to the response of each tree, ``(B, n_trees)``."""
-        chosen = x @ entmax15(self.choice).T
-        right = entmoid15((chosen - self.threshold) * torch.exp(-self.log_temperature))
-        right = right.unflatten(-1, (-1, self.depth))
-        # Level by level half of the leaves are mixed into the other half: no weight of a leaf is ever written down.
-        value = self.response.unsqueeze(0)
-        for level in range(self.depth):
-            to_left, to_right = value.chunk(2, dim=-1)
-            value = torch.lerp(to_left, to_right, right[..., level].unsqueeze(-1))
-        return value.squeeze(-1)
+        # Rows last: what follows then runs along contiguous memory.
+        chosen = entmax15(self.choice) @ x.T
+        right = entmoid15((chosen - self.threshold[:, None]) * torch.exp(-self.log_temperature)[:, None])
+        right = right.unflatten(0, (-1, self.depth))
+        # Of the upper and of the lower half of the levels: the weights of all leaves would be some eight times as many.
+        upper, lower = (_weights(part) for part in right.tensor_split([self.depth // 2], dim=1))
+        response = self.response.unflatten(1, (upper.shape[1], -1))
+        return (upper * torch.bmm(response, lower)).sum(1).T
 
     @torch.no_grad()
     def start(self, x: Float[Tensor, "b d"]) -> None:
@@ -67,6 +65,19 @@ class ObliviousTrees(nn.Module):
         self.threshold.copy_(chosen[row, torch.arange(chosen.shape[1])])
         widest = (chosen - self.threshold).abs().amax(0)
         self.log_temperature.copy_(torch.log(widest + 1e-6))
+
+
+def _weights(right: Float[Tensor, "t level b"]) -> Float[Tensor, "t leaf b"]:
+    """How much of a row reaches each leaf of some levels: ``2 ** levels`` shares that sum to one, first level first.
+
+    Args:
+        right: share that goes right at each level, of each tree and row.
+    """
+    weights = right.new_ones((right.shape[0], 1, right.shape[2]))
+    for level in range(right.shape[1]):
+        share = right[:, level : level + 1].unsqueeze(2)
+        weights = (weights.unsqueeze(2) * torch.cat([1 - share, share], 2)).flatten(1, 2)
+    return weights
 
 
 class NODE(Backbone, DataAware):

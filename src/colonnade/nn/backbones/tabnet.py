@@ -108,6 +108,8 @@ class TabNet(Backbone):
         sparsity: factor of the entropy of the masks in the training loss (lambda_sparse).
         virtual_batch: rows of a virtual batch for the normalisation.
         momentum: of the normalisations; 0.02 here is 0.98 in the paper's notation.
+        apart: the representation is the decisions of the steps side by side, ``n_steps * d_decision`` wide, as
+            :class:`~colonnade.nn.backbones.tabnet_decoder.TabNetDecoder` reads them, instead of their sum.
 
     Raises:
         ValueError: for an argument out of range.
@@ -129,6 +131,7 @@ class TabNet(Backbone):
         sparsity: float = 1e-3,
         virtual_batch: int = 128,
         momentum: float = 0.02,
+        apart: bool = False,
     ) -> None:
         super().__init__()
         positive(d_decision=d_decision, d_attention=d_attention, n_steps=n_steps, virtual_batch=virtual_batch)
@@ -139,7 +142,9 @@ class TabNet(Backbone):
             raise ValueError(f"sparsity={sparsity} is out of range: expected sparsity >= 0")
         if min(n_shared, n_independent) < 0 or n_shared + n_independent == 0:
             raise ValueError(f"n_shared={n_shared}, n_independent={n_independent}: expected >= 0, and one of them > 0")
-        self.d_out = self.d_decision = d_decision
+        self.d_decision = d_decision
+        self.d_out = n_steps * d_decision if apart else d_decision
+        self.apart = apart
         self.gamma = gamma
         self.sparsity = sparsity
         self.n_columns = layout.n_columns
@@ -151,7 +156,7 @@ class TabNet(Backbone):
         d_unit = d_decision + d_attention
 
         def units(n: int, *, after: int) -> list[nn.Linear]:
-            return [_unit_linear(d_unit if i + after else layout.d_flat, d_unit) for i in range(n)]
+            return [unit_linear(d_unit if i + after else layout.d_flat, d_unit) for i in range(n)]
 
         shared = units(n_shared, after=0)
         self.input_norm = nn.BatchNorm1d(layout.d_flat, momentum=0.01)
@@ -167,13 +172,14 @@ class TabNet(Backbone):
         )
 
     def forward(self, x: Float[Tensor, "b d"]) -> tuple[Float[Tensor, "b 1 h"], Float[Tensor, ""] | None]:
-        """``(B, d_flat)`` to ``(B, 1, d_decision)``, and in training the sparsity penalty."""
+        """``(B, d_flat)`` to ``(B, 1, d_out)``, and in training the sparsity penalty."""
         masks, decisions = self._steps(x)
         penalty = None
         if self.training and self.sparsity:
             mask = torch.stack(masks)
             penalty = -self.sparsity * (mask * torch.log(mask + 1e-15)).sum(-1).mean()
-        return torch.stack(decisions).sum(0).unsqueeze(1), penalty
+        decided = torch.cat(decisions, dim=1) if self.apart else torch.stack(decisions).sum(0)
+        return decided.unsqueeze(1), penalty
 
     def masks(self, x: Float[Tensor, "b d"]) -> Masks:
         """Where each step looks in embedded rows ``(B, d_flat)``, and the sum over the steps."""
@@ -205,5 +211,6 @@ def _linear(d_in: int, d_out: int, *, gain: float) -> nn.Linear:
     return layer
 
 
-def _unit_linear(d_in: int, d_unit: int) -> nn.Linear:
+def unit_linear(d_in: int, d_unit: int) -> nn.Linear:
+    """The linear layer of a :class:`GatedUnit` of width ``d_unit``."""
     return _linear(d_in, 2 * d_unit, gain=((d_in + 2 * d_unit) / d_in**0.5) ** 0.5)

@@ -116,7 +116,11 @@ class TabR(RetrievalBackbone):
 
     def _retrieve(self, key: Float[Tensor, "b k"], lookup: Lookup) -> Float[Tensor, "b k"]:
         nearest = self._nearest(key, lookup)
-        if self.training:
+        index: Tensor | None
+        if torch.compiler.is_exporting():
+            # What is made of all keys stands still there.
+            index, place = None, nearest
+        elif self.training:
             # Rows that are the neighbours of several are encoded once.
             index, place = nearest.unique(return_inverse=True)
         else:

@@ -39,8 +39,7 @@ def entmax15(scores: Float[Tensor, "*batch d"]) -> Float[Tensor, "*batch d"]:
 def entmoid15(x: Float[Tensor, "*shape"]) -> Float[Tensor, "*shape"]:
     """First of the two probabilities of ``entmax15([x, 0])``: a sigmoid that is 0 below -2 and 1 above 2."""
     x = x.clamp(-2, 2)
-    smaller = ((8 - x.square()).sqrt() - x.abs()).square() / 16
-    return torch.where(x >= 0, 1 - smaller, smaller)
+    return 0.5 + x * (8 - x.square()).sqrt() / 8
 
 
 def _threshold(total: Tensor, squares: Tensor, n: Tensor) -> Tensor:

@@ -24,6 +24,8 @@ class OneHot(Embedding):
 
     slot: Tensor
     offset: Tensor
+    column: Tensor
+    code: Tensor
 
     def __init__(self, *, spec: BatchSpec, unknown_rate: float = 0.0) -> None:
         super().__init__()
@@ -37,12 +39,20 @@ class OneHot(Embedding):
             # Unknown goes to one further dimension that is cut off.
             slots += [begin + MISSING, self.d, *range(begin + UNKNOWN, begin + UNKNOWN + cardinality - N_RESERVED)]
             begin += cardinality - 1
+        # Of each dimension: its column, and the code that sets it.
+        shown = [(i, code) for i, c in enumerate(spec.cardinalities) for code in range(c) if code != UNKNOWN]
+        column, code = torch.tensor(shown, dtype=torch.int64).view(-1, 2).unbind(1)
+        self.register_buffer("column", column, persistent=False)
+        self.register_buffer("code", code, persistent=False)
         self.register_buffer("slot", torch.tensor(slots, dtype=torch.int64), persistent=False)
         self.register_buffer("offset", offsets(spec.cardinalities), persistent=False)
 
     def forward(self, x: Int[Tensor, "*batch k"]) -> Float[Tensor, "*batch d"]:
         """``(*, K)`` int64 codes to ``(*, sum(cardinality - 1))`` zeros and ones, in one scatter for all columns."""
         x = self.hide(x)
+        if torch.compiler.is_exporting():
+            # Slower by the operation, but three instead of ten of them.
+            return (x.index_select(-1, self.column) == self.code).to(torch.float32)
         # Not in place, which vmap could do for one member after the other only.
         out = torch.zeros((*x.shape[:-1], self.d + 1), device=x.device).scatter(-1, self.slot[x + self.offset], 1.0)
         return out[..., : self.d]
