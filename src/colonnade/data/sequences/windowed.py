@@ -137,13 +137,12 @@ def windows_at(table: Table, origin: np.ndarray, look: Look, *, targets: Sequenc
     of = np.searchsorted(offsets, origin - 1, side="right") - 1
     filled = steps if look.filled is None else carried(steps, offsets, look.filled)
     columns = _lists(filled, features, offsets[of], origin, look)
-    there = known(steps, offsets, targets)[0] if look.filled is not None and targets else None
+    came = [steps[name] for name in targets]
+    if look.filled is not None and targets:
+        came = [column.set(pl.Series(~there), None) for column, there in zip(came, known(steps, offsets, targets)[0].T)]
     for i, label in enumerate(ahead(targets, horizon)):
         step, value = divmod(i, len(targets))
-        column = steps[targets[value]]
-        if there is not None:
-            column = column.set(pl.Series(~there[:, value]), None)
-        columns.append(column.gather(origin + step).alias(label))
+        columns.append(came[value].gather(origin + step).alias(label))
     others = table.frame.select(pl.exclude(features))
     frame = pl.DataFrame([*columns, *(others[name].gather(of) for name in others.columns)])
     return replace(table, frame=frame, row_ids=origin)
@@ -153,7 +152,7 @@ def origins(
     table: Table, borders: Borders, part: str, targets: Sequence[str], *, look: Look, horizon: int
 ) -> np.ndarray:
     """Steps at which the forecasts of a part begin, counted over all series, ``(N,)`` int64; none would forecast
-    nothing but missing values.
+    missing values alone.
 
     Args:
         table: a row for each series.
