@@ -18,10 +18,11 @@ from colonnade.config.build import guard
 from colonnade.core.errors import ConfigError
 
 REDACTED = "***"
-# Names are taken apart at underscores and capitals: `api_key` and `apiKey` are secrets, `keyboard` is none.
+# Names are taken apart at underscores and capitals: `api_key` and `apiKey` are secrets, `keyboard` is none, and neither
+# is `d_token`, the width of one.
 SECRET = re.compile(
     r"(password|passwd|passphrase|odbc_connect"
-    r"|(?:^|_)(pwd|secret|token|api_?key|access_?key|account_?key|private_?key|credentials?))(?:_|$)"
+    r"|(?:^|(?<!^d)_)(pwd|secret|token|api_?key|access_?key|account_?key|private_?key|credentials?))(?:_|$)"
 )
 # Stands for a reference to the environment while the rest is resolved.
 MARK = "\ue000(\\d+)\ue001"
@@ -98,8 +99,8 @@ def redact_words(words: Sequence[str]) -> list[str]:
 def is_secret(key: str) -> bool:
     """Whether a key names a secret.
 
-    >>> is_secret("api_key"), is_secret("apiKey"), is_secret("n_tokens"), is_secret("keyboard")
-    (True, True, False, False)
+    >>> is_secret("api_key"), is_secret("apiKey"), is_secret("id_token"), is_secret("keyboard"), is_secret("d_token")
+    (True, True, True, False, False)
     """
     return SECRET.search(re.sub(r"(?<=[a-z])(?=[A-Z])", "_", key).replace("-", "_").lower()) is not None
 
