@@ -165,6 +165,12 @@ def test_what_makes_no_sense_is_refused_before_data_are_read(tmp_path):
     assert "data.target" not in str(e.value)
 
 
+def test_series_begin_from_no_pretraining(run, tmp_path):
+    series = ("data=etth1", "data.horizon=8", "model=dlinear", f"init_from={run}")
+    with pytest.raises(ConfigError, match="init_from: a pre-training is of a table, and the data are series"):
+        fit(compose(series), tmp_path / "run")
+
+
 def test_steps_that_learn_from_the_target_are_refused(table):
     with pytest.raises(ConfigError, match="pipeline: information would learn from the target"):
         assemble(asked(table, "task=denoising", "model=mlp", "features=information"))

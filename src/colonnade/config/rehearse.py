@@ -80,6 +80,8 @@ def rehearse(tree: Mapping[str, Any], faults: Faults, *, auto: bool) -> None:
                 faults.add(f"{key}: {OF_FOLDS}")
         if well["task"]:
             task = construct(tree["task"])
+            if tree.get("init_from") is not None and _sequential(tree):
+                faults.add("init_from: a pre-training is of a table, and the data are series: leave it out")
             if pretrains(tree):
                 faults_of_pretraining(tree, faults)
             elif well["data"]:

@@ -36,9 +36,6 @@ FORMAT = 1
 class Fits(Protocol):
     """What gives a fitted pipeline: a :class:`Pipeline`, or an earlier run."""
 
-    # Train rows that its statistics are taken from at most.
-    sample_rows: int
-
     def fit(
         self, frame: pl.DataFrame, schema: Schema, target: np.ndarray | Tensor, train_rows: np.ndarray, seed: int
     ) -> FittedPipeline:

@@ -47,8 +47,6 @@ class Start:
     state: Mapping[str, Tensor]
     origin: list[dict[str, str]]
     rows: np.ndarray
-    # Statistics are those of the pre-training, of none of the rows of the run that begins from it.
-    sample_rows = 0
 
     @classmethod
     def read(cls, run: str) -> Start:

@@ -17,6 +17,7 @@ from colonnade.core.schema import TargetKind
 from colonnade.core.spec import BatchSpec
 from colonnade.data.datamodule import SAMPLE_ROWS, check_features
 from colonnade.data.sequences.covariates import encoded
+from colonnade.data.pipeline import Pipeline
 from colonnade.data.sequences.datamodule import SequenceDataModule, positions
 from colonnade.data.sequences.dataset import SequenceDataset
 from colonnade.data.sequences.fill import carried, known, runs, some
@@ -92,6 +93,8 @@ class ForecastDataModule(SequenceDataModule):
             if not spread > 0:
                 raise DataError(f"'{name}' is the same in all {len(train):,} train steps: nothing can be learned")
         self.pipeline = self._unfitted.fit(steps, table.schema, torch.from_numpy(values[train]), train, self._seed)
+        # No run on series begins from an earlier one.
+        assert isinstance(self._unfitted, Pipeline)
         if len(train) > self._unfitted.sample_rows:
             mean, scale = self._units(steps, values, train)
         self.target = TargetCoder(
