@@ -16,8 +16,8 @@ from colonnade.core.errors import ConfigError, DataError
 from colonnade.core.schema import TargetKind
 from colonnade.core.spec import BatchSpec
 from colonnade.data.datamodule import SAMPLE_ROWS, check_features
-from colonnade.data.sequences.covariates import encoded
 from colonnade.data.pipeline import Pipeline
+from colonnade.data.sequences.covariates import encoded
 from colonnade.data.sequences.datamodule import SequenceDataModule, positions
 from colonnade.data.sequences.dataset import SequenceDataset
 from colonnade.data.sequences.fill import carried, known, runs, some
