@@ -16,7 +16,7 @@ def test_trees_find_what_the_search_finds():
     knots = tables(torch.from_numpy(columns))["knots"]
     values = knots[knots.isfinite()]
     sides = [torch.nextafter(values, torch.full_like(values, end)) for end in (-torch.inf, torch.inf)]
-    x = torch.cat([values, *sides, torch.tensor([torch.nan, 0.0, 1e300, -1e300])]).expand(3, -1)
+    x = torch.cat([values, *sides, torch.tensor([torch.nan, 0.0, 1e300, -1e300], dtype=torch.float64)]).expand(3, -1)
 
     rows = ir.val("rows", dtype=ir.DataType.DOUBLE, shape=["batch", 3])
     node = ir.node("TreeEnsembleRegressor", [rows], _trees(knots.numpy()), domain="ai.onnx.ml")

@@ -8,6 +8,7 @@ import os
 import shutil
 import warnings
 from collections.abc import Callable
+from copy import deepcopy
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -113,7 +114,7 @@ class TorchExport:
             with torch.no_grad(), warnings.catch_warnings():
                 # On weights that are views of others.
                 warnings.simplefilter("ignore")
-                program = torch.export.export(trained.predictor, **_example(trained))
+                program = torch.export.export(_apart(trained.predictor), **_example(trained))
                 if self.compile:
                     from torch._inductor import aoti_compile_and_package
 
@@ -146,6 +147,14 @@ def load_program(path: Path | str) -> tuple[Program, dict[str, str]]:
     finally:
         logging.getLogger("torch.export").setLevel(level)
     return program, json.loads(extra[FACTS])
+
+
+def _apart(predictor: nn.Module) -> nn.Module:
+    """A copy whose tensors each lie in memory of their own: torch does not save all kinds of views."""
+    copied = deepcopy(predictor)
+    for tensor in (*copied.parameters(), *copied.buffers()):
+        tensor.data = tensor.detach().clone(memory_format=torch.contiguous_format)
+    return copied
 
 
 def _example(trained: Exportable) -> dict[str, Any]:
