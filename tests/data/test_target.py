@@ -96,8 +96,8 @@ def test_labels_of_any_type():
 
 @pytest.mark.parametrize("kind", list(TargetKind))
 def test_survives_json(kind):
-    frame = pl.DataFrame({"y": [0, 1, 1]})
-    coder = fit(frame, "y", kind=kind)
+    frame = pl.DataFrame({"y": [0, 1, 1], "t": [2.0, 1.0, 0.5]})
+    coder = fit(frame, *("y", "t") if kind is TargetKind.EVENT else "y", kind=kind)
     again = TargetCoder.from_dict(json.loads(json.dumps(coder.to_dict())))
     assert again == coder
     assert torch.equal(again.encode(frame), coder.encode(frame))
