@@ -23,8 +23,8 @@ def data_yaml(
     *,
     name: str,
     task: str | None,
+    base: str = "table",
     leaks: Sequence[Leak] = (),
-    notes: str = "",
 ) -> str:
     """Text of ``conf/data/<name>.yaml``.
 
@@ -33,14 +33,18 @@ def data_yaml(
         given: what the user set below ``data``, such as ``path`` and ``delimiter``; it is kept as it was typed.
         name: of the data set.
         task: name of the task; None leaves it to the target.
+        base: the file that it builds on: ``table``, ``sequences`` or ``steps``.
         leaks: columns that give the target away; they are excluded.
 
     Returns:
         YAML that composes as ``data=<name>``.
     """
-    defaults: list[Any] = ["table", "_self_"]
+    defaults: list[Any] = [base, "_self_"]
     if task is not None:
         defaults.insert(1, {"override /task@_global_.task": task})
+    if task == "forecast":
+        # Series are divided by time within each of them.
+        defaults.insert(2, {"override /split@_global_.split": "horizon"})
     exclude = dict(schema.exclude) | {leak.column: "leak" for leak in leaks if leak.stops}
     columns, levels = {}, {}
     for column in schema.columns.values():

@@ -7,19 +7,17 @@ import re
 import shlex
 import sys
 from collections.abc import Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from colonnade.core.errors import ConfigError, DataError
+from colonnade.core.errors import ConfigError
 
 if TYPE_CHECKING:
     from omegaconf import DictConfig
-    from rich.console import Console, JustifyMethod
-    from rich.table import Table as Grid
+    from rich.console import Console
 
-    from colonnade.core.schema import TargetKind
-    from colonnade.data.leakage import Leak
+    from colonnade.cli.findings import Findings
+    from colonnade.data.dataset import TableDataset
     from colonnade.data.table import Table
 
 HELP = """colonnade inspect table.csv [data.target=y] [out=my.yaml] [key=value ...]
@@ -27,31 +25,16 @@ HELP = """colonnade inspect table.csv [data.target=y] [out=my.yaml] [key=value .
 Reads a table, shows what its columns are and what is doubtful, and writes conf/data/<name>.yaml for `data=<name>`.
 `table.csv` is short for `data.path=table.csv`. out=FILE writes elsewhere, out=- prints.
 parts=true also splits the rows (split=...) and shows how alike train, validation and test rows are, column by column.
+Series too: data=sequences (data.id, data.time, ...) or data=steps.
 An existing file is never overwritten, and for `data=<name>`, which has its file, none is written without out=FILE.
 """
 
-_NAME = 34
+# Files of conf/data that stand for data of one's own.
+OWN = ("table", "sequences", "steps")
 _ENDING = r"\.(csv|tsv|txt|data|parquet|arrow|feather|ipc|jsonl|ndjson|json)"
 _PACKED = r"\.(gz|zst|bz2)"
 # Text without = that is meant as a file, whether or not there is one.
 _FILE = re.compile(rf"[^~].*(/.*|{_ENDING}|{_PACKED}|\.xlsx?|\.zip)|/.*", re.IGNORECASE)
-
-
-@dataclass
-class Findings:
-    """What a look at a table gave.
-
-    Args:
-        kind: kind of the target; None without one, or when it cannot be learned.
-        task: name of the task that fits, or None.
-        doubts: ``(column, text, grave)``; an empty column is the whole table.
-        leaks: columns that say too much.
-    """
-
-    kind: TargetKind | None
-    task: str | None
-    doubts: list[tuple[str, str, bool]]
-    leaks: list[Leak]
 
 
 def inspect(words: list[str]) -> int:
@@ -73,6 +56,8 @@ def inspect(words: list[str]) -> int:
     from rich.console import Console
 
     from colonnade.cli.data_yaml import data_yaml
+    from colonnade.cli.findings import look
+    from colonnade.cli.inspect_series import first_model, look_at_series, show_series, written_schema
     from colonnade.config.build import build
     from colonnade.config.compose import compose
     from colonnade.data.sequences.dataset import SequenceDataset
@@ -84,25 +69,34 @@ def inspect(words: list[str]) -> int:
     overrides = [_spelled(word) for word in words if not word.startswith(("out=", "parts="))]
     cfg = compose(overrides)
     dataset = build(cfg.data)
-    if isinstance(dataset, SequenceDataset):
-        raise ConfigError("inspect looks at tables, and `data` gives sequences: train with model=gru, or data=table")
+    series = isinstance(dataset, SequenceDataset)
+    if series and parts == ["true"]:
+        raise ConfigError("parts=true compares rows of tables: leave it out for series")
     table = dataset.read()
-    findings = look(table, tuple(cfg.data.get("waive") or ()))
+    waive = tuple(cfg.data.get("waive") or ())
+    findings = look_at_series(dataset, table, waive) if series else look(table, waive)
     console = Console(file=sys.stdout, highlight=False)
-    name = _name_of(cfg)
-    show(console, table, findings, title=str(cfg.data.get("path") or _stem(cfg)))
+    name, title = _name_of(cfg), str(cfg.data.get("path") or _stem(cfg))
+    if series:
+        show_series(console, dataset, table, findings, title=title)
+    else:
+        show(console, table, findings, title=title)
     if parts == ["true"]:
         from colonnade.cli.parts import show_parts
 
         show_parts(console, cfg, table, findings.kind)
 
     there = None if out else _own_file(cfg, overrides)
+    model = first_model(dataset) if series else "mlp"
     if there is not None:
         console.print(f"\n[bold]Kept   [/] {there} is there already; out=FILE writes another", soft_wrap=True)
-        console.print(f"[bold]Train  [/] colonnade train model=mlp data={cfg.choices.data}", soft_wrap=True)
+        console.print(f"[bold]Train  [/] colonnade train model={model} data={cfg.choices.data}", soft_wrap=True)
         return 0
     suffix = "".join(out) or f"conf/data/{name}.yaml"
-    text = data_yaml(table.schema, _given(cfg), name=name, task=findings.task, leaks=findings.leaks)
+    given, schema = _given(cfg, type(dataset)), table.schema
+    if series:
+        schema = written_schema(dataset, table)
+    text = data_yaml(schema, given, name=name, task=findings.task, base=_base(cfg, series=series), leaks=findings.leaks)
     if suffix == "-":
         console.rule("[bold]YAML", align="left")
         console.print(text, markup=False, soft_wrap=True)
@@ -110,94 +104,29 @@ def inspect(words: list[str]) -> int:
     written = Path(suffix)
     _write(written, text)
     console.print(f"\n[bold]Written[/] {written}", soft_wrap=True)
-    console.print(f"[bold]Train  [/] {command(written, bool(table.schema.targets))}", soft_wrap=True)
+    console.print(f"[bold]Train  [/] {command(written, bool(schema.targets), model)}", soft_wrap=True)
     return 0
-
-
-def look(table: Table, waive: Sequence[str] = ()) -> Findings:
-    """Everything that inference, the examination and the leakage test have to say."""
-    from colonnade.data.doubts import examine, listed
-    from colonnade.data.infer import target_doubt, target_kind
-    from colonnade.data.leakage import find_leaks
-
-    frame, schema = table.frame, table.schema
-    doubts: list[tuple[str, str, bool]] = []
-    for note in table.notes:
-        column = next((c for c in schema.columns if note.startswith(f"{c}: ")), "")
-        doubts.append((column, note.removeprefix(f"{column}: ") if column else note, False))
-    kind, task, leaks = None, None, []
-    if schema.targets:
-        try:
-            kind, task = target_kind(frame, schema)
-        except DataError as error:
-            doubts.append((schema.targets[0], str(error), True))
-        else:
-            leaks = [leak for leak in find_leaks(frame, schema, kind) if leak.column not in waive]
-    doubts += [(d.column, d.text, False) for d in (*target_doubt(frame, schema), *examine(frame, schema, kind))]
-    for leak in leaks:
-        text = leak.text.removeprefix(f"column '{leak.column}' ")
-        fix = (
-            f"; excluded in the YAML, data.waive={listed(leak.column)} if it is known beforehand" if leak.stops else ""
-        )
-        doubts.append((leak.column, text + fix, leak.stops))
-    order = {name: i for i, name in enumerate(schema.columns)}
-    return Findings(kind, task, sorted(doubts, key=lambda d: (not d[2], order.get(d[0], len(order)))), leaks)
 
 
 def show(console: Console, table: Table, findings: Findings, *, title: str) -> None:
     """Print columns, target and doubts."""
     from rich.markup import escape
-    from rich.table import Table as Grid
+
+    from colonnade.cli.listing import show_columns, show_doubts, target_text
 
     frame, schema = table.frame, table.schema
     console.print(f"[bold]{escape(title)}[/]  {frame.height:,} rows, {len(schema.columns)} columns\n", soft_wrap=True)
-    console.print(_columns(table, findings, console.width))
+    show_columns(console, table, findings)
     if schema.targets:
-        console.print(f"\n[bold]Target[/]  {escape(_target(table, findings))}")
+        console.print(f"\n[bold]Target[/]  {escape(target_text(table, findings))}")
     else:
         console.print("\n[bold]Target[/]  none yet: data.target=<column>")
-    if findings.doubts:
-        console.print("\n[bold]Doubts[/]")
-        listing = Grid(box=None, show_header=False, pad_edge=False, padding=(0, 2, 0, 0))
-        listing.add_column(no_wrap=True, overflow="ellipsis", max_width=28)
-        listing.add_column()
-        for about, text, grave in findings.doubts:
-            style = "red" if grave else "yellow"
-            listing.add_row(f"[{style}]{escape(about) or 'rows'}[/]", escape(text))
-        console.print(listing)
+    show_doubts(console, findings, everything="rows")
 
 
-def _columns(table: Table, findings: Findings, width: int) -> Grid:
-    from rich.markup import escape
-    from rich.table import Table as Grid
-
-    frame, schema = table.frame, table.schema
-    doubted = {column: grave for column, _, grave in reversed(findings.doubts)}
-    marks = {None: "", False: " [yellow]?[/]", True: " [red]![/]"}
-    kinds = [_kind_and_role(table, name) for name in schema.columns]
-    # Widths are set here, because Rich would drop whole columns to make room for long values.
-    widths = (min(_NAME, width // 3, max(map(len, schema.columns)) + 2), max(map(len, kinds)), 7, 8)
-    rest = max(10, width - sum(widths) - 2 * len(widths))
-    grid = Grid(box=None, pad_edge=False, padding=(0, 2, 0, 0), header_style="bold")
-    for header, size in zip(("column", "kind", "missing", "distinct", "values"), (*widths, rest)):
-        justify: JustifyMethod = "right" if header in ("missing", "distinct") else "left"
-        grid.add_column(header, justify=justify, width=size, no_wrap=True, overflow="ellipsis")
-    for name, kind in zip(schema.columns, kinds):
-        share = frame[name].null_count() / frame.height
-        grid.add_row(
-            escape(name if len(name) <= widths[0] - 2 else f"{name[: widths[0] - 3]}…") + marks[doubted.get(name)],
-            kind,
-            f"{share:.1%}" if share else "",
-            f"{frame[name].n_unique() - (share > 0):,}",
-            escape(_values(table, name)),
-            style="dim" if name not in schema.features and name not in schema.targets else "",
-        )
-    return grid
-
-
-def command(written: Path, has_target: bool) -> str:
+def command(written: Path, has_target: bool, model: str = "mlp") -> str:
     """The words that train on the data file just written."""
-    words = ["colonnade", "train", "model=mlp", f"data={written.stem}"]
+    words = ["colonnade", "train", f"model={model}", f"data={written.stem}"]
     folder = written.parent.resolve()
     if folder != Path.cwd() / "conf" / "data":
         if folder.name != "data":
@@ -206,62 +135,6 @@ def command(written: Path, has_target: bool) -> str:
     if not has_target:
         return shlex.join(words) + " data.target=<column>"
     return shlex.join(words)
-
-
-def _kind_and_role(table: Table, name: str) -> str:
-    schema = table.schema
-    if name in schema.exclude:
-        return "excluded"
-    roles = {schema.weight: "weight", schema.group: "group", schema.time: "time", schema.row_id: "row id"}
-    role = "target" if name in schema.targets else roles.get(name)
-    kind = str(schema.columns[name].kind)
-    return f"{kind}, {role}" if role else kind
-
-
-def _values(table: Table, name: str) -> str:
-    """The range of numbers and times; the most frequent of other values."""
-    from colonnade.data.doubts import count_values
-
-    series = table.frame[name].drop_nulls()
-    if series.len() == 0:
-        return ""
-    if series.dtype.is_numeric():
-        ends = (series.min(), series.median(), series.max())
-        return " .. ".join(_number(v) for v in ends)
-    if series.dtype.is_temporal():
-        return " .. ".join(str(v).removesuffix(" 00:00:00") for v in (series.min(), series.max()))
-    counts = count_values(series.cast(str)).head(4)
-    shown = [str(v) if len(str(v)) <= 24 else f"{v!s:.23}…" for v in counts["value"].to_list()]
-    return ", ".join(shown)
-
-
-def _number(value: Any) -> str:
-    return str(value) if isinstance(value, int) else f"{value:.7g}"
-
-
-def _target(table: Table, findings: Findings) -> str:
-    from colonnade.data.doubts import count_values
-
-    names = ", ".join(table.schema.targets)
-    if findings.task is None:
-        return f"{names}: cannot be learned as it stands"
-    text = f"{names}: {findings.task}"
-    if findings.kind is not None and findings.kind.value == "class":
-        counts = count_values(table.frame[names])
-        total = int(counts["count"].sum())
-        shares = [f"{value} {n / total:.1%}" for value, n in counts.head(6).rows()]
-        more = f", and {len(counts) - 6} more" if len(counts) > 6 else ""
-        return f"{text}, {len(counts)} classes: {', '.join(shares)}{more}"
-    if findings.kind is not None and findings.kind.value == "multilabel":
-        shares = [f"{name} {table.frame[name].cast(float).sum() / len(table):.1%}" for name in table.schema.targets]
-        return f"{text}, positive: {', '.join(shares)}"
-    moments = table.frame.select(table.schema.targets).describe(())
-    rows = {row[0]: row[1:] for row in moments.rows()}
-    spread = [
-        f"{name} {float(mean):.6g} ± {float(deviation):.4g}"
-        for name, mean, deviation in zip(table.schema.targets, rows["mean"], rows["std"])
-    ]
-    return f"{text}, mean and deviation: {'; '.join(spread)}"
 
 
 def _spelled(word: str) -> str:
@@ -276,7 +149,7 @@ def _own_file(cfg: DictConfig, overrides: Sequence[str]) -> Path | None:
     from colonnade.config.locate import shipped, user
 
     own = any(word.lstrip("+").startswith(("data.path=", "data.sql")) for word in overrides)
-    if own or cfg.choices.data == "table":
+    if own or cfg.choices.data in OWN:
         return None
     files = [folder / "data" / f"{cfg.choices.data}.yaml" for folder in (user(), shipped()) if folder is not None]
     return next((Path(os.path.relpath(file)) for file in files if file.is_file()), None)
@@ -298,17 +171,23 @@ def _stem(cfg: DictConfig) -> str:
     return re.sub(r"\W+", "_", stem).strip("_").lower() or "table"
 
 
-def _given(cfg: DictConfig) -> dict[str, Any]:
+def _base(cfg: DictConfig, *, series: bool) -> str:
+    """The file that the one which is written builds on: of one's own data."""
+    if cfg.choices.data in OWN:
+        return str(cfg.choices.data)
+    return "table" if not series else "steps" if "lead" in cfg.data else "sequences"
+
+
+def _given(cfg: DictConfig, of: type[TableDataset]) -> dict[str, Any]:
     """What stands below ``data`` and departs from the defaults of its class, interpolations kept."""
     from inspect import signature
 
     from omegaconf import OmegaConf
 
     from colonnade.config.record import redact
-    from colonnade.data.dataset import TableDataset
 
     node = OmegaConf.to_container(redact(cfg).data, resolve=False)
-    defaults = {name: p.default for name, p in signature(TableDataset.__init__).parameters.items()}
+    defaults = {name: p.default for name, p in signature(of.__init__).parameters.items()}
     assert isinstance(node, dict)
     given = {str(k): v for k, v in node.items() if not str(k).startswith("_")}
     return {k: v for k, v in given.items() if v is not None and v not in ([], {}) and v != defaults.get(k)}

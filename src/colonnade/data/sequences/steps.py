@@ -164,6 +164,13 @@ class StepDataset(SequenceDataset):
             self.levels |= {moved[name]: levels for name, levels in self.levels.items() if name in moved}
             self.replace |= {moved[name]: pairs for name, pairs in self.replace.items() if name in moved}
 
+    @property
+    def derived(self) -> frozenset[str]:
+        """Columns that no file holds: they come of the neighbours of a step."""
+        moved = {_ahead(name, self.lead or -1) for name in self.looked_up} if self.lead or self.known else set()
+        others = {name for name in (self.due, ELAPSED if self.elapsed is not None else None) if name is not None}
+        return frozenset(moved | others)
+
     def datamodule(self) -> type[StepDataModule]:
         """What prepares the steps for a training."""
         from colonnade.data.sequences.stepwise import StepDataModule
