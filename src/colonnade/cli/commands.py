@@ -52,6 +52,13 @@ def evaluate(words: Sequence[str]) -> None:
     verb(words)
 
 
+def anomalies(words: Sequence[str]) -> None:
+    """Say which steps of series are unlike what a run forecasts."""
+    from colonnade.cli.anomalies import anomalies as verb
+
+    verb(words)
+
+
 def explain(words: Sequence[str]) -> None:
     """Say what each column contributes to the predictions of a run."""
     from colonnade.cli.explain import explain as verb
@@ -106,6 +113,7 @@ VERBS: dict[str, Callable[[Sequence[str]], None]] = {
         check,
         predict,
         evaluate,
+        anomalies,
         explain,
         export,
         calibrate,
