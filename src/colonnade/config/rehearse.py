@@ -49,7 +49,7 @@ ROWS = 1024
 STEPS = 24
 OF_FOLDS = (
     "a cross-validation is calibrated as a whole, by its rows out of fold: leave it out here, and "
-    "`colonnade calibrate run=<folder> out=<folder>` afterwards"
+    "`colonnade calibrate run=<folder> out=<folder>{}` afterwards"
 )
 
 
@@ -77,7 +77,7 @@ def rehearse(tree: Mapping[str, Any], faults: Faults, *, auto: bool) -> None:
         after = [key for key in AFTER if tree.get(key) is not None]
         if tree.get("cv") is not None:
             for key in after:
-                faults.add(f"{key}: {OF_FOLDS}")
+                faults.add(f"{key}: {OF_FOLDS.format(' conformal=auto' if key == 'uncertainty' else '')}")
         if well["task"]:
             task = construct(tree["task"])
             if tree.get("init_from") is not None and _sequential(tree):
