@@ -186,7 +186,9 @@ def test_quantiles_are_moved(runs, tmp_path):
 def test_refusals(runs, tmp_path, capsys):
     with pytest.raises(ConfigError, match=r"uncertainty: conformal=lac does not fit task=regression; use absolute"):
         check(configuration(runs, "amount", "task=regression", "uncertainty=auto", "uncertainty.conformal=lac"))
-    with pytest.raises(ConfigError, match=r"uncertainty: a cross-validation is .*out=<folder> conformal=auto` afterwards"):
+    with pytest.raises(
+        ConfigError, match=r"uncertainty: a cross-validation is .*out=<folder> conformal=auto` afterwards"
+    ):
         check(configuration(runs, "amount", "uncertainty=auto", "cv=kfold"))
     wrong = configuration(runs, "amount", "uncertainty=auto", "uncertainty.group=color")
     with pytest.raises(ConfigError, match=r"group='color' is no column of categories .*'colour'.*; there are: colour"):
