@@ -285,6 +285,13 @@ def test_rolling_origins_cut_the_series(tmp_path):
     assert all(n > 0 for split in splits for n in split.counts().values())
 
 
+@pytest.mark.parametrize("choice", ["split=last_horizon", "cv=rolling_origin"])
+def test_a_table_is_not_divided_by_steps_and_says_so_once(choice, tmp_path):
+    said = f"^configuration: {choice.partition('=')[0]}: [^\n]*series that are forecast \\(data.horizon\\)[^\n]*$"
+    with pytest.raises(ConfigError, match=said):
+        check(compose(words(tmp_path, "task=binary", choice)))
+
+
 @pytest.mark.parametrize("choice", STEPWISE)
 def test_series_are_divided_by_time(choice, tmp_path):
     fewer = ["split.steps=[60,20,20]"] if choice == "split=ett_hours" else []

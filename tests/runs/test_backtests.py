@@ -9,7 +9,7 @@ import polars as pl
 import pytest
 
 from colonnade.config.compose import compose
-from colonnade.core.errors import ConfigError
+from colonnade.core.errors import ColonnadeError
 from colonnade.runs.evaluate import evaluate
 from colonnade.runs.fit import fit
 from colonnade.runs.forecast_tables import BY_SERIES, BY_STEP
@@ -117,11 +117,12 @@ def test_baselines_go_through_the_same_door(run, tmp_path):
         (["cv=kfold"], "cv: folds of forecasts are stretches of time, .*: cv=rolling_origin"),
         (["cv.test=3"], "cv.test=3 steps hold no forecast of data.horizon=4"),
         (["cv.step=2"], "cv.step=2 puts the same forecasts into two folds"),
+        (["cv.folds=13", "cv.test=16"], "train has no window of 12 steps .* ahead .*: fold 0 of 13, 16 steps each"),
         (["data.horizon=null", "data.context=null", "task=regression", "split=random"], "cv: rolling origins are of"),
     ],
 )
 def test_what_does_not_go_together_is_told_before_data_is_read(tmp_path, more, said):
     keys = {word.partition("=")[0] for word in more} | ({"cv.test", "cv.folds"} if "cv=kfold" in more else set())
     kept = [word for word in words("model=nlinear") if word.partition("=")[0] not in keys]
-    with pytest.raises(ConfigError, match=said):
+    with pytest.raises(ColonnadeError, match=said):
         fit(compose([*kept, *more]), tmp_path / "run", series())

@@ -289,6 +289,11 @@ def test_too_few_windows_to_calibrate_on_are_told_before_training(tmp_path):
     ):
         fit(compose(words("model=nlinear", *QUICK, "uncertainty=auto", "split.val=9")), tmp_path / "run", series())
     assert not (tmp_path / "run" / "metrics.jsonl").exists()
+    # Windows with a gap are none: each of a series holds one.
+    gaps = series().with_columns(load=pl.when(pl.col("hour") % 6 > 0).then("load"))
+    with pytest.raises(DataError, match="and there are 0 to calibrate on"):
+        fit(compose(words("model=nlinear", *QUICK, "uncertainty=auto", "data.fill=forward")), tmp_path / "gaps", gaps)
+    assert not (tmp_path / "gaps" / "metrics.jsonl").exists()
 
 
 @pytest.mark.parametrize(

@@ -186,7 +186,9 @@ def test_quantiles_are_moved(runs, tmp_path):
 def test_refusals(runs, tmp_path, capsys):
     with pytest.raises(ConfigError, match=r"uncertainty: conformal=lac does not fit task=regression; use absolute"):
         check(configuration(runs, "amount", "task=regression", "uncertainty=auto", "uncertainty.conformal=lac"))
-    with pytest.raises(ConfigError, match=r"uncertainty: a cross-validation is calibrated as a whole"):
+    with pytest.raises(
+        ConfigError, match=r"uncertainty: a cross-validation is .*out=<folder> conformal=auto` afterwards"
+    ):
         check(configuration(runs, "amount", "uncertainty=auto", "cv=kfold"))
     wrong = configuration(runs, "amount", "uncertainty=auto", "uncertainty.group=color")
     with pytest.raises(ConfigError, match=r"group='color' is no column of categories .*'colour'.*; there are: colour"):
@@ -195,6 +197,8 @@ def test_refusals(runs, tmp_path, capsys):
         calibrate(runs / "plain", tmp_path / "out", uncertainty=Uncertainty(level=0.999))
     assert main(["calibrate", f"run={runs / 'plain'}", f"out={tmp_path / 'out'}", "level=0.8"]) != 0
     assert "level= goes with conformal=, such as conformal=auto" in capsys.readouterr().err
+    assert main(["calibrate", f"run={runs / 'quantiles'}", f"out={tmp_path / 'out'}"]) != 0
+    assert "predicts no probabilities to calibrate: method=none conformal=auto" in capsys.readouterr().err
     assert main(["calibrate", f"run={runs / 'plain'}", f"out={tmp_path / 'out'}", "conformal=auto", "level=x"]) != 0
     assert "level=x: expected a number" in capsys.readouterr().err
 

@@ -73,6 +73,8 @@ def calibrate(words: Sequence[str]) -> None:
         )
     except RunFolderError as error:
         raise RunFolderError(str(error).replace("hydra.run.dir=", "out=")) from error
+    except ConfigError as error:
+        raise ConfigError(str(error).replace("calibration=none", "method=none conformal=auto")) from error
     console = Console()
     console.print(metrics_table(result["metrics"], monitor=result["monitor"], task=result["task"]))
     console.print(f"run folder  {given['out']}", markup=False, highlight=False, soft_wrap=True)

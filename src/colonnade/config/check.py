@@ -35,6 +35,9 @@ VALUES: dict[str, tuple[Any, int | None]] = {
     "overrides": (list, None),
 }
 AUTO = "auto"
+# Nodes that may count in horizons, and how.
+OF_STEPS = ("split", "cv")
+HORIZON = "${data.horizon}"
 
 
 def check(cfg: DictConfig) -> None:
@@ -63,13 +66,20 @@ def faults_of(cfg: DictConfig) -> Faults:
 
 
 def concrete(cfg: DictConfig) -> DictConfig:
-    """The configuration with a stand-in for what is filled in later: the task under ``task=auto``, the run folder."""
+    """The configuration with a stand-in for what is filled in later: the task under ``task=auto``, the run folder; and
+    for a horizon that folds and splits of steps refer to where none is, which is told once, and not of each key.
+    """
     cfg = cfg.copy()
     OmegaConf.set_struct(cfg, False)
     if "task" in cfg and cfg.task is not None and cfg.task.get("name") == AUTO and "_target_" not in cfg.task:
         cfg.task = load_choice("task", "binary")
     if cfg.get("run_dir") is None:
         cfg.run_dir = "."
+    if OmegaConf.select(cfg, "data.horizon") is None:
+        for node in (cfg.get(key) for key in OF_STEPS):
+            written = OmegaConf.to_container(node, resolve=False) if isinstance(node, DictConfig) else {}
+            for key in (key for key, value in written.items() if value == HORIZON):
+                node[key] = 1
     return cfg
 
 

@@ -49,7 +49,7 @@ ROWS = 1024
 STEPS = 24
 OF_FOLDS = (
     "a cross-validation is calibrated as a whole, by its rows out of fold: leave it out here, and "
-    "`colonnade calibrate run=<folder> out=<folder>` afterwards"
+    "`colonnade calibrate run=<folder> out=<folder>{}` afterwards"
 )
 
 
@@ -77,7 +77,7 @@ def rehearse(tree: Mapping[str, Any], faults: Faults, *, auto: bool) -> None:
         after = [key for key in AFTER if tree.get(key) is not None]
         if tree.get("cv") is not None:
             for key in after:
-                faults.add(f"{key}: {OF_FOLDS}")
+                faults.add(f"{key}: {OF_FOLDS.format(' conformal=auto' if key == 'uncertainty' else '')}")
         if well["task"]:
             task = construct(tree["task"])
             if tree.get("init_from") is not None and _sequential(tree):
@@ -202,17 +202,19 @@ def _forecasts(tree: Mapping[str, Any], task: Task, faults: Faults, *, with_fold
     from colonnade.data.sequences.rolling import RollingOrigin
     from colonnade.tasks.forecast import ForecastTask
 
-    rolling = _of_class(tree.get("cv"), RollingOrigin)
-    if rolling and (not _sequential(tree) or tree["data"].get("horizon") is None):
-        faults.add("cv: rolling origins are of series that are forecast (data.horizon): cv=kfold, group or time")
+    rolling, bordered = _of_class(tree.get("cv"), RollingOrigin), _of_class(tree.get("split"), Bordered)
     if _mapping(tree["data"]).get("horizon") is None or not _sequential(tree):
+        if rolling:
+            faults.add("cv: rolling origins are of series that are forecast (data.horizon): cv=kfold, group or time")
+        if bordered:
+            faults.add("split: divides the steps of series that are forecast (data.horizon): split=auto")
         return
     if not isinstance(task, ForecastTask):
         faults.add(
             "task: data.horizon is set, so that the target is forecast: task=forecast, forecast_quantile or "
             "forecast_distribution"
         )
-    if not _of_class(tree.get("split"), Bordered):
+    if not bordered:
         faults.add("split: series are divided by time within each of them to be forecast: split=horizon")
     if tree.get("cv") and not rolling:
         faults.add("cv: folds of forecasts are stretches of time, behind what is learned from: cv=rolling_origin")

@@ -208,14 +208,15 @@ def begin(cfg: DictConfig, parts: Parts, folder: RunFolder) -> Path | None:
     """
     from colonnade.runs.calibrated import FITTED_ON, wanted
     from colonnade.runs.export import exports
-    from colonnade.runs.forecasts import origins_of
+    from colonnade.runs.forecasts import whole_of
     from colonnade.training.checkpoint_io import latest_recovery
 
     # What cannot be done afterwards is told now.
     rows = len(parts.datamodule.loader_for(FITTED_ON).store)
     calibrated = wanted(parts.cfg, parts.task, parts.datamodule.pipeline.lookup, rows=rows)
     if calibrated is not None:
-        calibrated.check(rows, origins_of(parts.datamodule, FITTED_ON))
+        whole = whole_of(parts.datamodule, FITTED_ON)
+        calibrated.check(rows if whole is None else len(whole), whole)
     for exporter in exports(cfg):
         exporter.check(parts.datamodule.pipeline.module)
     recovery = latest_recovery(folder.checkpoints)

@@ -86,6 +86,19 @@ def origins_of(data: TableDataModule, split: str) -> np.ndarray | None:
     return found
 
 
+def whole_of(data: TableDataModule, split: str) -> np.ndarray | None:
+    """What :func:`origins_of` gives, of the forecasts of a part of which no value is missing."""
+    origins = origins_of(data, split)
+    if origins is None:
+        return None
+    store = _store(data, split)
+    if store.there is None:
+        return origins
+    gone = np.concatenate([[0], np.cumsum(~store.there.all(1).cpu().numpy())])
+    whole: np.ndarray = origins[gone[origins + store.horizon] == gone[origins]]
+    return whole
+
+
 def _by_series(
     task: ForecastTask, data: ForecastDataModule, prediction: Mapping[str, Tensor], truth: Tensor, split: str
 ) -> pl.DataFrame:

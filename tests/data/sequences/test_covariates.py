@@ -164,7 +164,8 @@ def test_a_future_that_is_missing():
     hole = series(n=(9, 12), ahead=2).with_columns(
         price=pl.when(pl.int_range(pl.len()) == 23).then(None).otherwise("price")
     )
-    with pytest.raises(
-        DataError, match=r"'price' .* at 1 of the 2 steps ahead of 1 series \(s1\): the first at step \+1"
-    ):
+    with pytest.raises(DataError, match=r"'price' .* needs 2, 1 times in 1 series \(s1\): the first at step \+1"):
         dataset().ends(dataset().read_new(hole, schema, need_target=False))
+    never = series(n=(9, 12), ahead=2).with_columns(y=pl.when(pl.col("id") == "s1").then("y"))
+    with pytest.raises(DataError, match=r"'y' \(data.target\) is missing in 1 series \(s0\)"):
+        dataset().ends(dataset().read_new(never, schema, need_target=False))

@@ -80,6 +80,9 @@ class ForecastDataModule(SequenceDataModule):
             raise ConfigError("series are divided by time within each of them to be forecast: split=horizon")
         steps, offsets = steps_of(table.frame, table.schema.features)
         self.borders = self._splitter.borders(np.diff(offsets))
+        for part in PARTS:
+            if not self._origins(part)[1].any():
+                raise self._no_window(part, offsets)
         ranges = offsets[:-1, None] + self.borders.train
         train = positions(ranges)
         _check_numbers(steps, asked.target, may_miss=asked.filled)
@@ -131,9 +134,7 @@ class ForecastDataModule(SequenceDataModule):
         there = None if self._there.all() else torch.from_numpy(self._there)
         stores: dict[str, Rows] = {}
         for part in PARTS:
-            first, count = self.borders.origins(
-                part, context=1 if asked.repeats else asked.context, horizon=asked.horizon
-            )
+            first, count = self._origins(part)
             self._tell(part, count)
             possible = int(count.sum())
             stride = 1 if part == "train" else self.borders.stride
@@ -143,10 +144,7 @@ class ForecastDataModule(SequenceDataModule):
                     f"{part}: {left_out:,} of {possible:,} windows would forecast missing values alone: left out"
                 )
             if not count.any():
-                raise DataError(
-                    f"{part} has no window of {asked.context} steps (data.context) and {asked.horizon} ahead "
-                    f"(data.horizon): {self.borders.how}; series have {np.diff(offsets).max():,} steps at most"
-                )
+                raise self._no_window(part, offsets)
             stores[part] = WindowStore(
                 num=num,
                 cat=cat.int(),
@@ -160,6 +158,18 @@ class ForecastDataModule(SequenceDataModule):
                 begin=torch.from_numpy(offsets[:-1][of]) if asked.repeats else None,
             )
         return stores
+
+    def _origins(self, part: str) -> tuple[np.ndarray, np.ndarray]:
+        """First origin of each series in a part, counted in it, and how many there are, ``(S,)`` each."""
+        asked = self._asked
+        return self.borders.origins(part, context=1 if asked.repeats else asked.context, horizon=asked.horizon)
+
+    def _no_window(self, part: str, offsets: np.ndarray) -> DataError:
+        asked = self._asked
+        return DataError(
+            f"{part} has no window of {asked.context} steps (data.context) and {asked.horizon} ahead "
+            f"(data.horizon): {self.borders.how}; series have {np.diff(offsets).max():,} steps at most"
+        )
 
     def _tell(self, part: str, count: np.ndarray) -> None:
         """Note series that a part has nothing of."""

@@ -72,13 +72,13 @@ def tails(
             f"{_series(short, of)} have fewer steps than a forecast looks back at: {look.context} (data.context); a "
             "model that was trained with data.short=repeat has an answer for them"
         )
-    _check_ahead(steps, offsets, origin, look, targets, of)
     filled = steps if look.filled is None else carried(steps, offsets, look.filled)
     past = np.maximum(origin[:, None] - look.context + np.arange(look.context), offsets[:-1, None])
     for name in targets:
         gone = filled[name].is_null().to_numpy()[past].any(1)
         if gone.any():
             raise DataError(_missing(name, np.flatnonzero(gone), of, filled=look.filled is not None))
+    _check_ahead(steps, offsets, origin, look, targets, of)
     return frame.with_columns(_lists(filled, features, offsets[:-1], origin, look))
 
 
@@ -194,9 +194,10 @@ def _check_ahead(
         gone = steps[name].is_null().to_numpy()[index]
         if gone.any():
             rows = np.flatnonzero(gone.any(1))
+            first = int(gone[rows[0]].argmax()) + 1
             raise DataError(
-                f"'{name}' (data.future) is missing at {int(gone.sum()):,} of the {look.ahead} steps ahead of "
-                f"{_series(rows, of)}: the first at step +{int(gone[rows[0]].argmax()) + 1}"
+                f"'{name}' (data.future) is missing at steps ahead, of which the model needs {look.ahead}, "
+                f"{int(gone.sum()):,} times in {_series(rows, of)}: the first at step +{first}"
             )
 
 
