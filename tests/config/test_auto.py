@@ -38,6 +38,15 @@ def test_only_words_about_the_data_are_composed(table):
     assert seen == ["data.path=t.csv", "+data.weight=w", "task=quantile"]
 
 
+def test_a_pre_training_takes_a_network_whatever_the_table(tmp_path):
+    pl.DataFrame({"id": [f"c{i % 120}" for i in range(480)], "y": [i % 7 for i in range(480)]}).write_csv(
+        tmp_path / "m.csv"
+    )
+    words = [f"data.path={tmp_path}/m.csv", "data.target=y", WORD]
+    assert with_model(words, compose)[-1] == "model=catboost"
+    assert with_model(["task=denoising", *words], compose)[-1] == "model=tabm"
+
+
 def test_the_shape_is_that_of_the_table(table):
     words = [f"data.path={table}", "data.target=y"]
     assert shape(compose(words)) == Shape(60, 3, dated=True)

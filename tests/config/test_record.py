@@ -17,6 +17,8 @@ def test_secrets_are_redacted_by_key_and_within_addresses():
                 "credentials": {"user": "me", "password": "k3"},
                 "path": "https://me:pa55@host/x.csv?token=k4&a=1",
                 "columns": {"password": "text", "token": "id"},
+                "select": {"token": ">0"},
+                "replace": {"token": {"a": "b"}, "city": {"secret": "x"}},
             },
             "keyboard": "qwerty",
         }
@@ -29,6 +31,8 @@ def test_secrets_are_redacted_by_key_and_within_addresses():
             "credentials": {"user": "me", "password": "***"},
             "path": "https://me:***@host/x.csv?token=***&a=1",
             "columns": {"password": "text", "token": "id"},
+            "select": {"token": ">0"},
+            "replace": {"token": {"a": "b"}, "city": {"secret": "x"}},
         },
         "keyboard": "qwerty",
     }
@@ -120,6 +124,13 @@ def test_interpolations_are_kept_on_request():
 
 def test_words():
     words = ["seed=3", "+logger.wandb.api_key=k1", "data.password=${oc.env:X}", "data.uri=sqlite://a:b@c/d"]
+    by_column = [
+        "data.columns.token=text",
+        "data.select.secret=>0",
+        "data.replace.token={a: b}",
+        "+data.levels.pwd=[a]",
+    ]
+    assert redact_words(by_column) == by_column
     assert redact_words(words) == [
         "seed=3",
         "+logger.wandb.api_key=***",

@@ -4,6 +4,7 @@ import json
 
 import pytest
 import torch
+from safetensors.torch import load_file, save_file
 
 from colonnade.core.errors import ConfigError, ExportError
 from colonnade.data.lookup import Lookup
@@ -32,6 +33,16 @@ def test_the_program_gives_what_the_predictor_gives(model, task, tmp_path):
     for name, values in expected.items():
         torch.testing.assert_close(found[name], values)
     assert [path.name for path in tmp_path.iterdir()] == ["model.pt2"]
+
+
+def test_weights_that_were_read_from_a_file_may_be_empty(tmp_path):
+    of = made("linear", "regression", ["plain"])
+    of.predictor.register_buffer("none", torch.empty(0))
+    save_file(of.predictor.state_dict(), tmp_path / "weights.safetensors")
+    weights = load_file(tmp_path / "weights.safetensors")
+    of.predictor.load_state_dict(weights, assign=True)
+    assert sum(not weight.numel() for weight in weights.values()) > 1
+    assert TorchExport()(exportable(of), of.frame, tmp_path / "model.pt2").worst < 1e-6
 
 
 def test_another_model_is_found_out(tmp_path):

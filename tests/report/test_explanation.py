@@ -104,6 +104,18 @@ def test_curves_and_deletion():
     assert [ax.get_visible() for ax in figures["dependence"].axes] == [True] * 4 + [False] * 2
 
 
+@pytest.mark.filterwarnings("error")
+@pytest.mark.parametrize("months", [1, 7, 23, 47, 300])
+def test_dates_of_any_stretch_have_ticks(months):
+    found = explanation(view())
+    found.curves[1].grid[:] = [i * months * 30 * 86_400 * 10**6 // 2 for i in range(3)]
+    figure = draw(found, ROWS, np.arange(N))["dependence"]
+    figure.canvas.draw()
+    low, high = figure.axes[1].get_xlim()
+    ticks = figure.axes[1].get_xticks()
+    assert 2 <= ((ticks >= low) & (ticks <= high)).sum() <= 5
+
+
 def test_several_targets_and_shares_without_a_sign():
     figures = draw(explanation(view("one"), view("two"), outputs=("one", "two")), ROWS, np.arange(N))
     assert {"importance_0", "importance_1", "waterfall_low_1", "deletion_0", "dependence"} <= set(figures)

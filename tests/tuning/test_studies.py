@@ -7,7 +7,9 @@ import shutil
 
 import pytest
 
+from colonnade.config.compose import compose
 from colonnade.core.errors import ConfigError, SearchError
+from colonnade.tuning.studies import monitored
 
 from .kit import SPACE, another, cell, config, epochs, fail, finish, gone, lr, run_all, statuses, studies
 
@@ -31,6 +33,17 @@ def test_each_outer_choice_has_a_study_of_its_own_and_all_are_served_in_turn(tmp
     assert not queue.open()
     more = run_all(studies(tmp_path, cell("model=a"), cell("model=b"), cell("model=c"), n_trials=2), train)
     assert [job.key for job in more] == ["model=c/trial-0000", "model=c/trial-0001"]
+
+
+@pytest.mark.parametrize(
+    ("words", "goal"),
+    [([], ("val/log_loss", "min")), (["task.monitor=val/auroc", "task.mode=max"], ("val/auroc", "max"))],
+)
+def test_what_is_optimised_on_a_table_of_ones_own_is_what_its_task_monitors(tmp_path, words, goal):
+    (tmp_path / "own.csv").write_text("x,y\n" + "\n".join(f"{i},{'no' if i % 3 else 'yes'}" for i in range(30)))
+    cfg = compose([f"data.path={tmp_path}/own.csv", "data.target=y", *words])
+    found = monitored(cfg)
+    assert (found.name, found.mode) == goal
 
 
 def test_one_study_that_has_ended_leaves_the_slots_to_the_others(tmp_path):

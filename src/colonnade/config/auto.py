@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 from omegaconf import DictConfig
 
 from colonnade.config.build import build
+from colonnade.config.pretraining import pretrains
 from colonnade.core.errors import ConfigError
 
 if TYPE_CHECKING:
@@ -19,6 +20,7 @@ WORD = "model=auto"
 ABOUT_DATA = ("data", "task", "experiment")
 
 
+DEFAULT = "tabm"
 # A category of more levels is an identifier of sorts: of airports, of customers.
 MANY_LEVELS = 100
 # Rows from which on neighbours in a learned space are near enough.
@@ -43,7 +45,7 @@ class Shape:
 def with_model(words: Sequence[str], compose: Callable[[Sequence[str]], DictConfig]) -> list[str]:
     """The words, with ``model=auto`` replaced by a model.
 
-    The data are read for it, as nothing else tells their size.
+    The data are read for it, as nothing else tells their size; a pre-training takes ``tabm`` whatever they are.
 
     Args:
         words: overrides, as on the command line.
@@ -56,7 +58,8 @@ def with_model(words: Sequence[str], compose: Callable[[Sequence[str]], DictConf
     if WORD not in words:
         return list(words)
     cfg = compose([word for word in words if _group(word) in ABOUT_DATA])
-    model = choose(shape(cfg))
+    # Trees and retrieval take no pre-training.
+    model = DEFAULT if pretrains(cfg) else choose(shape(cfg))
     return [f"model={model}" if word == WORD else word for word in words]
 
 
@@ -73,7 +76,7 @@ def choose(shape: Shape) -> str:
         return "catboost"
     if shape.rows >= NEIGHBOURS and shape.levels <= 2 and not shape.dated:
         return "tabr"
-    return "tabm"
+    return DEFAULT
 
 
 def shape(cfg: DictConfig) -> Shape:

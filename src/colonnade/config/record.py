@@ -57,7 +57,7 @@ UNHASHED = (
 # Keys that came later, and do nothing unless set.
 LATER = ("cv", "calibration", "uncertainty", "init_from")
 # Mappings whose keys are column names, of which one may be called "token".
-BY_COLUMN = ("columns", "levels", "exclude", "missing")
+BY_COLUMN = ("columns", "levels", "exclude", "missing", "replace", "select")
 MAX_BYTES = 1_000_000
 MAX_DEPTH = 50
 
@@ -91,7 +91,9 @@ def redact_words(words: Sequence[str]) -> list[str]:
     clean = []
     for word in words:
         key, equals, value = word.partition("=")
-        secret = equals and not value.startswith("${oc.env:") and is_secret(re.split(r"[.@/]", key)[-1])
+        *above, name = re.split(r"[.@/]", key)
+        named = is_secret(name) and not any(part in BY_COLUMN for part in above)
+        secret = equals and not value.startswith("${oc.env:") and named
         clean.append(f"{key}={REDACTED}" if secret else _without_credentials(word))
     return clean
 

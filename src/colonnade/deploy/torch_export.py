@@ -115,6 +115,10 @@ class TorchExport:
                 # On weights that are views of others.
                 warnings.simplefilter("ignore")
                 program = torch.export.export(_apart(trained.predictor), **_example(trained))
+                for weight in program.state_dict.values():
+                    if not weight.numel():
+                        # Read from a file, even an empty one has a place, and torch takes several for parts of one.
+                        weight.data = torch.empty_like(weight)
                 if self.compile:
                     from torch._inductor import aoti_compile_and_package
 

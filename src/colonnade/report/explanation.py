@@ -211,7 +211,8 @@ def _curve(ax: Axes, curve: Curve, outputs: tuple[str, ...]) -> None:
         if curve.kind == "datetime":
             from matplotlib.dates import AutoDateLocator, ConciseDateFormatter
 
-            locator = AutoDateLocator(maxticks=4)
+            # Of fewer ticks than five, some stretches of months find no interval, of which matplotlib warns.
+            locator = AutoDateLocator(minticks=2, maxticks=5)
             ax.xaxis.set_major_locator(locator)
             ax.xaxis.set_major_formatter(ConciseDateFormatter(locator))
         else:

@@ -17,6 +17,8 @@ if TYPE_CHECKING:
 
 MAX_NAMED = 12
 """Parts that are named at the axis; of more, such as steps ahead, the numbers are."""
+CLOSE = 0.07
+"""Levels whose shares are written on either side."""
 
 
 @dataclass(frozen=True)
@@ -103,8 +105,12 @@ def _levels(ax: Axes, levels: Levels) -> None:
         low, high = wilson(measured, np.full(len(measured), levels.rows))
         ax.vlines(asked, low, high, color=style.BLUE, linewidth=1.4, alpha=0.6)
     ax.plot(asked, measured, color=style.BLUE, linewidth=1.5, marker="o", markersize=5, label="measured")
-    for x, y in zip(asked, measured):
-        ax.annotate(f"{y:.1%}", (x, y), (6, -11), textcoords="offset points", fontsize=style.SMALL, color=style.INK)
+    for x, y, gap in zip(asked, measured, np.diff(asked, append=np.inf)):
+        # Two next to each other would write over one another.
+        offset, side = ((6, -11), "left") if gap > CLOSE else ((-6, 5), "right")
+        ax.annotate(
+            f"{y:.1%}", (x, y), offset, textcoords="offset points", ha=side, fontsize=style.SMALL, color=style.INK
+        )
     ax.set_xlim(ends[0], 1.03)
     ax.set_ylim(*ends)
     ticks = [value for value in asked if value in (0.8, 0.9, 0.95)]

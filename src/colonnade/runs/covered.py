@@ -128,7 +128,7 @@ class Covered:
         elif "set" in rows.prediction:
             what, names, place = "true class", list(spec.classes), rows.truth
         else:
-            what = "predicted value, by tenths of the rows"
+            what = "prediction, by tenths of the rows"
             value = rows.prediction["value"][:, 0]
             order = value.argsort(stable=True)
             place = torch.empty_like(order)

@@ -139,12 +139,11 @@ def export_missing(cfg: DictConfig, folder: RunFolder, frame: Any = None) -> Non
             continue
         with folder.locked():
             done = export_loaded(load(folder.path), folder, exporter, path, frame)
+        far = f"{done.parity.worst:.1e} at most"
+        if done.parity.quantized is not None:
+            far = f"{max(done.parity.quantized.values(), default=0.0):.1e} on average, by rounding"
         log.info(
-            "%s: %s bytes; on %d rows it differs from the model by %.1e at most",
-            path,
-            f"{done.size:,}",
-            done.parity.rows,
-            done.parity.worst,
+            "%s: %s bytes; on %d rows it differs from the model by %s", path, f"{done.size:,}", done.parity.rows, far
         )
 
 

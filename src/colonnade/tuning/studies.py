@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 from omegaconf import DictConfig, OmegaConf
 
 from colonnade.config.build import build
+from colonnade.config.check import AUTO
 from colonnade.core.errors import ColonnadeError, ConfigError, Faults, SearchError
 from colonnade.report.leaderboard import Row
 from colonnade.tuning.claims import Claims
@@ -143,7 +144,7 @@ def check_measured(cfg: DictConfig, tune: Tune) -> None:
 
 def monitored(cfg: DictConfig) -> Objective:
     """What the task of a configuration monitors; under ``task=auto`` the data are read to tell the task."""
-    if cfg.task.get("monitor") is None:
+    if cfg.task.name == AUTO:
         from colonnade.runs.assemble import with_task
 
         cfg = with_task(cfg, build(cfg.data).read())
