@@ -77,9 +77,10 @@ def concrete(cfg: DictConfig) -> DictConfig:
         cfg.run_dir = "."
     if OmegaConf.select(cfg, "data.horizon") is None:
         for node in (cfg.get(key) for key in OF_STEPS):
-            written = OmegaConf.to_container(node, resolve=False) if isinstance(node, DictConfig) else {}
-            for key in (key for key, value in written.items() if value == HORIZON):
-                node[key] = 1
+            written = OmegaConf.to_container(node) if isinstance(node, DictConfig) else None
+            for key, value in written.items() if isinstance(written, dict) else ():
+                if value == HORIZON:
+                    node[key] = 1
     return cfg
 
 

@@ -89,7 +89,7 @@ def origins_of(data: TableDataModule, split: str) -> np.ndarray | None:
 def whole_of(data: TableDataModule, split: str) -> np.ndarray | None:
     """What :func:`origins_of` gives, of the forecasts of a part of which no value is missing."""
     origins = origins_of(data, split)
-    if origins is None:
+    if origins is None or not isinstance(data, ForecastDataModule):
         return None
     store = _store(data, split)
     if store.there is None:
