@@ -38,6 +38,27 @@ TOLD = {
         ["module.compile: there is no backend 'indctor'; did you mean 'inductor'"],
     ),
     "no GPU": (["trainer=gpu"], ["trainer.accelerator=gpu: torch finds none on this machine"]),
+    "counts without a graph": (
+        [
+            *("data=sequences", "task=forecast_distribution", "task.distribution=negative_binomial", "split=horizon"),
+            *("data.context=8", "data.horizon=2", "model=nlinear", "export=onnx"),
+        ],
+        [
+            "export.onnx: task.distribution=negative_binomial: quantiles of counts are searched for, and have no graph "
+            "to export; gaussian and student_t have one"
+        ],
+    ),
+    "an event that is there": (
+        [
+            "data=steps",
+            "data.target=[a,elapsed]",
+            "data.time=t",
+            "data.elapsed=hours",
+            "model=event_gru",
+            "task=next_event",
+        ],
+        ["data.lead=0 is the event itself: task=next_event learns the next one, data.lead=1"],
+    ),
     "Nesterov without momentum": (
         ["optim=sgd", "+optim.nesterov=true", "optim.momentum=0"],
         ["optim: momentum must be above 0 with nesterov=true, not 0"],

@@ -90,7 +90,7 @@ def rehearse(tree: Mapping[str, Any], faults: Faults, *, auto: bool) -> None:
                 _forecasts(tree, task, faults, with_folds=well["cv"])
                 _steps(tree, faults)
             if not auto:
-                _targets(task, _mapping(tree.get("data")).get("target"), faults)
+                _targets(task, _mapping(tree.get("data")), faults)
                 for key in after:
                     if well[key]:
                         _after(key, tree[key], task, faults)
@@ -240,10 +240,11 @@ def _steps(tree: Mapping[str, Any], faults: Faults) -> None:
         faults.add("cv: one series makes no folds: cv=none, or data.id")
 
 
-def _targets(task: Task, names: Any, faults: Faults) -> None:
-    """One class can be told of one target column only, an event of two."""
+def _targets(task: Task, data: Mapping[str, Any], faults: Faults) -> None:
+    """One class can be told of one target column only, an event of two, which come next."""
     from colonnade.core.schema import TargetKind
 
+    names = data.get("target")
     if task.target_kind is TargetKind.CLASS and isinstance(names, list) and len(names) > 1:
         faults.add(
             f"data.target: names {len(names)} columns, task={task.name} predicts one; "
@@ -251,6 +252,8 @@ def _targets(task: Task, names: Any, faults: Faults) -> None:
         )
     if task.target_kind is TargetKind.EVENT and (not isinstance(names, list) or len(names) != 2):
         faults.add(f"data.target: task={task.name} learns a type and a time: data.target=[activity,elapsed]")
+    elif task.target_kind is TargetKind.EVENT and data.get("lead") == 0:
+        faults.add(f"data.lead=0 is the event itself: task={task.name} learns the next one, data.lead=1")
 
 
 def _devices(devices: Any, faults: Faults) -> None:
@@ -274,6 +277,8 @@ def _network(tree: Mapping[str, Any], task: Task, faults: Faults, *, with_module
     """Build network and module for a made-up table."""
     from dataclasses import replace
 
+    from torch import nn
+
     spec = _made_up_for(tree, task)
     try:
         task.setup(spec)
@@ -289,19 +294,19 @@ def _network(tree: Mapping[str, Any], task: Task, faults: Faults, *, with_module
         node = {key: value for key, value in tree["module"].items() if key != "compile"}
         _made(node, "module", faults, **late)
     if network is not None and not any(fault.startswith("export.") for fault in faults):
-        _exports(_mapping(tree.get("export")), network, faults)
+        _exports(_mapping(tree.get("export")), nn.ModuleList([network, task.decoder(spec)]), faults)
     if network is not None and tree.get("explain") and not any(fault.startswith("explain") for fault in faults):
         _explained(tree["explain"], network, spec, faults)
     if fits_at_once(tree):
         faults_of_trainer(_mapping(tree.get("trainer")), faults)
 
 
-def _exports(nodes: Mapping[str, Any], network: nn.Module, faults: Faults) -> None:
+def _exports(nodes: Mapping[str, Any], model: nn.Module, faults: Faults) -> None:
     """A model that cannot leave as a file says so before it is trained."""
     for name, node in nodes.items():
         try:
             if node is not None:
-                construct(node).check(network)
+                construct(node).check(model)
         except ConfigError as error:
             faults.add(f"export.{name}: {error}")
 

@@ -16,6 +16,7 @@ from colonnade.core.errors import ConfigError, Faults, MissingExtraError
 from colonnade.core.files import write_atomic
 from colonnade.data.encoder import Encoder
 from colonnade.deploy.kinds import KINDS
+from colonnade.tasks.forecast_distribution import DistributionDecoder
 
 if TYPE_CHECKING:
     import polars as pl
@@ -116,10 +117,12 @@ class OnnxExport:
             model: a network, a baseline, an encoder, or a predictor that holds such.
 
         Raises:
-            ConfigError: steps of a pipeline cannot be exported; all are named.
+            ConfigError: steps of a pipeline cannot be exported; all are named. Or quantiles of a distribution cannot.
         """
         faults = Faults()
         for part in model.modules():
+            if isinstance(part, DistributionDecoder):
+                part.check_graph()
             if isinstance(part, Encoder):
                 for name, step in zip(part.names, part.fitted(), strict=True):
                     if not step.exportable:

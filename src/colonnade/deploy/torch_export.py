@@ -18,6 +18,7 @@ from torch import Tensor, nn
 from colonnade.baselines.base import OfTrees
 from colonnade.core.errors import ConfigError, ExportError
 from colonnade.deploy.onnx_export import Exportable, facts
+from colonnade.tasks.forecast_distribution import DistributionDecoder
 
 if TYPE_CHECKING:
     import polars as pl
@@ -66,8 +67,11 @@ class TorchExport:
             model: a network, a baseline, an encoder, or a predictor that holds such.
 
         Raises:
-            ConfigError: trees, which are no operations of torch.
+            ConfigError: trees, which are no operations of torch; or quantiles that are none.
         """
+        for part in model.modules():
+            if isinstance(part, DistributionDecoder):
+                part.check_graph()
         if any(isinstance(part, OfTrees) for part in model.modules()):
             raise ConfigError("export=torch: trees are no operations of torch; export=onnx takes them")
 

@@ -10,8 +10,6 @@ import torch.nn.functional as F
 from jaxtyping import Float
 from torch import Tensor
 
-from colonnade.core.errors import ConfigError
-
 # Logarithms of deviations are kept between these, in z-units: a ten-thousandth, and ten thousand.
 LEAST, MOST = -9.0, 9.0
 # Of the polynomials in 1 / df that give the quantiles of Student's t: they are exact to some 1e-7.
@@ -28,6 +26,8 @@ class Distribution(ABC):
     """Of the ``P`` outputs, see :attr:`colonnade.tasks.base.Task.roles`."""
     counts: ClassVar[bool] = False
     """Whether it is of 0, 1, 2, ... alone."""
+    graph: ClassVar[bool] = True
+    """Whether its quantiles have a formula, which can be exported."""
 
     @abstractmethod
     def nll(
@@ -112,6 +112,7 @@ class NegativeBinomial(Distribution):
 
     roles = ("level", "free")
     counts = True
+    graph = False
 
     def nll(self, raw: Tensor, z: Tensor, mean: Tensor, scale: Tensor) -> Tensor:
         """See the base class; in float64, since logarithms of large factorials are taken off each other."""
@@ -125,16 +126,7 @@ class NegativeBinomial(Distribution):
         return self._moments(raw, mean, scale)[0]
 
     def quantiles(self, raw: Tensor, mean: Tensor, scale: Tensor, levels: tuple[float, ...]) -> Tensor:
-        """See the base class; by SciPy.
-
-        Raises:
-            ConfigError: while it is exported.
-        """
-        if torch.compiler.is_compiling():
-            raise ConfigError(
-                "task.distribution=negative_binomial: quantiles of counts are searched for, and have no graph to "
-                "export; gaussian and student_t have one"
-            )
+        """See the base class; by SciPy."""
         from scipy.stats import nbinom
 
         m, r = (t.detach().cpu().numpy()[..., None] for t in self._moments(raw, mean, scale))

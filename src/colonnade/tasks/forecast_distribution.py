@@ -118,6 +118,20 @@ class DistributionDecoder(nn.Module):
         self.distribution = distribution
         self.quantiles = quantiles
 
+    def check_graph(self) -> None:
+        """Refuse to be exported where quantiles have no formula.
+
+        Raises:
+            ConfigError: naming the distributions that have one.
+        """
+        if not self.distribution.graph:
+            name = next(name for name, kind in DISTRIBUTIONS.items() if isinstance(self.distribution, kind))
+            others = " and ".join(name for name, kind in DISTRIBUTIONS.items() if kind.graph)
+            raise ConfigError(
+                f"task.distribution={name}: quantiles of counts are searched for, and have no graph to export; "
+                f"{others} have one"
+            )
+
     def forward(self, raw: Float[Tensor, "b m t p"]) -> dict[str, Tensor]:
         """``value`` ``(B, T)``, the mean, and ``quantile`` ``(B, T, Q)``, both float64."""
         raw = raw.to(torch.float64)
