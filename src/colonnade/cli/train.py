@@ -40,6 +40,7 @@ def train(words: Sequence[str]) -> None:
         begun = True
         return job(cfg)
 
+    words = flags_first(words)
     command = hydra.main(**defaults_of_hydra(), config_path=str(shipped()), config_name=PRIMARY)(task)
     try:
         os.environ[FULL_ERROR] = "1"
@@ -57,6 +58,16 @@ def train(words: Sequence[str]) -> None:
         os.environ.pop(FULL_ERROR)
         if asked is not None:
             os.environ[FULL_ERROR] = asked
+
+
+def flags_first(words: Sequence[str]) -> list[str]:
+    """The words with flags before overrides: argparse, by which Hydra reads them, takes overrides at one place only.
+
+    >>> flags_first(["model=mlp", "-m", "seed=0,1", "~logger", "--config-dir", "mine"])
+    ['-m', '--config-dir', 'mine', 'model=mlp', 'seed=0,1', '~logger']
+    """
+    overrides = [word for word in words if not word.startswith("-") and ("=" in word or word.startswith("~"))]
+    return [*(word for word in words if word not in overrides), *overrides]
 
 
 def job(cfg: DictConfig) -> dict[str, Any]:

@@ -293,8 +293,9 @@ def _network(tree: Mapping[str, Any], task: Task, faults: Faults, *, with_module
         # Compiling is slow, and worth it for the real network only.
         node = {key: value for key, value in tree["module"].items() if key != "compile"}
         _made(node, "module", faults, **late)
-    if network is not None and not any(fault.startswith("export.") for fault in faults):
-        _exports(_mapping(tree.get("export")), nn.ModuleList([network, task.decoder(spec)]), faults)
+    exports = {name: node for name, node in _mapping(tree.get("export")).items() if node is not None}
+    if network is not None and exports and not any(fault.startswith("export.") for fault in faults):
+        _exports(exports, nn.ModuleList([network, task.decoder(spec)]), faults)
     if network is not None and tree.get("explain") and not any(fault.startswith("explain") for fault in faults):
         _explained(tree["explain"], network, spec, faults)
     if fits_at_once(tree):
@@ -305,8 +306,7 @@ def _exports(nodes: Mapping[str, Any], model: nn.Module, faults: Faults) -> None
     """A model that cannot leave as a file says so before it is trained."""
     for name, node in nodes.items():
         try:
-            if node is not None:
-                construct(node).check(model)
+            construct(node).check(model)
         except ConfigError as error:
             faults.add(f"export.{name}: {error}")
 
