@@ -216,7 +216,7 @@ def read(tmp_path, request, monkeypatch):
 
 def test_all_sets_are_known():
     assert sorted([*SETS, *SEQUENCES, *SERIES, *STEPS, *OWN]) == NAMES
-    assert len(NAMES) == 44
+    assert len(NAMES) == 45
 
 
 @pytest.mark.parametrize("name", SETS)

@@ -117,11 +117,11 @@ def test_it_predicts_what_the_run_predicts(run, tmp_path):
 def test_eight_bits(run, tmp_path, capsys):
     words = ["export", f"run={run / 'run'}", f"out={tmp_path / 'm.onnx'}"]
     assert main([*words, "quantize=int8"]) == 0
-    assert "in int8, mean difference\n  label" in capsys.readouterr().out
+    assert "with weights of fewer bits, mean difference\n  label" in capsys.readouterr().out
     exact, small = (predict_onnx(path, run / "rows.csv") for path in (run / "run" / "model.onnx", tmp_path / "m.onnx"))
     assert 0 < (exact["probability/yes"] - small["probability/yes"]).abs().max() < 0.05
     assert main([*words, "quantize=int4"]) != 0
-    assert "export: quantize must be int8 or null, got int4" in capsys.readouterr().err
+    assert "export: quantize must be one of int8, fp16, bf16, or null, got int4" in capsys.readouterr().err
 
 
 def test_the_verb_needs_no_torch(run, tmp_path):

@@ -76,7 +76,7 @@ def test_what_goes_in(run):
         "at": ("tensor(int64)", ["batch", "time"]),
         "length": ("tensor(int64)", ["batch"]),
     }
-    assert model.series == {"length": "length", "context": None, "horizon": None, "values": []}
+    assert model.series == {"length": "length", "context": None, "horizon": None, "values": [], "ahead": 0}
     assert model.facts["reading"]["id"] == "run"
     assert str(run).encode() not in (run / "run" / "model.onnx").read_bytes()
 
@@ -161,9 +161,9 @@ def test_forecasts_of_a_file(forecast, model):
     loaded = OnnxModel(forecast / model / "model.onnx")
     assert [value.shape for value in loaded.session.get_outputs()] == [["batch", 6, 2]]
     assert {tuple(value.shape) for value in loaded.session.get_inputs()} == {("batch", 48)}
-    assert loaded.series == {"length": None, "context": 48, "horizon": 6, "values": ["load", "temp"]}
+    assert loaded.series == {"length": None, "context": 48, "horizon": 6, "values": ["load", "temp"], "ahead": 0}
     with pytest.raises(
-        DataError, match=r"2 series \(from 0: 0, 1\) have fewer steps than a forecast looks back at: 48"
+        DataError, match=r"2 series \(south, north\) have fewer steps than a forecast looks back at: 48"
     ):
         predict_onnx(forecast / model / "model.onnx", test_forecasts.series().filter(pl.col("hour") < 40))
     with pytest.raises(InputError, match="series 0 has 3 steps, and 48 are needed"):
