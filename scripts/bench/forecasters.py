@@ -15,6 +15,10 @@ import tempfile
 import time
 from collections.abc import Callable
 from pathlib import Path
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    import numpy as np
 
 STEPS, CONTEXT, HORIZON = 17_420, 336, 96
 ROUNDS = 2
@@ -30,7 +34,7 @@ TRAIN = 1024
 """Train windows of an epoch of ours where a step takes long: the peer draws its windows and has no epochs."""
 
 
-def series():  # type: ignore[no-untyped-def]
+def series() -> np.ndarray:
     """A random walk."""
     import numpy as np
 
@@ -59,7 +63,6 @@ def ours(model: str, batch: int) -> Callable[[int], tuple[int, float]]:
         fit(cfg, f"{folder.name}/{next(runs)}")
         return (steps[0] - CONTEXT - HORIZON + 1) * epochs, time.process_time() - start
 
-    train.folder = folder  # type: ignore[attr-defined]
     return train
 
 

@@ -65,20 +65,7 @@ def measure_pretrained(
         figures = {} if curve is None else {"learning": curve}
         publish(figures if columns is None else {**figures, **reconstruction(columns)}, trained, folder.path)
     record_settings(parts.cfg, metrics, trained)
-    checkpoint = trained.checkpoint
-    return {
-        "status": "finished",
-        "task": task.name,
-        "monitor": task.monitor,
-        "mode": task.mode,
-        "metrics": metrics,
-        "seconds": round(seconds, 3),
-        "epochs": trained.epochs,
-        "parameters": trained.parameters,
-        "checkpoint": None if checkpoint is None else checkpoint.relative_to(folder.path).as_posix(),
-        "overrides": list(parts.cfg.get("overrides", [])),
-        "error": None,
-    }
+    return trained.result(parts.cfg, task, metrics, seconds=seconds, folder=folder.path)
 
 
 def of_columns(rows: Rows, parts: Parts) -> pl.DataFrame:

@@ -40,7 +40,7 @@ def score(parts: Parts, trained: Trained, folder: RunFolder, *, seconds: float, 
     """
     from safetensors.torch import save_file
 
-    module, task, checkpoint = parts.module, parts.task, trained.checkpoint
+    module, task = parts.module, parts.task
     save_file(module.network_state(), folder / NETWORK)
     metrics: dict[str, dict[str, float]] = {}
     frames: list[pl.DataFrame] = []
@@ -84,19 +84,7 @@ def score(parts: Parts, trained: Trained, folder: RunFolder, *, seconds: float, 
         chosen = selection(parts.datamodule.pipeline.selection)
         publish({**figures, **_curves(parts, folder), **chosen}, trained, folder.path)
     record_settings(parts.cfg, metrics, trained)
-    return {
-        "status": "finished",
-        "task": task.name,
-        "monitor": task.monitor,
-        "mode": task.mode,
-        "metrics": metrics,
-        "seconds": round(seconds, 3),
-        "epochs": trained.epochs,
-        "parameters": trained.parameters,
-        "checkpoint": None if checkpoint is None else checkpoint.relative_to(folder.path).as_posix(),
-        "overrides": list(parts.cfg.get("overrides", [])),
-        "error": None,
-    }
+    return trained.result(parts.cfg, task, metrics, seconds=seconds, folder=folder.path)
 
 
 def _calibrated(parts: Parts, collected: Collected) -> Calibrated | None:

@@ -4,10 +4,13 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from lightning.pytorch.loggers import Logger
+    from omegaconf import DictConfig
+
+    from colonnade.tasks.base import Task
 
 
 @dataclass
@@ -31,3 +34,29 @@ class Trained:
     global_step: int = 0
     checkpoint: Path | None = None
     loggers: list[Logger] = field(default_factory=list)
+
+    def result(
+        self, cfg: DictConfig, task: Task, metrics: dict[str, dict[str, float]], *, seconds: float, folder: Path
+    ) -> dict[str, Any]:
+        """The content of ``result.json`` of a training that is finished.
+
+        Args:
+            cfg: its configuration.
+            task: what was learned.
+            metrics: of each part.
+            seconds: duration of the training, interrupted parts included.
+            folder: the run folder.
+        """
+        return {
+            "status": "finished",
+            "task": task.name,
+            "monitor": task.monitor,
+            "mode": task.mode,
+            "metrics": metrics,
+            "seconds": round(seconds, 3),
+            "epochs": self.epochs,
+            "parameters": self.parameters,
+            "checkpoint": None if self.checkpoint is None else self.checkpoint.relative_to(folder).as_posix(),
+            "overrides": list(cfg.get("overrides", [])),
+            "error": None,
+        }
