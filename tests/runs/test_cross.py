@@ -1,11 +1,13 @@
 """Cross-validation as a run folder: honest predictions, one reading of the data, resumed, and used like any run."""
 
 import json
+import logging
 import os
 import shutil
 
 import numpy as np
 import polars as pl
+import polars.selectors as cs
 import pytest
 from scipy.stats import t as student
 
@@ -19,6 +21,7 @@ from colonnade.runs.fit import fit
 from colonnade.runs.latency import latency
 from colonnade.runs.load import load, load_run
 from colonnade.runs.predict import predict
+from colonnade.training.callbacks.recovery import Recovery
 from colonnade.tuning.refit import configuration
 
 N, POOL = 240, 180
@@ -190,6 +193,57 @@ def test_nested_folds_are_predicted_by_the_mean_of_the_inner_models(tmp_path):
         assert all(np.intersect1d(mine["row_id"], np.concatenate(list(s.parts().values()))).size == 0 for s in seen)
         assert sorted(stored(outer)["row_id"]) == np.setdiff1d(range(N), mine["row_id"]).tolist()
     assert result["cv"]["trainings"][0]["metrics"]["val"].keys() == result["metrics"]["val"].keys()
+
+
+def test_folds_as_a_pack_are_those_trained_one_by_one(tmp_path, monkeypatch, caplog):
+    caplog.set_level(logging.INFO)
+    words = (*MLP, PARTS, "cv=kfold", "cv.folds=3", "data.exclude=[town]", "callbacks=default", "loader.batch_size=32")
+    save = Recovery._save_or_leave
+
+    def told(self, trainer, module, due):
+        self._signals.received = 15 if trainer.global_step else None
+        save(self, trainer, module, due)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(Recovery, "_save_or_leave", told)
+        with pytest.raises(SystemExit, match="143"):
+            train(tmp_path / "packed", *words, "cv.packed=true")
+    assert not list((tmp_path / "packed").rglob("result.json"))
+    caplog.clear()
+    packed = train(tmp_path / "packed", *words, "cv.packed=true")
+    assert "a pack of 3" in caplog.text
+    assert "resuming from" in caplog.text
+    solo = train(tmp_path / "solo", *words)
+    for part in ("val", "test"):
+        frames = [stored(tmp_path / name, part) for name in ("packed", "solo")]
+        assert frames[0].drop(cs.float()).equals(frames[1].drop(cs.float()))
+        np.testing.assert_allclose(frames[0][P], frames[1][P], rtol=1e-4)
+        assert packed["metrics"][part] == pytest.approx(solo["metrics"][part], rel=1e-4)
+    assert packed.keys() == solo.keys()
+    for mine, other in zip(members(tmp_path / "packed"), members(tmp_path / "solo")):
+        assert {p.name for p in mine.iterdir()} == {p.name for p in other.iterdir()}
+    # It is no other cross-validation: what was begun in one way is finished in the other.
+    for path in (tmp_path / "packed" / "result.json", tmp_path / "packed" / "folds" / "1" / "result.json"):
+        path.unlink()
+    caplog.clear()
+    assert train(tmp_path / "packed", *words)["metrics"]["val"] == pytest.approx(packed["metrics"]["val"], rel=1e-4)
+    assert "a pack of" not in caplog.text
+
+
+def test_what_makes_no_pack_is_trained_one_by_one(tmp_path, caplog):
+    result = train(tmp_path / "run", "model=dummy", "cv=kfold", "cv.folds=2", "cv.packed=true")
+    assert result["status"] == "finished"
+    assert "cv.packed: not in a pack: model: a baseline is fitted at once" in caplog.text
+    with pytest.raises(ConfigError, match=r"the trainings are those of the inner folds; cv\.inner\.packed=true"):
+        train(tmp_path / "nested", "model=dummy", "cv=nested", "cv.packed=true")
+
+
+def test_inner_folds_are_packed_within_each_outer_one(tmp_path, caplog):
+    caplog.set_level(logging.INFO)
+    words = (*MLP, "trainer.max_epochs=1", "data.exclude=[town]", "cv=nested", "cv.folds=2", "cv.inner.folds=2")
+    result = train(tmp_path / "run", *words, "cv.inner.packed=true")
+    assert result["status"] == "finished"
+    assert caplog.text.count("a pack of 2") == 2
 
 
 def test_real_targets_weights_and_frames(tmp_path):

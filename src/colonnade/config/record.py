@@ -53,6 +53,7 @@ UNHASHED = (
     "trainer.enable_progress_bar",
     "trainer.enable_model_summary",
     "callbacks.progress",
+    "cv.packed",
 )
 # Keys that came later, and do nothing unless set.
 LATER = ("cv", "calibration", "uncertainty", "init_from")

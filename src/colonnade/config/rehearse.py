@@ -45,6 +45,8 @@ NEEDS = {
     "lightning.pytorch.loggers.WandbLogger": ("wandb", "wandb"),
     "lightning.pytorch.loggers.MLFlowLogger": ("mlflow", "mlflow"),
 }
+# Names of the plain precision of `trainer:`.
+FLOAT32 = ("32-true", "32", 32)
 ROWS = 1024
 STEPS = 24
 OF_FOLDS = (
@@ -71,7 +73,7 @@ def rehearse(tree: Mapping[str, Any], faults: Faults, *, auto: bool) -> None:
                 faults.add(f"logger.{name}: {MissingExtraError(package, extra)}")
         if tree.get("cluster") is not None:
             _devices(_mapping(tree.get("trainer")).get("devices", 1), faults)
-        _backend(_mapping(tree.get("module")).get("compile"), faults)
+        _backend(tree, faults)
         if well["data"]:
             _data(tree["data"], faults)
         after = [key for key in AFTER if tree.get(key) is not None]
@@ -262,9 +264,13 @@ def _devices(devices: Any, faults: Faults) -> None:
         faults.add(f"trainer.devices={devices}: with cluster= it is the number of processes, 1 at least")
 
 
-def _backend(name: Any, faults: Faults) -> None:
+def _backend(tree: Mapping[str, Any], faults: Faults) -> None:
     """A backend of ``torch.compile``, which is looked up only when a network first runs."""
-    if not isinstance(name, str):
+    name = _mapping(tree.get("module")).get("compile")
+    precision = _mapping(tree.get("trainer")).get("precision", FLOAT32[0])
+    if name == "auto" and precision not in FLOAT32:
+        faults.add(f"module.compile=auto chooses the precision too: not trainer.precision={precision}")
+    if not isinstance(name, str) or name == "auto":
         return
     from torch._dynamo import list_backends
 

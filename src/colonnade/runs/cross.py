@@ -46,7 +46,7 @@ FOLDS = "folds"
 def cross_validate(
     cfg: DictConfig, folder: RunFolder, frame: Any = None, table: Table | None = None, *, shown: bool = True
 ) -> dict[str, Any]:
-    """Train all folds that are not finished, one after the other, and measure.
+    """Train all folds that are not finished, one after the other or as a pack, and measure.
 
     The data are read once; each fold fits its own pipeline on its own train rows.
 
@@ -75,9 +75,11 @@ def cross_validate(
     check_origin(table, folder)
     record(cfg, concrete, folder, table, table.notes)
     cross, folds, splits = divide(concrete, table)
+    places = [RunFolder(folder / FOLDS / str(i)) for i in range(len(folds))]
+    if cross.packed:
+        _train_packed(folds, places, table)
     results: list[dict[str, Any]] = []
-    for i, fold in enumerate(folds):
-        place = RunFolder(folder / FOLDS / str(i))
+    for i, (fold, place) in enumerate(zip(folds, places)):
         log.info("training %d of %d: %s", i + 1, len(folds), splits[i].how)
         try:
             result = fit_in(fold, place, table=table, shown=False)
@@ -154,9 +156,29 @@ def fold_config(cfg: DictConfig, cross: CrossValidator, fold: int) -> DictConfig
             "fold": fold,
             "seed": cfg.seed,
         }
+        # How it is trained is not what it is: a fold that was begun in a pack may go on by itself.
+        cfg.split.cross.pop("packed", None)
         cfg.seed = cfg.seed + fold // cross.folds
         cfg.cv = cfg.cv.get("inner")
     return cfg
+
+
+def _train_packed(folds: Sequence[DictConfig], places: Sequence[RunFolder], table: Table) -> None:
+    """Train the folds side by side; where that is impossible nothing is done but telling why."""
+    from colonnade.runs.packed import pack_in, unpackable
+
+    # Folds differ in what they leave out alone.
+    why = list(unpackable(folds[0]))
+    if why:
+        log.warning("cv.packed: not in a pack: %s", "; ".join(why))
+        return
+    log.info("training %d folds side by side", len(folds))
+    try:
+        pack_in(folds, places, table)
+    except ColonnadeError:
+        failed = [place.path for place in places if (place.result or {}).get("status") == "failed"]
+        log.error("training of %s failed; the other folds are kept", ", ".join(f"'{path}'" for path in failed))
+        raise
 
 
 def _given_up(cfg: DictConfig, folder: RunFolder, results: Sequence[Mapping[str, Any]]) -> dict[str, Any]:

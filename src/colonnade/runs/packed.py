@@ -17,6 +17,7 @@ from colonnade.config.build import build
 from colonnade.config.check import check
 from colonnade.config.pretraining import pretrains
 from colonnade.config.record import config_hash
+from colonnade.config.rehearse import FLOAT32
 from colonnade.core.errors import ColonnadeError, ConfigError, Faults
 from colonnade.core.spec import BatchSpec
 from colonnade.runs.assemble import Parts, assemble, build_trainer, check_devices
@@ -48,7 +49,6 @@ FOLLOWED = (
     "precision",
     "use_distributed_sampler",
 )
-WHOLE = ("32-true", "32", 32)
 
 
 @dataclass
@@ -89,8 +89,25 @@ def fit_packed(cfgs: Sequence[DictConfig], run_dirs: Sequence[Path | str]) -> li
     for cfg in _one_a_seed(cfgs):
         check(cfg)
         unpackable(cfg).raise_if_any(ConfigError, "packed")
-    check_devices(cfgs[0])
     folders = [RunFolder(path) for path in run_dirs]
+    results = pack_in(cfgs, folders)
+    for cfg, folder in zip(cfgs, folders):
+        if cfg.get("export") and folder.finished:
+            export_missing(cfg, folder)
+    return results
+
+
+def pack_in(
+    cfgs: Sequence[DictConfig], folders: Sequence[RunFolder], table: Table | None = None
+) -> list[dict[str, Any]]:
+    """What :func:`fit_packed` does, of configurations that were checked and without exports.
+
+    Args:
+        cfgs: composed configurations.
+        folders: the run folder of each.
+        table: what ``data:`` of all of them gave; None: it is read.
+    """
+    check_devices(cfgs[0])
     errors: list[ColonnadeError] = []
     with ExitStack() as held:
         for cfg, folder in zip(cfgs, folders, strict=True):
@@ -101,13 +118,10 @@ def fit_packed(cfgs: Sequence[DictConfig], run_dirs: Sequence[Path | str]) -> li
             log.warning(
                 "%d of %d runs are finished: overwrite=true trains them again", len(cfgs) - len(todo), len(cfgs)
             )
-        for pack in alike(_assembled(todo, errors)):
+        for pack in alike(_assembled(todo, table, errors)):
             _train(pack, errors)
     if errors:
         raise errors[0]
-    for cfg, folder in zip(cfgs, folders):
-        if cfg.get("export") and folder.finished:
-            export_missing(cfg, folder)
     return [folder.result or {} for folder in folders]
 
 
@@ -138,12 +152,12 @@ def unpackable(cfg: DictConfig) -> Faults:
     if pretrains(cfg):
         faults.add("task: a pre-training is trained by itself")
     if cfg.get("cv") is not None:
-        faults.add("cv: its folds are trained one by one; split=kfold split.fold=0,1,... can be packed")
+        faults.add("cv: a cross-validation packs its own folds; cv.packed=true")
     if cfg.module.get("compile", False):
         faults.add("module.compile: a pack is not compiled; module.compile=false")
     if cfg.module.get("micro_batch") is not None:
         faults.add("module.micro_batch: a pack takes whole batches; module.micro_batch=null")
-    if cfg.trainer.get("precision", WHOLE[0]) not in WHOLE:
+    if cfg.trainer.get("precision", FLOAT32[0]) not in FLOAT32:
         faults.add(f"trainer.precision={cfg.trainer.precision}: a pack trains in float32; trainer.precision=32-true")
     for key in cfg.trainer:
         if key not in FOLLOWED:
@@ -211,7 +225,9 @@ def _levels(spec: BatchSpec, name: str) -> int:
     return spec.cardinalities[spec.cat_names.index(name)] - 2
 
 
-def _assembled(todo: Sequence[tuple[DictConfig, RunFolder]], errors: list[ColonnadeError]) -> list[Run]:
+def _assembled(
+    todo: Sequence[tuple[DictConfig, RunFolder]], table: Table | None, errors: list[ColonnadeError]
+) -> list[Run]:
     """The runs with their data encoded, but those that fail; what several of them read is read once."""
     tables: dict[str, Table] = {}
     runs = []
@@ -219,9 +235,9 @@ def _assembled(todo: Sequence[tuple[DictConfig, RunFolder]], errors: list[Colonn
         try:
             prepare_process(cfg)
             key = OmegaConf.to_yaml(cfg.data, resolve=True)
-            if key not in tables:
+            if table is None and key not in tables:
                 tables[key] = build(cfg.data).read()
-            runs.append(Run(cfg, folder, assemble(cfg, table=tables[key])))
+            runs.append(Run(cfg, folder, assemble(cfg, table=tables[key] if table is None else table)))
         except ColonnadeError as error:
             failed(cfg, folder, error)
             errors.append(error)

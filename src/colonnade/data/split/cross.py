@@ -28,6 +28,8 @@ class CrossValidator(ABC):
             ``"declared"``, that of ``"split"``, whatever it is, or ``"none"``.
         inner: cross-validation within what is outside of a fold, which is then predicted by the mean of its models
             (nested cross-validation); None: one model.
+        packed: whether the trainings are batched as one where that is possible, see ``colonnade.runs.packed``; which
+            changes how long they take, and nothing else.
 
     Raises:
         ValueError: out of range, naming the YAML key.
@@ -43,6 +45,7 @@ class CrossValidator(ABC):
         repeats: int = 1,
         hold_out: Literal["declared", "split", "none"] = "declared",
         inner: CrossValidator | None = None,
+        packed: bool = False,
     ) -> None:
         if folds < 2:
             raise ValueError(f"cv.folds={folds} must be at least 2")
@@ -52,10 +55,13 @@ class CrossValidator(ABC):
             raise ValueError(f"cv.hold_out={hold_out!r} must be declared, split or none")
         if not isinstance(inner, CrossValidator | None):
             raise ValueError(f"cv.inner={type(inner).__name__} makes no folds: Folds, TimeFolds or null")  # noqa: TRY004
+        if packed and inner is not None:
+            raise ValueError("cv.packed=true: the trainings are those of the inner folds; cv.inner.packed=true")
         self.folds = folds
         self.repeats = repeats
         self.hold_out = hold_out
         self.inner = inner
+        self.packed = packed
 
     def __len__(self) -> int:
         """Number of trainings."""
@@ -79,7 +85,7 @@ class RowFolds(CrossValidator):
     """Cuts rows into folds.
 
     Args:
-        folds, repeats, hold_out, inner: see :class:`CrossValidator`.
+        folds, repeats, hold_out, inner, packed: see :class:`CrossValidator`.
         val: share of the rows outside of the fold that stop the training, in (0, 1).
 
     Raises:
@@ -96,8 +102,9 @@ class RowFolds(CrossValidator):
         val: float = 0.2,
         hold_out: Literal["declared", "split", "none"] = "declared",
         inner: CrossValidator | None = None,
+        packed: bool = False,
     ) -> None:
-        super().__init__(folds=folds, repeats=repeats, hold_out=hold_out, inner=inner)
+        super().__init__(folds=folds, repeats=repeats, hold_out=hold_out, inner=inner, packed=packed)
         if not 0 < val < 1:
             raise ValueError(f"cv.val={val} must be between 0 and 1")
         self.val = val

@@ -24,7 +24,7 @@ class Folds(RowFolds):
 
     Args:
         by: how rows are divided (random, stratified, group or time); None: as the table suggests.
-        folds, repeats, val, hold_out, inner: see :class:`~colonnade.data.split.cross.RowFolds`.
+        folds, repeats, val, hold_out, inner, packed: see :class:`~colonnade.data.split.cross.RowFolds`.
 
     Raises:
         ValueError: out of range; ``by`` cannot make folds.
@@ -39,8 +39,9 @@ class Folds(RowFolds):
         val: float = 0.2,
         hold_out: Literal["declared", "split", "none"] = "declared",
         inner: CrossValidator | None = None,
+        packed: bool = False,
     ) -> None:
-        super().__init__(folds=folds, repeats=repeats, val=val, hold_out=hold_out, inner=inner)
+        super().__init__(folds=folds, repeats=repeats, val=val, hold_out=hold_out, inner=inner, packed=packed)
         if not isinstance(by, Divider | None):
             raise ValueError(f"cv.by={type(by).__name__} cannot make folds: Random, Stratified, Group, Time or null")  # noqa: TRY004
         self.by = by

@@ -31,7 +31,7 @@ class TimeFolds(RowFolds):
         forward: a fold learns from what came before it alone: the rows are cut into ``folds + 1`` stretches, of which
             the first is never a fold. False: also from what comes after it.
         column: the column that orders the rows; None: ``data.time``.
-        folds, val, hold_out, inner: see :class:`~colonnade.data.split.cross.RowFolds`; val is the latest part.
+        folds, val, hold_out, inner, packed: see :class:`~colonnade.data.split.cross.RowFolds`; val is the latest part.
 
     ``purge`` and ``embargo`` are numbers in the units of a numeric column, or texts such as ``"36h"`` for datetimes: a
     number with ``s``, ``m`` (minutes), ``h``, ``d`` or ``w``.
@@ -51,8 +51,9 @@ class TimeFolds(RowFolds):
         val: float = 0.2,
         hold_out: Literal["declared", "split", "none"] = "declared",
         inner: CrossValidator | None = None,
+        packed: bool = False,
     ) -> None:
-        super().__init__(folds=folds, val=val, hold_out=hold_out, inner=inner)
+        super().__init__(folds=folds, val=val, hold_out=hold_out, inner=inner, packed=packed)
         for name, value in (("purge", purge), ("embargo", embargo)):
             wrong = not DURATION.fullmatch(value) if isinstance(value, str) else not 0 <= value < float("inf")
             if wrong:
