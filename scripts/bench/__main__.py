@@ -1,5 +1,4 @@
-"""Run the benchmarks: ``python scripts/bench [epoch|encode|process|search|windows|gpu|artefact|forecasters]``; the
-last three on request."""
+"""Run the benchmarks: ``python scripts/bench [name ...]``; without names those that take minutes."""
 
 from __future__ import annotations
 
@@ -8,7 +7,7 @@ import sys
 from pathlib import Path
 
 BENCHMARKS = ("epoch", "encode", "process", "search", "windows")
-ON_REQUEST = ("gpu", "artefact", "forecasters")
+ON_REQUEST = ("gpu", "artefact", "forecasters", "packed", "compiled")
 
 if __name__ == "__main__":
     chosen = sys.argv[1:] or list(BENCHMARKS)

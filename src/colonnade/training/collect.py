@@ -32,6 +32,14 @@ class Collected:
     def __len__(self) -> int:
         return len(self.row_id)
 
+    def mean(self, values: Tensor) -> float:
+        """Mean of a number of each row ``(N,)``, by weight, in float64."""
+        values = values.double()
+        if self.weight is None:
+            return values.mean().item()
+        weight = self.weight.double()
+        return (torch.dot(values, weight) / weight.sum()).item()
+
     def refuse_non_finite(self, split: str) -> None:
         """Refuse outputs that no measure is fit for.
 

@@ -30,6 +30,7 @@ from colonnade.nn.network import Network
 from colonnade.nn.progress import Progressive
 from colonnade.tasks.base import Task
 from colonnade.training.average import averaged
+from colonnade.training.callbacks.auto_compile import AutoCompile, compile_in_place
 from colonnade.training.checkpoint_io import AtomicCheckpointIO
 from colonnade.training.collect import Collected, Collector, forward_raw, gather
 from colonnade.training.epoch_log import log_epoch
@@ -75,7 +76,8 @@ class SupervisedModule(LightningModule):
         ema: decay of the moving average of the weights, by which the network is then evaluated and kept; None: no
             average.
         swa: share of the training after which the plain mean of the weights begins, in place of ``ema``; None: none.
-        compile: backend of ``torch.compile``, such as ``"inductor"`` (True); False: not compiled.
+        compile: backend of ``torch.compile``, such as ``"inductor"`` (True); False: not compiled; ``"auto"``: as
+            :class:`~colonnade.training.callbacks.auto_compile.AutoCompile` decides, of the precision too.
 
     Raises:
         ValueError: an argument is out of range; the text names it and the range.
@@ -111,10 +113,9 @@ class SupervisedModule(LightningModule):
         self.micro_batch = micro_batch
         self.max_tokens = max_tokens
         self.average = averaged(network, ema=ema, swa=swa)
-        if compile is not False:
-            # In place: a wrapper would put its own name into the keys of the state.
-            for part in {network, self.evaluated}:
-                part.compile(backend="inductor" if compile is True else compile)
+        self._decides = compile == "auto"
+        if compile is not False and not self._decides:
+            compile_in_place({network, self.evaluated}, "inductor" if compile is True else compile)
         self.seconds_before = 0.0
         """How long the trainings took that this one goes on with."""
         self._begun = time.monotonic()
@@ -140,6 +141,10 @@ class SupervisedModule(LightningModule):
     def forward(self, batch: Batch) -> Tensor:
         """Raw outputs ``(B, members, *out_shape)`` of the evaluated network."""
         return forward_raw(self.evaluated, batch, self._cached_rows(batch, batch.num.device))
+
+    def configure_callbacks(self) -> list[Callback]:
+        """What decides whether to compile, where that is asked for."""
+        return [AutoCompile()] if self._decides else []
 
     # Training
 
@@ -298,7 +303,7 @@ class SupervisedModule(LightningModule):
         if len(collected) == 0:
             return
         collected.refuse_non_finite("val")
-        values = {"loss": self._mean_loss(collected)}
+        values = {"loss": collected.mean(self.task.row_loss(collected.raw, collected.target))}
         values |= self.task.epoch_metrics(self.task.decode(collected.raw), collected.target, collected.weight)
         self._validated = True
         self._log({f"val/{name}": value for name, value in values.items()})
@@ -330,13 +335,6 @@ class SupervisedModule(LightningModule):
             return rows
         most = max(1, self.max_tokens // max(1, batch.num.shape[1]))
         return most if rows is None else min(rows, most)
-
-    def _mean_loss(self, collected: Collected) -> float:
-        losses = self.task.row_loss(collected.raw, collected.target).double()
-        if collected.weight is None:
-            return losses.mean().item()
-        weight = collected.weight.double()
-        return (torch.dot(losses, weight) / weight.sum()).item()
 
     def _log(self, values: Mapping[str, float]) -> None:
         """Log the values of an epoch; the undefined are named once and left out."""

@@ -31,6 +31,12 @@ def network() -> Network:
     )
 
 
+def seeded(*seeds):
+    for seed in seeds:
+        torch.manual_seed(seed)
+        yield torch.device("cpu")
+
+
 def test_a_forward_pass_with_what_was_drawn_is_that_of_the_network():
     net = network()
     batch = Batch(num=torch.randn(33, 2), cat=torch.randint(0, 4, (33, 2)))
@@ -39,18 +45,27 @@ def test_a_forward_pass_with_what_was_drawn_is_that_of_the_network():
     assert [call.name for call in calls] == ["categorical.learned.hide", "backbone.layers.2", "backbone.layers.5"]
     torch.manual_seed(3)
     expected = net(batch).raw
-    torch.manual_seed(3)
-    draws.give(draws.of(net, calls))
-    found = draws.template(batch).raw
-    torch.testing.assert_close(found, expected, rtol=0, atol=0)
-    torch.manual_seed(4)
-    draws.give(draws.of(net, calls))
+    # Of two members, the second as well.
+    drawn = draws.of([net, net], calls, seeded(4, 3))
+    draws.give([each[1] for each in drawn])
+    torch.testing.assert_close(draws.template(batch).raw, expected, rtol=0, atol=0)
+    draws.give([each[0] for each in drawn])
     assert not torch.equal(draws.template(batch).raw, expected)
 
 
 def test_a_member_draws_at_its_own_rate():
     net, other = network(), network()
-    other.get_submodule("backbone.layers.2").rate = 0.0
-    calls = Draws([other, net]).calls(Batch(num=torch.randn(8, 2), cat=torch.zeros(8, 2, dtype=torch.int64)))
-    assert (Draws.of(other, calls)[1] == 1).all()
-    assert (Draws.of(net, calls)[1] == 0).any()
+    other.get_submodule("backbone.layers.2").set_rate(0.0)
+    batch = Batch(num=torch.randn(8, 2), cat=torch.randint(2, 4, (8, 2)))
+    draws = Draws([other, net])
+    calls = draws.calls(batch)
+    drawn = draws.of([other, net], calls, seeded(3, 3))
+    assert (drawn[1][0] == 1).all()
+    assert (drawn[1][1] == 0).any()
+    for k, own in enumerate((other, net)):
+        # What follows a layer without dropout is drawn as if there were none.
+        torch.manual_seed(3)
+        kept = own.get_submodule("categorical.learned.hide")(torch.full((8, 1), 2))
+        assert torch.equal(drawn[0][k], kept == 1)
+        own.get_submodule("backbone.layers.2")(torch.ones(8, 7))
+        assert torch.equal(drawn[2][k], own.get_submodule("backbone.layers.5")(torch.ones(8, 5)))

@@ -13,6 +13,28 @@ from colonnade.nn.progress import Progressive, flat_cos
 _LEVELS = 2**16
 
 
+def n_words(n: int) -> int:
+    """64-bit words that decide ``n`` elements."""
+    return (n + 3) // 4
+
+
+def draw_words(out: Tensor) -> Tensor:
+    """Fill an int64 tensor with random words, from torch's default generator."""
+    return out.random_(-(2**63), None)
+
+
+def mask_of(bits: Tensor, threshold: int | Tensor, scale: float | Tensor, dtype: torch.dtype) -> Tensor:
+    """What elements are multiplied by.
+
+    Args:
+        bits: int16, of each element.
+        threshold, scale: see :class:`Dropout`; tensors that broadcast, where they differ.
+        dtype: of the mask.
+    """
+    mask = torch.lt(bits, threshold, out=torch.empty(bits.shape, dtype=dtype))
+    return mask.mul_(scale)
+
+
 class Dropout(nn.Module):
     """Zeroes each element with probability ``rate`` in training, and scales the others so that the mean stays.
 
@@ -37,16 +59,25 @@ class Dropout(nn.Module):
         self.rate = rate
         self.n_kept = min(max(round((1 - rate) * _LEVELS), 1), _LEVELS - 1)
 
+    @property
+    def threshold(self) -> int:
+        """Elements whose 16 bits are below it are kept."""
+        return self.n_kept - _LEVELS // 2
+
+    @property
+    def scale(self) -> float:
+        """Of what is kept."""
+        return _LEVELS / self.n_kept
+
     def forward(self, x: Float[Tensor, "*shape"]) -> Float[Tensor, "*shape"]:
         """``x`` with elements dropped; ``x`` itself in evaluation, or at rate zero."""
         if not self.training or self.rate == 0:
             return x
         if not x.is_cpu or torch.compiler.is_compiling():
             return F.dropout(x, self.rate)
-        words = torch.empty((x.numel() + 3) // 4, dtype=torch.int64).random_(-(2**63), None)
+        words = draw_words(torch.empty(n_words(x.numel()), dtype=torch.int64))
         bits = words.view(torch.int16)[: x.numel()].view(x.shape)
-        mask = torch.lt(bits, self.n_kept - _LEVELS // 2, out=torch.empty(x.shape, dtype=x.dtype))
-        return x * mask.mul_(_LEVELS / self.n_kept)
+        return x * mask_of(bits, self.threshold, self.scale, x.dtype)
 
 
 class FlatCosDropout(Dropout, Progressive):

@@ -54,5 +54,6 @@ class OneHot(Embedding):
             # Slower by the operation, but three instead of ten of them.
             return (x.index_select(-1, self.column) == self.code).to(torch.float32)
         # Not in place, which vmap could do for one member after the other only.
-        out = torch.zeros((*x.shape[:-1], self.d + 1), device=x.device).scatter(-1, self.slot[x + self.offset], 1.0)
+        slots = self.slot.index_select(0, (x + self.offset).flatten()).view(x.shape)
+        out = torch.zeros((*x.shape[:-1], self.d + 1), device=x.device).scatter(-1, slots, 1.0)
         return out[..., : self.d]

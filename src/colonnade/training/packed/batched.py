@@ -2,24 +2,46 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import sys
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager, nullcontext
+from dataclasses import dataclass
 
 import torch
 from torch import Tensor, nn
-from torch.func import functional_call, vmap
+from torch.func import vmap
 
 from colonnade.core.batch import Batch
 from colonnade.core.errors import ConfigError
 from colonnade.tasks.base import Task
 from colonnade.training.packed.draws import Call, Draws
+from colonnade.training.packed.forms import give_forms, takes_rows_of_all
 from colonnade.training.packed.stack import Slice, stored_buffers
+
+# Bytes of the largest output of a layer that a processor keeps near enough, of all members together.
+CACHED = 2**20
+
+
+@dataclass(frozen=True)
+class Plan:
+    """What a forward pass is.
+
+    Args:
+        calls: what is random in it, of a member.
+        members: how many go through it together at most: on a processor, as many as its cache holds. What leaves it
+            between two layers costs more than is gained by fewer calls.
+    """
+
+    calls: list[Call]
+    members: int
 
 
 class BatchedNetwork:
     """One network called with the weights of several members, each on its own rows.
 
-    ``torch.func.vmap`` turns the linear layers into batched products; whatever else a network is made of is batched in
-    the same way, so that no model needs a second form.
+    A network of linear layers, and of what treats each row by itself, takes the rows of all members as one batch, and
+    its layers know whose they are: :mod:`~colonnade.training.packed.forms`. ``torch.func.vmap`` batches whatever else a
+    network is made of, at some cost for each operation.
 
     Args:
         networks: of all members that will be trained.
@@ -27,18 +49,42 @@ class BatchedNetwork:
     """
 
     def __init__(self, networks: Sequence[nn.Module], tasks: Sequence[Task]) -> None:
+        at_once = all(takes_rows_of_all(network) for network in networks)
         self.draws = Draws(networks)
         self.tasks = tasks
-        self._names = [name for name, _ in networks[0].named_parameters()]
-        self._buffers = [name for name, _ in stored_buffers(networks[0])]
-        self._calls: dict[int, list[Call]] = {}
+        self._at_once = at_once
+        if at_once:
+            give_forms(self.draws.template)
+        names = [name for name, _ in networks[0].named_parameters()]
+        names += [name for name, _ in stored_buffers(networks[0])]
+        places = [name.rpartition(".") for name in names]
+        self._places = [(vars(self.draws.template.get_submodule(parent)), leaf) for parent, _, leaf in places]
+        self._plans: dict[int, Plan] = {}
         self._one_loss: bool | None = None
 
-    def calls(self, batch: Batch) -> list[Call]:
-        """What is random in the forward pass of a member's batch."""
-        if len(batch) not in self._calls:
-            self._calls[len(batch)] = self.draws.calls(batch)
-        return self._calls[len(batch)]
+    def plan(self, part: Slice, batch: Batch) -> Plan:
+        """What a forward pass of a member's batch is.
+
+        Args:
+            part: members, any of them.
+            batch: of as many rows as theirs.
+        """
+        if len(batch) not in self._plans:
+            sizes: list[int] = []
+
+            def note(module: nn.Module, given: object, output: object) -> None:
+                if isinstance(output, Tensor):
+                    sizes.append(output.numel())
+
+            hooks = [module.register_forward_hook(note) for module in self.draws.template.modules()]
+            # Forms have no weights of their own; the rest of a template has, and running means that nobody reads.
+            with self._with([w[:1] for w in part.weights]) if self._at_once else nullcontext():
+                calls = self.draws.calls(batch)
+            for hook in hooks:
+                hook.remove()
+            most = max(1, CACHED // (4 * max(sizes))) if batch.num.is_cpu else sys.maxsize
+            self._plans[len(batch)] = Plan(calls, most)
+        return self._plans[len(batch)]
 
     def gradients(
         self,
@@ -55,33 +101,59 @@ class BatchedNetwork:
             tasks: theirs.
             batches: of as many rows each.
             shares: what the loss of each row is multiplied by.
-            drawn: ``(members, *)``, what is random in the forward pass, in the order of :meth:`calls`.
+            drawn: ``(members, *)``, what is random in the forward pass, in the order of the calls of :meth:`plan`.
 
         Raises:
             ConfigError: the network does what cannot be batched.
         """
+        raw, penalty = (self._rows_of_all if self._at_once else self._mapped)(part, batches, drawn)
+        losses = self._losses(raw.float(), tasks, batches, shares)
+        if penalty is not None:
+            losses = losses + penalty
+        found = torch.autograd.grad(losses.sum(), part.weights, allow_unused=True)
+        # The kernels of optimizers go through weights and gradients in the order of memory.
+        return losses.detach(), [None if g is None else g.contiguous() for g in found]
+
+    def _rows_of_all(self, part: Slice, batches: Sequence[Batch], drawn: list[Tensor]) -> tuple[Tensor, Tensor | None]:
+        """Raw outputs ``(members, rows, ...)`` of one long batch."""
+        rows = Batch(num=torch.cat([b.num for b in batches]), cat=torch.cat([b.cat for b in batches]))
+        self.draws.give([each.flatten(0, 1) for each in drawn])
+        with self._with(part.weights):
+            return self.draws.template(rows).raw.unflatten(0, (len(batches), -1)), None
+
+    def _mapped(self, part: Slice, batches: Sequence[Batch], drawn: list[Tensor]) -> tuple[Tensor, Tensor | None]:
+        """Raw outputs ``(members, rows, ...)`` and penalties ``(members,)``, as vmap finds them."""
         num, cat = torch.stack([b.num for b in batches]), torch.stack([b.cat for b in batches])
         try:
-            raw, penalty = vmap(self._forward)(part.weights, part.buffers, num, cat, drawn)
+            found: tuple[Tensor, Tensor] = vmap(self._forward)([*part.weights, *part.buffers], num, cat, drawn)
         except RuntimeError as error:
             if "vmap" not in str(error):
                 raise
             why = str(error).splitlines()[0]
             raise ConfigError(f"packed: this model cannot be trained in a pack ({why}); train it by itself") from error
-        losses = self._losses(raw.float(), tasks, batches, shares) + penalty
-        found = torch.autograd.grad(losses.sum(), part.weights, allow_unused=True)
-        # The kernels of optimizers go through weights and gradients in the order of memory.
-        return losses.detach(), [None if g is None else g.contiguous() for g in found]
+        return found
 
-    def _forward(
-        self, weights: list[Tensor], buffers: list[Tensor], num: Tensor, cat: Tensor, drawn: list[Tensor]
-    ) -> tuple[Tensor, Tensor]:
+    def _forward(self, tensors: list[Tensor], num: Tensor, cat: Tensor, drawn: list[Tensor]) -> tuple[Tensor, Tensor]:
         """Raw outputs and penalty of one member, as vmap sees it."""
         self.draws.give(drawn)
-        state = dict(zip((*self._names, *self._buffers), (*weights, *buffers)))
-        output = functional_call(self.draws.template, state, (Batch(num=num, cat=cat),))
+        with self._with(tensors):
+            output = self.draws.template(Batch(num=num, cat=cat))
         penalty = output.raw.new_zeros(()) if output.penalty is None else output.penalty
         return output.raw, penalty
+
+    @contextmanager
+    def _with(self, tensors: Sequence[Tensor]) -> Iterator[None]:
+        """The template with other weights and buffers, which hide its own.
+
+        What ``torch.func.functional_call`` does takes as long as the network where that is small.
+        """
+        for (holder, leaf), tensor in zip(self._places, tensors):
+            holder[leaf] = tensor
+        try:
+            yield
+        finally:
+            for (holder, leaf), _ in zip(self._places, tensors):
+                del holder[leaf]
 
     def _losses(self, raw: Tensor, tasks: Sequence[Task], batches: Sequence[Batch], shares: Sequence[Tensor]) -> Tensor:
         """The loss of each member ``(members,)``."""

@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from abc import ABC, abstractmethod
+from collections.abc import Iterator, Sequence
 from copy import deepcopy
 from dataclasses import dataclass
+from typing import Any
 
 import torch
 from torch import Tensor, nn
 
 from colonnade.core.batch import Batch
-from colonnade.nn.blocks.dropout import Dropout
+from colonnade.nn.blocks.dropout import Dropout, draw_words, mask_of, n_words
 from colonnade.nn.embed.codes import N_RESERVED, UNKNOWN, HideLevels
 
 
@@ -20,35 +22,121 @@ class Call:
 
     Args:
         name: of the module in the network.
-        neutral: what the module is given to learn what it would do: of a member, without the members' dimension.
+        shape: of what a member gives it.
+        dtype: likewise.
     """
 
     name: str
-    neutral: Tensor
+    shape: torch.Size
+    dtype: torch.dtype
 
 
-def _multiplied(x: Tensor, drawn: Tensor) -> Tensor:
-    return x * drawn
+class Kind(ABC):
+    """How a kind of random module draws: numbers as its own ``forward`` takes them from torch's default generator, into
+    a row for each member, and then what these mean to all members at once."""
+
+    neutral: float | int
+    """Input upon which a module shows what it drew, where it cannot be drawn row by row."""
+
+    @abstractmethod
+    def empty(self, members: int, call: Call) -> Tensor:
+        """Room for the random numbers of each member on a processor."""
+
+    @abstractmethod
+    def draw(self, module: Any, row: Tensor) -> None:
+        """Fill the room of a member; nothing is drawn where its rate is zero."""
+
+    @abstractmethod
+    def meant(self, modules: Sequence[Any], numbers: Tensor, call: Call) -> Tensor:
+        """``(members, *shape)``: what :meth:`apply` takes, from the numbers."""
+
+    @abstractmethod
+    def shown(self, output: Tensor) -> Tensor:
+        """The same of one member, from what its module made of neutral input."""
+
+    @abstractmethod
+    def apply(self, x: Tensor, drawn: Tensor) -> Tensor:
+        """What the module makes of its input."""
 
 
-def _hidden(x: Tensor, drawn: Tensor) -> Tensor:
-    return x.masked_fill((drawn == UNKNOWN) & (x >= N_RESERVED), UNKNOWN)
+class Masks(Kind):
+    """Of :class:`~colonnade.nn.blocks.dropout.Dropout`: a mask to multiply with."""
+
+    neutral = 1.0
+
+    def empty(self, members: int, call: Call) -> Tensor:
+        """Words."""
+        return torch.empty(members, n_words(call.shape.numel()), dtype=torch.int64)
+
+    def draw(self, module: Dropout, row: Tensor) -> None:
+        """Words; zeros are below every threshold."""
+        if module.rate > 0:
+            draw_words(row)
+        else:
+            row.zero_()
+
+    def meant(self, modules: Sequence[Dropout], numbers: Tensor, call: Call) -> Tensor:
+        """One comparison for all members."""
+        bits = numbers.view(torch.int16)[:, : call.shape.numel()]
+        threshold = torch.tensor([[module.threshold] for module in modules], dtype=torch.int16)
+        scale = torch.tensor([[module.scale if module.rate > 0 else 1.0] for module in modules], dtype=call.dtype)
+        return mask_of(bits, threshold, scale, call.dtype).view(-1, *call.shape)
+
+    def shown(self, output: Tensor) -> Tensor:
+        """Ones times the mask."""
+        return output
+
+    def apply(self, x: Tensor, drawn: Tensor) -> Tensor:
+        """The product."""
+        return x * drawn
 
 
-# What is random in networks: the input upon which it shows what it drew, and how that is applied to another input.
-RANDOM: dict[type[nn.Module], tuple[float | int, Callable[[Tensor, Tensor], Tensor]]] = {
-    Dropout: (1.0, _multiplied),
-    HideLevels: (N_RESERVED, _hidden),
-}
+class Hidden(Kind):
+    """Of :class:`~colonnade.nn.embed.codes.HideLevels`: which levels are hidden."""
+
+    neutral = N_RESERVED
+
+    def empty(self, members: int, call: Call) -> Tensor:
+        """Uniform numbers."""
+        return torch.empty(members, *call.shape)
+
+    def draw(self, module: HideLevels, row: Tensor) -> None:
+        """Uniform numbers; ones are below no rate."""
+        if module.rate > 0:
+            row.uniform_()
+        else:
+            row.fill_(1.0)
+
+    def meant(self, modules: Sequence[HideLevels], numbers: Tensor, call: Call) -> Tensor:
+        """One comparison for all members."""
+        rates = torch.tensor([module.rate for module in modules]).view(-1, *(1,) * len(call.shape))
+        return numbers < rates
+
+    def shown(self, output: Tensor) -> Tensor:
+        """Known levels that became unknown."""
+        return output == UNKNOWN
+
+    def apply(self, x: Tensor, drawn: Tensor) -> Tensor:
+        """Hide known levels; missing stays missing."""
+        return x.masked_fill(drawn & (x >= N_RESERVED), UNKNOWN)
+
+
+# What is random in networks.
+RANDOM: dict[type[nn.Module], Kind] = {Dropout: Masks(), HideLevels: Hidden()}
+
+
+def kind_of(module: nn.Module) -> Kind | None:
+    """How a module draws; None: nothing in it is random."""
+    return next((kind for of, kind in RANDOM.items() if isinstance(module, of)), None)
 
 
 class Drawn(nn.Module):
     """Stands where a random module stood, and applies what was drawn before."""
 
-    def __init__(self, name: str, kind: type[nn.Module], draws: Draws) -> None:
+    def __init__(self, name: str, kind: Kind, draws: Draws) -> None:
         super().__init__()
         self.name = name
-        self.neutral, self.apply_drawn = RANDOM[kind]
+        self.kind = kind
         # In a tuple, so that it is no submodule's business.
         self._draws = (draws,)
 
@@ -57,15 +145,12 @@ class Drawn(nn.Module):
         return self._draws[0].turn(self, x)
 
 
-def _draws(module: nn.Module) -> bool:
-    return isinstance(module, Dropout | HideLevels) and module.rate > 0
-
-
 class Draws:
     """A copy of a network whose random modules take what they are given.
 
-    A member's numbers come from its own random modules, called in the order of a forward pass on an input that shows
-    what they draw, upon the seed of its own step: the numbers are those of a training by itself, whatever the device.
+    A member's numbers come from torch's default generators in the order of its forward pass, upon the seed of its own
+    step: they are those of a training by itself. On a processor they are drawn into one tensor for all members;
+    elsewhere a member's own modules are called, on an input that shows what they draw.
 
     Args:
         networks: of the members; the first is copied.
@@ -78,11 +163,15 @@ class Draws:
         self.template = deepcopy(networks[0]).train()
         self._given: Iterator[Tensor] | None = None
         self._seen: list[Call] = []
+        self._kinds: dict[str, Kind] = {}
         for name, module in list(self.template.named_modules()):
-            kind = next((kind for kind in RANDOM if isinstance(module, kind)), None)
-            if kind is not None and any(_draws(network.get_submodule(name)) for network in networks):
+            kind = kind_of(module)
+            own = [network.get_submodule(name) for network in networks]
+            if kind is not None and any(one.rate > 0 for one in own):  # type: ignore[operator]
+                self._kinds[name] = kind
                 parent, _, leaf = name.rpartition(".")
                 setattr(self.template.get_submodule(parent), leaf, Drawn(name, kind, self))
+        self._modules = {network: {n: network.get_submodule(n) for n in self._kinds} for network in networks}
 
     def calls(self, batch: Batch) -> list[Call]:
         """The turns of random modules in a forward pass of a member's rows."""
@@ -95,14 +184,34 @@ class Draws:
         """What the next forward pass shall take."""
         self._given = iter(drawn)
 
-    @staticmethod
-    def of(network: nn.Module, calls: Sequence[Call]) -> list[Tensor]:
-        """What the random modules of a member draw in one forward pass, from torch's default generators."""
-        return [network.get_submodule(call.name)(call.neutral) for call in calls]
+    def of(self, networks: Sequence[nn.Module], calls: Sequence[Call], seeded: Iterator[torch.device]) -> list[Tensor]:
+        """What is random in a forward pass of each member, ``(members, *shape)`` for each call.
+
+        Args:
+            networks: of the members.
+            calls: see :meth:`calls`.
+            seeded: seeds torch for one member after the other, and gives the device of each.
+        """
+        modules = [[self._modules[network][call.name] for call in calls] for network in networks]
+        kinds = [self._kinds[call.name] for call in calls]
+        rooms = [kind.empty(len(networks), call) for kind, call in zip(kinds, calls)]
+        elsewhere: list[list[Tensor]] = []
+        for k, (own, device) in enumerate(zip(modules, seeded)):
+            if device.type == "cpu":
+                for kind, module, room in zip(kinds, own, rooms):
+                    kind.draw(module, room[k])
+            else:
+                neutral = [
+                    torch.full(c.shape, kind.neutral, dtype=c.dtype, device=device) for kind, c in zip(kinds, calls)
+                ]
+                elsewhere.append([kind.shown(module(x)) for kind, module, x in zip(kinds, own, neutral)])
+        if elsewhere:
+            return [torch.stack(each) for each in zip(*elsewhere)]
+        return [kind.meant(own, room, call) for kind, own, room, call in zip(kinds, zip(*modules), rooms, calls)]
 
     def turn(self, module: Drawn, x: Tensor) -> Tensor:
         """A turn of one of the modules."""
         if self._given is None:
-            self._seen.append(Call(module.name, torch.full_like(x, module.neutral)))
+            self._seen.append(Call(module.name, x.shape, x.dtype))
             return x
-        return module.apply_drawn(x, next(self._given))
+        return module.kind.apply(x, next(self._given))

@@ -182,11 +182,12 @@ class Member:
             self._call("on_train_batch_end", outputs=None, batch=chunk, batch_idx=number)
             progress.batch_progress.increment_completed()
 
-    def seed(self, turn: Turn) -> None:
-        """Seed torch as its own training would before this step, and tell its modules how far it is."""
+    def seed(self, turn: Turn) -> torch.device:
+        """Seed torch as its own training would before this step, and tell its modules how far it is; the device."""
         for part in self._progressive:
             part.at(self.rate.progress(turn.index))
         reseed(self.device, step_seed(self.module.seed, turn.epoch, turn.step, 0))
+        return self.device
 
     def end_epoch(self) -> None:
         """Measure, and let callbacks see it.

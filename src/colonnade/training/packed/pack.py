@@ -3,19 +3,21 @@
 from __future__ import annotations
 
 import logging
+import math
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from itertools import groupby
+from itertools import groupby, pairwise
 from typing import Any
 
 import torch
 from torch import Tensor
 
+from colonnade.core.batch import Batch
 from colonnade.core.errors import TrainingError
 from colonnade.training.packed.batched import BatchedNetwork
 from colonnade.training.packed.member import Member, Turn
-from colonnade.training.packed.stack import Stack, settings_of
+from colonnade.training.packed.stack import Slice, Stack, settings_of
 from colonnade.training.packed.update import clip, update
 
 log = logging.getLogger(__name__)
@@ -44,6 +46,13 @@ class Pack:
         self.stack = Stack([member.part() for member in self.members])
         modules = [member.module for member in self.members]
         self.network = BatchedNetwork([module.network for module in modules], [module.task for module in modules])
+        loader, spec = self.members[0].loader, modules[0].spec
+        rows, device = math.ceil(loader.n_rows / loader.n_steps), self.members[0].device
+        made_up = Batch(
+            num=torch.zeros(rows, spec.n_num, device=device),
+            cat=torch.zeros(rows, spec.n_cat, dtype=torch.int64, device=device),
+        )
+        self._most = self.network.plan(self.stack.slice(0, 1), made_up).members
         self._told = time.monotonic()
 
     def train(self) -> Iterator[Member]:
@@ -86,15 +95,23 @@ class Pack:
                 yield member
 
     def _epoch(self) -> None:
-        """One epoch of every member; those with fewer steps wait for the others."""
-        turns = [member.begin_epoch() for member in self.members]
+        """One epoch of every member, of as many at a time as the cache of a processor holds."""
+        blocks = math.ceil(len(self.members) / self._most)
+        bounds = [len(self.members) * i // blocks for i in range(blocks + 1)]
+        for first, last in pairwise(bounds):
+            self._epoch_of(first, last)
+
+    def _epoch_of(self, first: int, last: int) -> None:
+        """One epoch of neighbours; those with fewer steps wait for the others."""
+        members = self.members[first:last]
+        turns = [member.begin_epoch() for member in members]
         while True:
-            now = [self._next(member, its) for member, its in zip(self.members, turns)]
+            now = [self._next(member, its) for member, its in zip(members, turns)]
             if not any(now):
                 return
             for start, stop in runs(now, lambda turn: None if turn is None else len(turn.batch)):
                 if now[start] is not None:
-                    self._step(start, [turn for turn in now[start:stop] if turn is not None])
+                    self._step(first + start, [turn for turn in now[start:stop] if turn is not None])
 
     def _next(self, member: Member, turns: Iterator[Turn]) -> Turn | None:
         if member.error is None and member.told is None:
@@ -107,9 +124,9 @@ class Pack:
         stop = start + len(turns)
         members, part = self.members[start:stop], self.stack.slice(start, stop)
         tasks = [member.module.task for member in members]
-        losses, grads = self.network.gradients(
-            part, tasks, [turn.batch for turn in turns], [turn.shares for turn in turns], self._drawn(members, turns)
-        )
+        drawn = self._drawn(part, members, turns)
+        batches, shares = [turn.batch for turn in turns], [turn.shares for turn in turns]
+        losses, grads = self.network.gradients(part, tasks, batches, shares, drawn)
         for member, turn, loss in zip(members, turns, losses.unbind()):
             # Weights after a loss that is not finite are lost, and harm no other's.
             with _kept(member):
@@ -117,24 +134,22 @@ class Pack:
             member.rate.apply(member.optimizer.param_groups, turn.index)
         clip(grads, [member.module.optim.grad_clip for member in members])
         averages = [member.module.average for member in members]
-        shares = [None if a is None else a.share(turn.index) for a, turn in zip(averages, turns)]
-        settings = [(t.index, share, *settings_of(m.part())) for m, t, share in zip(members, turns, shares)]
+        kept = [None if a is None else a.share(turn.index) for a, turn in zip(averages, turns)]
+        settings = [(t.index, share, *settings_of(m.part())) for m, t, share in zip(members, turns, kept)]
         for first, last in runs(settings, lambda setting: setting):
             update(
                 self.stack.slice(start + first, start + last),
                 [None if g is None else g[first:last] for g in grads],
                 members[first].optimizer,
-                shares[first],
+                kept[first],
             )
 
-    def _drawn(self, members: Sequence[Member], turns: Sequence[Turn]) -> list[Tensor]:
+    def _drawn(self, part: Slice, members: Sequence[Member], turns: Sequence[Turn]) -> list[Tensor]:
         """What is random in the forward pass of each, stacked."""
-        calls = self.network.calls(turns[0].batch)
-        found = []
-        for member, turn in zip(members, turns):
-            member.seed(turn)
-            found.append(self.network.draws.of(member.module.network, calls))
-        return [torch.stack(each) for each in zip(*found)]
+        calls = self.network.plan(part, turns[0].batch).calls
+        return self.network.draws.of(
+            [member.module.network for member in members], calls, (m.seed(t) for m, t in zip(members, turns))
+        )
 
     def _tell(self) -> None:
         """A line now and then."""

@@ -12,7 +12,7 @@ from torch.optim import SGD, Adam, AdamW, Optimizer
 
 from colonnade.core.errors import ConfigError
 from colonnade.training.average import WeightAverage
-from colonnade.training.packed.draws import RANDOM
+from colonnade.training.packed.draws import kind_of
 
 # What torch's optimizers keep of a parameter, beside the number of steps, by their class.
 STATE: dict[type[Optimizer], tuple[str, ...]] = {
@@ -158,7 +158,7 @@ def difference(one: Part, other: Part) -> str | None:
             return f"'{name}' of the network has the shape {shapes.get(name)} in one and {found.get(name)} in another"
     fixed = dict(other.network.named_buffers())
     for name, buffer in one.network.named_buffers():
-        random = isinstance(one.network.get_submodule(name.rpartition(".")[0]), tuple(RANDOM))
+        random = kind_of(one.network.get_submodule(name.rpartition(".")[0])) is not None
         if name not in shapes and not random and not torch.equal(buffer, fixed[name]):
             return f"'{name}' of the network differs, which follows from the encoded columns"
     if type(one.optimizer) is not type(other.optimizer):

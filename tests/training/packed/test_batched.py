@@ -1,0 +1,95 @@
+"""BatchedNetwork: losses and gradients of each member are those of its own network."""
+
+from __future__ import annotations
+
+from functools import partial
+
+import pytest
+import torch
+from torch import nn
+
+from colonnade.core.batch import Batch
+from colonnade.core.spec import BatchSpec
+from colonnade.nn.backbones.linear import Linear
+from colonnade.nn.backbones.mlp import MLP
+from colonnade.nn.backbones.resnet import ResNet
+from colonnade.nn.embed.categorical import CategoricalEmbedding
+from colonnade.nn.embed.mixed import MixedEmbedding
+from colonnade.nn.network import Network
+from colonnade.tasks.binary import Binary
+from colonnade.training.optim import OptimizerBuilder
+from colonnade.training.packed.batched import BatchedNetwork
+from colonnade.training.packed.forms import takes_rows_of_all
+from colonnade.training.packed.stack import Part, Stack
+
+SPEC = BatchSpec(
+    num_names=("a", "b"),
+    cat_names=("c", "d"),
+    cardinalities=(5, 4),
+    target_kind="class",
+    target_names=("y",),
+    out_shape=(1,),
+    classes=("no", "yes"),
+)
+CASES = {
+    "linear": (partial(Linear), partial(CategoricalEmbedding, bias=True, unknown_rate=0.0), True),
+    "mlp": (
+        partial(MLP, d_hidden=[7, 5], dropout=0.0, activation="silu"),
+        partial(MixedEmbedding, max_one_hot=2, d_embedding=3, unknown_rate=0.0),
+        True,
+    ),
+    "resnet": (
+        partial(ResNet, d_block=4, hidden_dropout=0.0),
+        partial(CategoricalEmbedding, unknown_rate=0.0),
+        False,
+    ),
+}
+
+
+@pytest.mark.parametrize("model", CASES)
+def test_gradients_are_those_of_each_network(model):
+    backbone, categorical, at_once = CASES[model]
+    nets = [Network(spec=SPEC, backbone=backbone, categorical=categorical) for _ in range(3)]
+    assert takes_rows_of_all(nets[0]) is at_once
+    task = Binary()
+    task.setup(SPEC)
+    batches = [
+        Batch(num=torch.randn(9, 2), cat=torch.randint(0, 4, (9, 2)), target=torch.randint(0, 2, (9,))) for _ in nets
+    ]
+    shares = [torch.rand(9) for _ in nets]
+    expected = []
+    for net, batch, share in zip(nets, batches, shares):
+        before = [b.clone() for b in net.buffers()]
+        loss = torch.dot(task.row_loss(net(batch).raw, batch.target), share)
+        expected.append((loss, torch.autograd.grad(loss, list(net.parameters()))))
+        with torch.no_grad():
+            for buffer, value in zip(net.buffers(), before):
+                buffer.copy_(value)
+    stack = Stack([Part(net, OptimizerBuilder().build(net)) for net in nets])
+    batched = BatchedNetwork(nets, [task] * 3)
+    # Of neighbours alone, and of all.
+    for start, stop in ((1, 3), (0, 3)):
+        part = stack.slice(start, stop)
+        assert batched.plan(part, batches[start]).calls == []
+        losses, grads = batched.gradients(part, [task] * (stop - start), batches[start:stop], shares[start:stop], [])
+        for k, (loss, own) in enumerate(expected[start:stop]):
+            torch.testing.assert_close(losses[k], loss.detach(), rtol=1e-5, atol=1e-6)
+            for found, wanted in zip(grads, own, strict=True):
+                torch.testing.assert_close(found[k], wanted, rtol=1e-4, atol=1e-5)
+
+
+def test_what_is_not_known_to_keep_rows_apart_is_mapped():
+    net = Network(spec=SPEC, backbone=partial(MLP, d_hidden=[3]))
+    assert takes_rows_of_all(net)
+    net.backbone.layers.append(nn.LayerNorm(3))
+    assert not takes_rows_of_all(net)
+
+
+def test_as_many_go_together_as_the_cache_holds(monkeypatch):
+    backbone, categorical, _ = CASES["mlp"]
+    nets = [Network(spec=SPEC, backbone=backbone, categorical=categorical) for _ in range(2)]
+    part = Stack([Part(net, OptimizerBuilder().build(net)) for net in nets]).slice(0, 2)
+    batch = Batch(num=torch.randn(9, 2), cat=torch.zeros(9, 2, dtype=torch.int64))
+    # Nine rows of the widest layer, whose numbers have four bytes.
+    monkeypatch.setattr("colonnade.training.packed.batched.CACHED", 3 * 9 * 7 * 4)
+    assert BatchedNetwork(nets, [Binary()] * 2).plan(part, batch).members == 3
