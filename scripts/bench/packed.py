@@ -46,16 +46,18 @@ def work(how: str, folder: Path, share: int, of: int, words: list[str]) -> None:
     sys.stdout.write("ready\n")
     sys.stdout.flush()
     sys.stdin.readline()
+    begun = time.process_time()
     if how == "packed":
         fit_packed(cfgs, folders)
     else:
         for cfg, own in zip(cfgs, folders, strict=True):
             # Without figures, as in a pack.
             fit_in(cfg, RunFolder(own), shown=False)
+    sys.stdout.write(f"{time.process_time() - begun}\n")
 
 
-def measure(how: str, slots: int, words: list[str]) -> tuple[float, dict[str, float], float]:
-    """Wall seconds of all processes together, each training's validation log loss, and the mean number of epochs."""
+def measure(how: str, slots: int, words: list[str]) -> tuple[float, float, dict[str, float], float]:
+    """Wall and CPU seconds of all processes together, each training's validation log loss, and the mean of epochs."""
     with tempfile.TemporaryDirectory() as folder:
         environment = {**os.environ, "OMP_NUM_THREADS": "1"}
         processes = [
@@ -77,14 +79,16 @@ def measure(how: str, slots: int, words: list[str]) -> tuple[float, dict[str, fl
             assert process.stdin is not None
             process.stdin.write("go\n")
             process.stdin.flush()
-        codes = [process.wait() for process in processes]
+        said = [process.communicate()[0] for process in processes]
         seconds = time.perf_counter() - start
+        codes = [process.returncode for process in processes]
         if any(codes):
             sys.exit(f"a process of '{how}' ended with {codes}")
         results = {path.parent.name: json.loads(path.read_text()) for path in Path(folder).glob("*/result.json")}
         assert len(results) == FOLDS * SEEDS
         losses = {key: result["metrics"]["val"]["log_loss"] for key, result in results.items()}
-        return seconds, losses, sum(result["epochs"] for result in results.values()) / len(results)
+        cpu = sum(float(text.split()[-1]) for text in said)
+        return seconds, cpu, losses, sum(result["epochs"] for result in results.values()) / len(results)
 
 
 def main() -> None:
@@ -96,11 +100,14 @@ def main() -> None:
     rows = []
     for name, (widths, target) in NETS.items():
         words = ["trainer=gpu" if gpu else "trainer=cpu", f"model.backbone.d_hidden={widths}"]
-        (solo, one, epochs), (packed, other, _) = (measure(how, slots[how], words) for how in ("solo", "packed"))
+        (solo, cpu, one, epochs), (packed, own, other, _) = (measure(how, slots[how], words) for how in slots)
         apart = max(abs(one[key] - other[key]) for key in one)
         wanted = "" if gpu else f"{target:.2f}"
         rows.append(
-            [name, f"{epochs:.0f}", f"{solo:.1f}", f"{packed:.1f}", f"{packed / solo:.2f}", wanted, f"{apart:.1e}"]
+            [
+                *(name, f"{epochs:.0f}", f"{solo:.1f}", f"{packed:.1f}", f"{packed / solo:.2f}", wanted),
+                *(f"{own / cpu:.2f}", f"{apart:.1e}"),
+            ]
         )
     device = ""
     if gpu:
@@ -116,9 +123,10 @@ def main() -> None:
         "Wall seconds from reading the data to the last result.json, with early stopping, checkpoints, metrics, "
         "TensorBoard and predictions, without figures and the start of Python, by "
         f"{slots['solo']} processes of one thread that train by themselves and {slots['packed']} that train packs. "
-        "Last: the largest difference of a validation log loss.",
+        "Then the ratio of their CPU seconds, which other programs disturb less, and the largest difference of a "
+        "validation log loss.",
     )
-    columns = ["net", "epochs", "solo s", "packed s", "ratio", "target", "difference"]
+    columns = ["net", "epochs", "solo s", "packed s", "ratio", "target", "CPU ratio", "difference"]
     machine.write("packed-gpu" if gpu else "packed", text + "\n" + machine.table(columns, rows))
 
 
