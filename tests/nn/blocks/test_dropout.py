@@ -65,3 +65,13 @@ def test_fades_in_the_second_half(compiled, monkeypatch):
     layer.at(0.0)
     assert layer.eval()(x) is x
     assert layer.state_dict() == {}
+
+
+def test_compiled_code_drops_the_same(monkeypatch):
+    x, layer, found = torch.randn(33, 7), Dropout(0.3), []
+    for compiled in (False, True):
+        monkeypatch.setattr(torch.compiler, "is_compiling", lambda compiled=compiled: compiled)
+        torch.manual_seed(5)
+        found.append(layer(x))
+    assert torch.equal(*found)
+    assert (found[0] == 0).any()

@@ -100,4 +100,4 @@ def give_forms(network: nn.Module) -> None:
     for name, module in list(network.named_modules()):
         if type(module) in FORMS:
             parent, _, leaf = name.rpartition(".")
-            setattr(network.get_submodule(parent), leaf, FORMS[type(module)](module))  # type: ignore[operator]
+            setattr(network.get_submodule(parent), leaf, FORMS[type(module)](module))
