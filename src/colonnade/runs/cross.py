@@ -80,7 +80,8 @@ def cross_validate(
         _train_packed(folds, places, table)
     results: list[dict[str, Any]] = []
     for i, (fold, place) in enumerate(zip(folds, places)):
-        log.info("training %d of %d: %s", i + 1, len(folds), splits[i].how)
+        if not place.finished:
+            log.info("training %d of %d: %s", i + 1, len(folds), splits[i].how)
         try:
             result = fit_in(fold, place, table=table, shown=False)
         except ColonnadeError:
