@@ -78,7 +78,7 @@ def cross_validate(
     results: list[dict[str, Any]] = []
     for i, fold in enumerate(folds):
         place = RunFolder(folder / FOLDS / str(i))
-        log.info("training %d of %d: %s", i + 1, len(folds), splits[i].how)
+        log.info("training %d of %d (%s/%d): %s", i + 1, len(folds), FOLDS, i, splits[i].how.partition(", ")[2])
         try:
             result = fit_in(fold, place, table=table, shown=False)
         except ColonnadeError:
