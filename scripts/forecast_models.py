@@ -3,7 +3,8 @@
     COLONNADE_DATA=<folder> python scripts/forecast_models.py
 
 Each line is a run folder under ``--runs``: repeated, the command trains only what is missing, and resumes what was cut
-off. ``--only m4`` trains the lines whose name begins so; the table holds all that is finished.
+off. ``--only m4`` trains the lines whose name begins so; the lines of what is finished take the place of those in the
+table. Other lines, and what stands around it, stay.
 """
 
 from __future__ import annotations
@@ -163,7 +164,7 @@ def write(runs: Path) -> None:
     )
     columns = ["data", "model", "MSE", "published", "MAE", "MASE", "seconds", "command"]
     text = machine.header("Models that forecast, on real data", "python scripts/forecast_models.py", note)
-    machine.write("forecast_models", text + "\n" + machine.table(columns, [line for line in rows if line is not None]))
+    machine.update("forecast_models", text, columns, [line for line in rows if line is not None], key=2)
 
 
 if __name__ == "__main__":

@@ -2,8 +2,8 @@
 
     python scripts/series.py --models minirocket,lite,gru --data gunpoint,arrowhead
 
-Each run is a folder under ``--runs``: repeated, the command trains only what is missing, and the table holds what is
-there.
+Each run is a folder under ``--runs``: repeated, the command trains only what is missing, and the lines of what is there
+take the place of those in the table. Other lines, and what stands around it, stay.
 """
 
 from __future__ import annotations
@@ -27,7 +27,8 @@ NOTE = (
     "Official test series; defaults of each model. A fifth of the train series chooses the epoch, or how sharp the "
     "probabilities of minirocket are: published figures are trained on all of them, and mostly of the last epoch. Mean "
     "of the seeds, and the lowest and highest of them; seconds of a training on one thread of a machine that others "
-    "used, too, so that they say no more than an order of size."
+    "used, too, so that they say no more than an order of size. Lines that the command does not name are of earlier "
+    "ones."
 )
 COLUMNS = ["data", "model", "measure", "mean", "lowest", "highest", "seeds", "parameters", "seconds"]
 REGRESSIONS = ("covid3month",)
@@ -74,8 +75,8 @@ def main() -> None:
         for model in args.models.split(",")
     ]
     command = f"python scripts/series.py --models {args.models} --data {args.data}"
-    table = machine.table(COLUMNS, [one for one in lines if one is not None])
-    machine.write("series", machine.header("Models of series", command, NOTE) + "\n" + table)
+    head = machine.header("Models of series", command, NOTE)
+    machine.update("series", head, COLUMNS, [one for one in lines if one is not None], key=2)
 
 
 if __name__ == "__main__":

@@ -6,11 +6,13 @@
 
 from __future__ import annotations
 
+import json
 import statistics
+import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -44,8 +46,11 @@ TARGETS = {
     "multitarget_regression": ["age", "hours_per_week"],
     "quantile": ["hours_per_week"],
 }
-# Repeats, and rows of a batch.
+# A choice among the others, and a network that is not used as it is.
+UNNAMED = {"auto", "tabnet_pretrain"}
+# Repeats, and rows of a batch; in how many turns.
 TIMED = ((300, 1), (15, 1000))
+TURNS = 3
 
 
 def adult() -> pl.DataFrame:
@@ -74,14 +79,18 @@ def sequential(model: str) -> bool:
     return bool(locate(compose([f"model={model}"]).model._target_).sequential)
 
 
-def milliseconds(work: Callable[[], Any], repeats: int) -> float:
-    """Median of one call, in time of the processor: what else runs counts less."""
-    seconds = []
-    for _ in range(repeats + repeats // 10 + 1):
-        start = time.process_time()
-        work()
-        seconds.append(time.process_time() - start)
-    return 1000 * statistics.median(seconds[-repeats:])
+def milliseconds(works: Sequence[Callable[[], Any]], repeats: int) -> list[float]:
+    """Median of one call of each, in time of the processor: what else runs counts less. They take turns, a hot loop
+    each, so that what changes on a machine meets all of them."""
+    seconds: list[list[float]] = [[] for _ in works]
+    for _ in range(TURNS):
+        for found, work in zip(seconds, works):
+            work()
+            for _ in range(repeats // TURNS):
+                start = time.process_time()
+                work()
+                found.append(time.process_time() - start)
+    return [1000 * statistics.median(found) for found in seconds]
 
 
 def measured(model: str, task: str, frame: pl.DataFrame) -> list[str] | None:
@@ -111,51 +120,55 @@ def measured(model: str, task: str, frame: pl.DataFrame) -> list[str] | None:
         feeds = graph.feeds({name: rows[name].to_numpy() for name in graph.columns})
         raw = lookup(rows)
         with torch.inference_mode():
-            ours = milliseconds(partial(graph.session.run, None, feeds), repeats)
-            theirs = milliseconds(partial(predictor, raw.num, raw.cat, raw.time), repeats)
-            looked_up = milliseconds(partial(lookup, rows), repeats)
+            works = (
+                partial(graph.session.run, None, feeds),
+                partial(predictor, raw.num, raw.cat, raw.time),
+                partial(lookup, rows),
+            )
+            ours, theirs, looked_up = milliseconds(works, repeats)
         cells += [f"{v:.3g}" for v in (ours, theirs, looked_up)]
         cells += [f"{theirs / ours:.1f}", f"{(theirs + looked_up) / ours:.1f}"]
     return [model, task, *cells]
 
 
-def lines_of_others(models: list[str]) -> dict[tuple[str, str], list[str]]:
-    """What the page says of other models, by model and task."""
-    page = machine.RESULTS / "onnx.md"
-    lines = page.read_text().splitlines() if page.exists() else []
-    cells = [[cell.strip() for cell in line.strip("|").split("|")] for line in lines if line.startswith("| ")]
-    return {(row[0], row[1]): row for row in cells if row[0] not in (*models, "model")}
+def apart(model: str, tasks: list[str]) -> list[list[str]]:
+    """Lines of a model, measured in a process of its own: what other models left in memory slows neither side."""
+    command = [sys.executable, __file__, "--measure", model, *tasks]
+    told = subprocess.run(command, check=True, stdout=subprocess.PIPE, text=True).stdout
+    found: list[list[str]] = json.loads(told.splitlines()[-1])
+    return found
 
 
 def main(everything: bool, chosen: list[str]) -> None:
     """Measure, and write ``docs/benchmarks/onnx.md``."""
-    torch.set_num_threads(1)
-    frame = adult()
-    known = sorted(name for path in (shipped() / "model").glob("*.yaml") if not sequential(name := path.stem))
+    shelf = {path.stem for path in (shipped() / "model").glob("*.yaml")} - UNNAMED
+    known = sorted(model for model in shelf if not sequential(model))
     models = chosen or known
-    pairs = [
-        (model, task) for task in TARGETS for model in models if everything or task == "binary" or model in SEVERAL
-    ]
-    found = lines_of_others(models) if chosen else {}
-    found |= {pair: row for pair in pairs if (row := measured(*pair, frame)) is not None}
-    rows = [found[task_of] for task_of in sorted(found, key=lambda pair: (list(TARGETS).index(pair[1]), pair[0]))]
+    rows = []
+    for model in models:
+        rows += apart(model, list(TARGETS) if everything or model in SEVERAL else ["binary"])
     text = machine.header(
         "Exported graphs",
         "COLONNADE_DATA=... make bench BENCH=artefact",
         f"{ROWS} rows of Adult (14 columns, 8 of them text), models as shipped, networks with their first weights "
         "(which cost the same), trees and linear models fitted. The graph goes from raw columns to predictions; "
         "torch is the Predictor in inference mode, which takes codes, and the look-up that makes them of strings "
-        "comes before it. `faster`: than the Predictor alone, and than both. One thread; medians of milliseconds of "
-        "the processor. "
+        "comes before it. `faster`: than the Predictor alone, and than both. One thread, a process for each model; "
+        "medians of milliseconds of the processor, graph and torch in turn. "
         "`difference`: the largest of any prediction on 1000 rows, of probabilities or in standard deviations of "
         "the target. Targets: batch 1, mlp 5.0, ft_transformer and tabm 2.3; batch 1000, none below 1.",
     )
     columns = ["model", "task", "difference", "MB", "export s"]
     for _, n in TIMED:
         columns += [f"graph, {n}", f"torch, {n}", f"look-up, {n}", "faster", "than both"]
-    machine.write("onnx", text + "\n" + machine.table(columns, rows))
+    machine.update("onnx", text, columns, rows, key=2)
 
 
 if __name__ == "__main__":
     given = sys.argv[1:]
+    if given[:1] == ["--measure"]:
+        torch.set_num_threads(1)
+        rows_of = adult()
+        print(json.dumps([row for task in given[2:] if (row := measured(given[1], task, rows_of)) is not None]))
+        sys.exit()
     main("--all" in given, given[given.index("--models") + 1].split(",") if "--models" in given else [])

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
 STEPS, CONTEXT, HORIZON = 17_420, 336, 96
 ROUNDS = 2
-PEER = "neuralforecast"
+PEER, BARE = "neuralforecast", "bare"
 # Model, batch, optimizer steps of a short and of a long training of the peer, epochs of ours, and what is asked for.
 CASES = (
     ("nlinear", 1024, (2, 22), (1, 21), 50.0),
@@ -41,27 +41,67 @@ def series() -> np.ndarray:
     return np.random.default_rng(0).normal(size=STEPS).cumsum()
 
 
-def ours(model: str, batch: int) -> Callable[[int], tuple[int, float]]:
-    """A training of so many epochs: windows that were learned from, and seconds of the whole command."""
+def words(model: str, batch: int, folder: str) -> list[str]:
+    """Words of a training of ours on the series, which is written to the folder."""
     import polars as pl
 
+    pl.DataFrame({"y": series()}).write_parquet(f"{folder}/series.parquet")
+    shape = [f"data.context={CONTEXT}", f"data.horizon={HORIZON}", "data.season=24", "split.stride=96"]
+    steps = [windows(model) + CONTEXT + HORIZON - 1, 2880, 2880]
+    task = [f"model={model}", "data=sequences", "task=forecast", "split=horizon", "data.id=null", "data.target=y"]
+    place = [f"split.steps=[{','.join(map(str, steps))}]", f"data.path={folder}/series.parquet"]
+    return [*task, *shape, *place, "trainer=cpu", "threads=1", f"loader.batch_size={batch}", "task.loss=mae"]
+
+
+def windows(model: str) -> int:
+    """Train windows of an epoch of ours."""
+    return TRAIN if model == "patchtst" else 8640 - CONTEXT - HORIZON + 1
+
+
+def ours(model: str, batch: int) -> Callable[[int], tuple[int, float]]:
+    """A training of so many epochs: windows that were learned from, and seconds of the whole command."""
     from colonnade.config.compose import compose
     from colonnade.runs.fit import fit
 
     folder = tempfile.TemporaryDirectory()
-    pl.DataFrame({"y": series()}).write_parquet(f"{folder.name}/series.parquet")
-    shape = [f"data.context={CONTEXT}", f"data.horizon={HORIZON}", "data.season=24", "split.stride=96"]
-    steps = [TRAIN + CONTEXT + HORIZON - 1 if model == "patchtst" else 8640, 2880, 2880]
-    words = [f"model={model}", "data=sequences", "task=forecast", "split=horizon", "data.id=null", "data.target=y"]
-    words += [*shape, f"split.steps=[{','.join(map(str, steps))}]", f"data.path={folder.name}/series.parquet"]
-    words += ["trainer=cpu", "threads=1", f"loader.batch_size={batch}", "task.loss=mae"]
+    given = words(model, batch, folder.name)
     runs = iter(range(1000))
 
     def train(epochs: int) -> tuple[int, float]:
-        cfg = compose([*words, f"trainer.max_epochs={epochs}", "callbacks.early_stopping=null"])
+        cfg = compose([*given, f"trainer.max_epochs={epochs}", "callbacks.early_stopping=null"])
         start = time.process_time()
         fit(cfg, f"{folder.name}/{next(runs)}")
-        return (steps[0] - CONTEXT - HORIZON + 1) * epochs, time.process_time() - start
+        return windows(model) * epochs, time.process_time() - start
+
+    return train
+
+
+def bare(model: str, batch: int) -> Callable[[int], tuple[int, float]]:
+    """So many epochs of the plainest loop over our network: a gather, the loss, a step of the optimizer."""
+    import torch
+
+    from colonnade.config.compose import compose
+    from colonnade.core.batch import Batch
+    from colonnade.runs.assemble import assemble
+
+    torch.set_num_threads(1)
+    with tempfile.TemporaryDirectory() as folder:
+        network = assemble(compose(words(model, batch, folder))).module.network
+    values = torch.from_numpy(series()).float()
+    whole = ((values - values.mean()) / values.std()).unfold(0, CONTEXT + HORIZON, 1)
+    optimizer = torch.optim.AdamW(network.parameters(), lr=1e-3, fused=True)
+    none = torch.empty(batch, CONTEXT, 0, dtype=torch.int64)
+
+    def train(epochs: int) -> tuple[int, float]:
+        start = time.process_time()
+        for _ in range(epochs):
+            for rows in torch.randperm(windows(model)).split(batch):
+                past, ahead = whole[rows].split((CONTEXT, HORIZON), dim=1)
+                raw = network(Batch(past[..., None], none[: len(rows)])).raw
+                (raw.flatten(1) - ahead).abs().mean().backward()
+                optimizer.step()
+                optimizer.zero_grad()
+        return windows(model) * epochs, time.process_time() - start
 
     return train
 
@@ -95,7 +135,7 @@ def peer(model: str, batch: int) -> Callable[[int], tuple[int, float]]:
 def measure(who: str, model: str, batch: int) -> dict[str, list[float]]:
     """Windows a second that a longer training adds to a shorter one, and seconds of the shorter, in turn."""
     _, _, peer_steps, epochs, _ = next(case for case in CASES if case[:2] == (model, batch))
-    train = (peer if who == PEER else ours)(model, batch)
+    train = {PEER: peer, BARE: bare, "colonnade": ours}[who](model, batch)
     few, many = peer_steps if who == PEER else epochs
     train(few)
     rates, whole = [], []
@@ -123,12 +163,12 @@ def main() -> None:
     rows: list[list[object]] = []
     for model, batch, _, _, asked in CASES:
         told = {}
-        for who, python in ((PEER, interpreter), ("colonnade", sys.executable)):
+        for who, python in ((PEER, interpreter), (BARE, sys.executable), ("colonnade", sys.executable)):
             command = [python, __file__, who, model, str(batch)]
             lines = subprocess.run(command, check=True, capture_output=True, text=True, cwd=Path.cwd()).stdout
             told[who] = json.loads(lines.splitlines()[-1])
         theirs, mine = told[PEER], told["colonnade"]
-        rates = [statistics.median(of["rate"]) for of in (theirs, mine)]
+        rates = [statistics.median(of["rate"]) for of in (theirs, mine, told[BARE])]
         seconds = [f"{statistics.median(of['seconds']):.1f}" for of in (theirs, mine)]
         times = machine.ratio(mine["rate"], theirs["rate"])
         rows.append([model, batch, *(f"{rate:,.0f}" for rate in rates), times, asked, *seconds])
@@ -139,13 +179,23 @@ def main() -> None:
         f"One series of {STEPS:,} steps, of which 8,640 train, context {CONTEXT}, horizon {HORIZON}, absolute error; "
         "one thread, seconds of the processor; the same sizes of the networks (the defaults of both are those of the "
         "papers). Ours is the whole command with everything on: a run folder, validation after each epoch, "
-        "checkpoints, TensorBoard, test, "
-        "predictions and figures; the peer's is `NeuralForecast.fit` without logger, checkpoints, validation and "
-        "progress bar. Windows a second are those that a longer training adds to a shorter one, so that what is done "
-        f"once does not count; seconds are those of the shorter one. PatchTST of ours is trained on {TRAIN:,} windows. "
-        f"{ROUNDS} rounds, medians.",
+        "checkpoints, TensorBoard, test, predictions and figures; the peer's is `NeuralForecast.fit` without logger, "
+        "checkpoints, validation and progress bar; bare is a loop over our network that gathers, learns and does "
+        "nothing else: the most that this machine can give. Windows a second are those that a longer training adds "
+        "to a shorter one, so that what is done once does not count; seconds are those of the shorter one. PatchTST "
+        f"of ours is trained on {TRAIN:,} windows. {ROUNDS} rounds, medians.",
     )
-    columns = ["model", "batch", f"{PEER} windows/s", "ours windows/s", "faster", "asked", f"{PEER} s", "ours s"]
+    columns = [
+        "model",
+        "batch",
+        f"{PEER} windows/s",
+        "ours windows/s",
+        "bare windows/s",
+        "faster",
+        "asked",
+        f"{PEER} s",
+        "ours s",
+    ]
     machine.write("forecasters", f"{text}* {PEER} {found.stdout.strip()}\n\n{machine.table(columns, rows)}")
 
 

@@ -97,6 +97,17 @@ def test_slips_beside_them_are_still_told():
         data("data.levels.a b=[1,")
 
 
+def test_a_key_of_a_group_of_which_nothing_is_chosen_names_the_choice():
+    with pytest.raises(ConfigError) as error:
+        compose(["model=mlp", "data=breast_cancer", "uncertainty.coverage=0.9"])
+    assert "uncertainty.coverage: goes with uncertainty=auto, and uncertainty=none" in str(error.value)
+    with pytest.raises(ConfigError, match="cv.folds: goes with cv=group or cv=kfold or .* or cv=time, and cv=none"):
+        compose(["model=mlp", "data=breast_cancer", "cv.folds=3"])
+    # Where it is chosen, the key is looked for in it.
+    with pytest.raises(ConfigError, match="uncertainty.coverage: uncertainty has no 'coverage'"):
+        compose(["model=mlp", "data=breast_cancer", "uncertainty=auto", "uncertainty.coverage=0.9"])
+
+
 def test_a_query_and_a_filter_are_text_to_their_end():
     query = "select x, count(*) as n from t where c = 'a' group by x"
     found = data(f"data.sql.query={query}", "data.sql.uri=sqlite:///a,b.db", "data.filter=x > 1 and c in ('a', 'b')")

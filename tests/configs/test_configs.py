@@ -8,13 +8,15 @@ from pathlib import Path
 import polars as pl
 import pytest
 import torch
+from hydra.core.override_parser.overrides_parser import OverridesParser
+from omegaconf import DictConfig, OmegaConf
 
 from colonnade.baselines.base import Job
 from colonnade.baselines.module import BaselineModule
 from colonnade.config.build import build
 from colonnade.config.check import check
 from colonnade.config.compose import compose
-from colonnade.config.locate import shipped
+from colonnade.config.locate import load_choice, shipped
 from colonnade.core.errors import ConfigError
 from colonnade.runs.assemble import Parts, assemble, build_trainer
 from colonnade.runs.cross import divide
@@ -173,6 +175,24 @@ def forecast_words(tmp_path: Path, model: str, *more: str) -> list[str]:
     return [*found, *added(*series, *used, f"model={model}", *more)]
 
 
+@cache
+def of_model(model: str) -> DictConfig:
+    """A model beside a table without a place: composed once for all tasks, which is most of the work of their tests."""
+    kind = "sequences" if model in OF_SEQUENCES else "table"
+    short = ["model.n_estimators=5"] if model in TREES else []
+    return compose([f"model={model}", f"data={kind}", "task=binary", "data.path=''", "data.target=''", *short])
+
+
+def of_task(model: str, task: str, words: list[str]) -> DictConfig:
+    """What the words compose but for the words' names, with a task."""
+    cfg = of_model(model).copy()
+    for override in OverridesParser.create().parse_overrides(words):
+        if "." in override.key_or_group:
+            OmegaConf.update(cfg, override.key_or_group, override.value(), force_add=True)
+    cfg.task = load_choice("task", task)
+    return cfg
+
+
 def pairs() -> list[tuple[str, str]]:
     """Every model, with the tasks that it may learn."""
     # Pre-training is tried in tests/runs/test_pretraining.py, with networks of tables.
@@ -302,11 +322,13 @@ def test_series_are_divided_by_time(choice, tmp_path):
 
 @pytest.mark.parametrize(("model", "task"), pairs())
 def test_every_model_runs_forward_on_every_task(model, task, tmp_path):
-    short = ["model.n_estimators=5"] if model in TREES else []
     if task in FORECASTS:
         cfg = compose(forecast_words(tmp_path, model, f"task={task}"))
+    elif model == "auto":
+        # It is chosen by what lies in the table.
+        cfg = compose(model_words(tmp_path, model, f"task={task}", target=TARGETS[task]))
     else:
-        cfg = compose(model_words(tmp_path, model, f"task={task}", *short, target=TARGETS[task]))
+        cfg = of_task(model, task, model_words(tmp_path, model, target=TARGETS[task]))
     if (model, task) in REFUSED:
         with pytest.raises(ConfigError, match="does not learn the loss"):
             check(cfg)

@@ -54,6 +54,12 @@ def test_summary() -> None:
     ]
 
 
+def test_of_what_was_not_measured_there_is_no_table() -> None:
+    lines = rendered(summary({**RESULT, "metrics": {"val": {}, "test": {}}}, folder=Path("runs/a")))
+    assert lines[0] == "binary: nothing is left to measure it on"
+    assert lines[1] == "epochs 17"
+
+
 def test_parts_without_rows_are_left_out() -> None:
     table = metrics_table({"val": {}, "test": {"rmse": 1.0}}, monitor="val/rmse", task="regression")
     assert [column.header for column in table.columns] == ["metric", "test"]

@@ -136,6 +136,12 @@ def test_words_of_networks_are_said_to_have_no_effect(tmp_path, caplog):
     assert "model=dummy is not trained by steps: no effect of optim.lr=0.1, trainer.max_epochs=3" in caplog.text
 
 
+def test_a_preset_of_how_to_train_by_steps_is_said_to_have_no_effect(tmp_path):
+    for preset in ("swa", "snapshots", "quick"):
+        word = f"experiment={preset}"
+        assert without_effect(compose(["model=dummy", "data=wine", word])) == [word], preset
+
+
 def test_a_fit_that_was_killed_begins_again(tmp_path, monkeypatch):
     cfg = compose(["model=xgboost", "data=breast_cancer", "model.n_estimators=15", *QUICK])
     expected = fit(cfg, tmp_path / "whole")

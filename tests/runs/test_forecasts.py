@@ -17,7 +17,6 @@ from colonnade.runs.evaluate import evaluate
 from colonnade.runs.fit import fit
 from colonnade.runs.paired import paired, read_predictions
 from colonnade.runs.predict import predict
-from colonnade.tuning.refit import configuration
 
 QUICK = ("trainer=cpu", "threads=1", "logger=none", "trainer.max_epochs=8", "loader.batch_size=16", "optim.lr=0.01")
 HOURS = (
@@ -210,7 +209,8 @@ def test_quantiles_cover_what_comes(folder, model):
 
 def test_intervals_by_step_ahead_are_found_on_validation_windows(folder):
     """The values are far from each other in units, and so are their thresholds; those of far steps are wider."""
-    words_of = words("model=naive", "logger=none", "split.val=0.3", "uncertainty=auto", "uncertainty.level=0.8")
+    sure = ("uncertainty=auto", "uncertainty.level=0.8", "uncertainty.scaling=none")
+    words_of = words("model=naive", "logger=none", "split.val=0.3", *sure)
     result = fit(compose(words_of), folder / "conformal", series())
     stored = pl.read_parquet(folder / "conformal" / "predictions.parquet")
     val = stored.filter(split="val")
@@ -276,11 +276,6 @@ def test_an_ensemble_of_forecasts_tells_its_disagreement_when_calibrated(folder)
     a, b = (pl.read_parquet(run / "predictions.parquet").filter(split="val")["prediction/load+1"] for run in runs)
     apart = (a - b).abs()
     np.testing.assert_allclose(stored["disagreement/load+1"], apart / 2, rtol=1e-4, atol=1e-5)
-
-
-def test_a_refit_is_refused(folder):
-    with pytest.raises(ConfigError, match="forecasts series, and a refit of forecasts is not there yet"):
-        configuration(folder / "run")
 
 
 def test_too_few_windows_to_calibrate_on_are_told_before_training(tmp_path):

@@ -83,7 +83,7 @@ def test_sets_are_of_scaled_probabilities_and_of_the_group_of_each_row():
         "class", scaling=Temperature("class", torch.tensor([2.0])), conformal=LeastAmbiguous(threshold), group=1
     )
     prediction = {"label": PROBABILITY.argmax(1), "probability": PROBABILITY}
-    found = calibrator(prediction, torch.stack((CODES * 0, CODES), 1))
+    found = calibrator(prediction, torch.zeros(len(CODES), 1), torch.stack((CODES * 0, CODES), 1))
     scaled = (PROBABILITY.log() / 2).softmax(1)
     torch.testing.assert_close(found["probability"], scaled)
     assert torch.equal(found["set"], (scaled >= 1 - threshold.double()[CODES]).long())

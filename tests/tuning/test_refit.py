@@ -211,7 +211,7 @@ def test_words_that_do_not_go_with_a_refit(run, tmp_path, words, text):
 def test_what_is_no_finished_run_and_what_is_a_refit(run, again, tmp_path):
     with pytest.raises(RunFolderError, match="holds no finished run"):
         refit(tmp_path / "nothing", tmp_path / "refit")
-    with pytest.raises(ConfigError, match="is a refit: all of its rows but the test rows are trained on already"):
+    with pytest.raises(ConfigError, match="is a refit: all that may be trained on is; refit the run that it was"):
         refit(again, tmp_path / "refit")
 
 

@@ -20,6 +20,8 @@ OPTIONAL = {
     "conformal": "auto; absolute or cqr (intervals of values); lac, aps or raps (sets of classes); or none",
     "level": "share of the rows whose interval or set holds what is true; otherwise 0.9",
     "group": "column of categories, each with a threshold of its own",
+    "scaling": "of intervals of forecasts: window (each as wide as what it looks back at moves), none, or auto, which "
+    "is window where there are several series",
     "by_class": "true: a threshold of its own for each class (of sets)",
     "disagreement": "false: do not say how far the members of the model are apart (with conformal)",
     "penalty": "of raps: for each class beyond the first; otherwise 0.01",
@@ -42,7 +44,7 @@ def calibrate(words: Sequence[str]) -> None:
     for key in ("overwrite", *FLAGS):
         if given.get(key, "true") not in TRUTH:
             raise ConfigError(f"{key}={given[key]}: true or false")
-    told: dict[str, Any] = {key: given[key] for key in ("conformal", "group") if key in given}
+    told: dict[str, Any] = {key: given[key] for key in ("conformal", "group", "scaling") if key in given}
     told |= {key: _number(key, given[key]) for key in NUMBERS if key in given}
     told |= {key: TRUTH[given[key]] for key in FLAGS if key in given}
     if told and "conformal" not in told:

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 
 from omegaconf import DictConfig, OmegaConf
 
+from colonnade.config.kept import divided, kept, with_values
 from colonnade.config.locate import PRIMARY, shipped
 from colonnade.config.record import redact_words
 from colonnade.core.errors import ConfigError
@@ -72,8 +73,19 @@ def composed(words: Sequence[str], ask: Request) -> DictConfig:
     """Compose once, with Hydra's own errors."""
     from hydra import compose as hydra_compose
 
-    with session(ask.config_dirs):
-        cfg = hydra_compose(ask.config_name, list(words), return_hydra_config=True)
+    with session(ask.config_dirs) as loader:
+        files, values = divided(words, loader)
+        if any(override.is_sweep_override() for override in values):
+            # Refused, in Hydra's words.
+            files, values = tuple(words), []
+        whole = kept(
+            ask.config_name,
+            files,
+            loader,
+            lambda: hydra_compose(ask.config_name, list(files), return_hydra_config=True),
+        )
+        cfg = with_values(whole, values)
+    cfg.hydra.overrides.task = [word for word in words if not word.lstrip("+~").startswith(("hydra.", "hydra/"))]
     return with_record(cfg, cfg.hydra)
 
 
@@ -84,9 +96,7 @@ def with_record(cfg: DictConfig, hydra: DictConfig) -> DictConfig:
         cfg: a composed configuration.
         hydra: the ``hydra`` node that it was composed with.
     """
-    cfg = cfg.copy()
-    OmegaConf.set_struct(cfg, False)
-    cfg.pop("hydra", None)
+    cfg = OmegaConf.masked_copy(cfg, [str(key) for key in cfg if key != "hydra"])
     choices = hydra.runtime.choices
     cfg.choices = {str(group): name for group, name in choices.items() if not str(group).startswith("hydra/")}
     words = OmegaConf.to_container(hydra.overrides.task, resolve=False)

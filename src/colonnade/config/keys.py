@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from omegaconf import DictConfig, ListConfig, OmegaConf
 
+from colonnade.config.locate import shipped
 from colonnade.config.nodes import join, typed
 from colonnade.config.signature import Argument
 from colonnade.core.errors import Faults, closest
@@ -48,8 +49,17 @@ def resolve_key(word: str, override: Override, base: DictConfig, faults: Faults)
         annotation = arguments[part].annotation if part in arguments else None
         node = None if OmegaConf.is_missing(node, part) else node[part]
         if node is None and depth < len(path) - 1:
+            if part in base.get("choices", {}):
+                faults.add(_not_chosen(override.key_or_group, part, base.choices[part]))
+                return None
             return f"++{word}"
     return word
+
+
+def _not_chosen(key: str, group: str, choice: str) -> str:
+    """The text for a key of a group of which nothing is chosen."""
+    others = sorted(path.stem for path in (shipped() / group).glob("*.yaml") if path.stem != choice)
+    return f"{key}: goes with {' or '.join(f'{group}={name}' for name in others)}, and {group}={choice}"
 
 
 def _is_open(annotation: Any) -> bool:

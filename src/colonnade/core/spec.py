@@ -36,6 +36,7 @@ class BatchSpec:
             window in ``Batch`` has ``n_steps + horizon`` steps; of the last ``horizon`` nothing else may be looked at.
         static: encoded columns that are the same in all steps of a series.
         season: steps of a season of what is forecast; 1: none is known.
+        n_series: of a forecast, how many series it was trained on.
         naive_error: of what is forecast at each step, as ``target_names`` stand: mean absolute difference of the train
             steps to those a season before, in the units of the target.
         counts: whether all steps of what is forecast are 0, 1, 2, ...
@@ -64,6 +65,7 @@ class BatchSpec:
     known: tuple[str, ...] = ()
     static: tuple[str, ...] = ()
     season: int = 1
+    n_series: int = 1
     naive_error: tuple[float, ...] = ()
     counts: bool = False
     gaps: bool = False

@@ -108,7 +108,7 @@ def outputs_of(predictor: nn.Module, raw: RawColumns, series: Series | None) -> 
     output = predictor.network(Batch(num=num, cat=cat, mask=raw.mask)).raw
     if raw.mask is not None:
         num, cat = (block.masked_fill(~raw.mask.unsqueeze(-1), 0) for block in (num, cat))
-    return _by_step(predictor.decode(output, raw.cat), series) | dict(zip(ENCODED, (num, cat)))
+    return _by_step(predictor.decode(output, raw.num, raw.cat), series) | dict(zip(ENCODED, (num, cat)))
 
 
 def _by_step(found: dict[str, Tensor], series: Series | None) -> dict[str, Tensor]:

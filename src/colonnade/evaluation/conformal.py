@@ -63,6 +63,7 @@ def fit_conformal(
     *,
     codes: Tensor | None = None,
     n_codes: int = 1,
+    scale: Tensor | None = None,
     quantiles: Sequence[float] = (),
     apart: int | None = None,
 ) -> Conformal:
@@ -79,6 +80,7 @@ def fit_conformal(
         weight: ``(N,)``; rows of weight zero are left out, all others count once.
         codes: ``(N,)`` the group of each row; None: there is one.
         n_codes: number of codes.
+        scale: ``(N, T)`` by which the scores are divided, see :class:`~colonnade.tasks.conformal.Conformal`; None: 1.
         quantiles: predicted levels.
         apart: how many of the rows share nothing of what is true of them, see :func:`windows_apart`; None: all.
 
@@ -87,6 +89,7 @@ def fit_conformal(
     """
     blank = torch.zeros(1, 1)
     score = build_conformal(method, options, blank, quantiles).score(prediction, truth)
+    score = score if scale is None else score / scale
     # A window of a forecast in which a value is missing says nothing of all of them.
     counts = ~score.isnan().any(1)
     counts = counts if weight is None else counts & (weight > 0)

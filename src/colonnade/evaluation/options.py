@@ -5,11 +5,14 @@ from __future__ import annotations
 from colonnade.core.errors import ConfigError, closest
 from colonnade.core.schema import TargetKind
 from colonnade.tasks.base import Task
+from colonnade.tasks.forecast import ForecastTask
 
 METHODS = ("temperature", "vector", "isotonic")
 AUTO, NONE = "auto", "none"
 ABSOLUTE, CQR = "absolute", "cqr"
 SETS = ("lac", "aps", "raps")
+WINDOW = "window"
+SCALINGS = (AUTO, NONE, WINDOW)
 CONFORMAL = (AUTO, NONE, ABSOLUTE, CQR, *SETS)
 
 
@@ -53,6 +56,9 @@ class Uncertainty:
         group: a column of categories, each with thresholds of its own, so that every group is covered (Mondrian).
         by_class: whether each class has a threshold of its own, from the rows of that class, so that rare ones are
             covered like all others (class-conditional sets); not together with ``group``.
+        scaling: of the intervals of forecasts, ``window``: as wide as the window that is looked back at moves (see
+            :class:`~colonnade.tasks.window_scale.WindowScale`), so that each series has intervals of its size;
+            ``none``: as wide for all; or ``auto``: ``window`` where several series are forecast.
         disagreement: whether the members of an ensemble, or those within the network, tell how far they are apart.
         penalty: of ``raps``: added for each class beyond the first ``free`` of a set.
         free: of ``raps``.
@@ -68,6 +74,7 @@ class Uncertainty:
         level: float = 0.9,
         group: str | None = None,
         by_class: bool = False,
+        scaling: str = AUTO,
         disagreement: bool = True,
         penalty: float = 0.01,
         free: int = 1,
@@ -75,6 +82,8 @@ class Uncertainty:
         if conformal not in CONFORMAL:
             named = f"{', '.join(CONFORMAL)}{closest(conformal, CONFORMAL)}"
             raise ValueError(f"conformal={conformal} must be one of {named}")
+        if scaling not in SCALINGS:
+            raise ValueError(f"scaling={scaling} must be one of {', '.join(SCALINGS)}{closest(scaling, SCALINGS)}")
         if not 0 < level < 1:
             raise ValueError(f"level={level} must lie in (0, 1)")
         if not penalty >= 0:
@@ -87,6 +96,7 @@ class Uncertainty:
         self.by_class = by_class
         self.level = level
         self.group = group
+        self.scaling = scaling
         self.disagreement = disagreement
         self.penalty = penalty
         self.free = free
@@ -104,14 +114,23 @@ class Uncertainty:
             raise ConfigError(f"conformal={self.conformal} does not fit task={task.name}; use {' or '.join(fits)}")
         return self.conformal
 
+    def by_window(self, task: Task) -> bool:
+        """Whether intervals of a task, which is set up, are stretched by the window."""
+        spec = task.spec
+        if spec.horizon is None or self.method(task) == NONE:
+            return False
+        return self.scaling == WINDOW or (self.scaling == AUTO and spec.n_series > 1)
+
     def check(self, task: Task) -> None:
-        """Refuse a method that does not fit the task.
+        """Refuse a method or a scaling that does not fit the task.
 
         Raises:
             ConfigError: naming both.
         """
         if self.method(task) not in SETS and self.by_class:
             raise ConfigError(f"by_class=true: task={task.name} has no sets of classes")
+        if self.scaling == WINDOW and not isinstance(task, ForecastTask):
+            raise ConfigError(f"scaling=window: task={task.name} looks back at no window: scaling=auto")
 
 
 def _fitting(task: Task) -> tuple[str, ...]:

@@ -44,6 +44,8 @@ def summary(
     lines = [Text.assemble((name.rjust(width), "dim"), "  ", fact) for name, fact in facts.items()]
     # Not a grid, which would break a long path.
     listing = Text("\n", no_wrap=True, overflow="ignore").join(lines)
+    if not any(result["metrics"].values()):
+        return Group(Text(f"{result['task']}: nothing is left to measure it on"), listing)
     return Group(metrics_table(result["metrics"], monitor=result["monitor"], task=result["task"]), listing)
 
 

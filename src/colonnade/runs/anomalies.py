@@ -104,7 +104,9 @@ class _Distances:
         """
         names = tuple(name.removesuffix("+1") for name in loaded.spec.target_names if name.endswith("+1"))
         first = ahead(names, 1)
-        frame = pl.read_parquet(folder / PREDICTIONS).filter(split="val")
+        path = folder / PREDICTIONS
+        # Of a refit, which has seen all steps, there is none.
+        frame = pl.read_parquet(path).filter(split="val") if path.exists() else pl.DataFrame()
         if not frame.height:
             raise DataError(f"run='{folder}' has no predictions of validation windows, by which a distance is judged")
         several = len(loaded.spec.target_names) > 1

@@ -13,6 +13,7 @@ from omegaconf import DictConfig
 
 from colonnade.baselines.base import Job
 from colonnade.baselines.module import BaselineModule
+from colonnade.config.locate import load_choice
 from colonnade.core.errors import ConfigError
 from colonnade.runs.assemble import Parts, build_loggers
 from colonnade.runs.folder import METRICS, PRUNE, RunFolder
@@ -26,6 +27,8 @@ log = logging.getLogger(__name__)
 
 # Words of a training by steps.
 OF_NETWORKS = ("optim", "callbacks", "loader.batch_size", "loader.chunk", "trainer.")
+# What a preset may set without an effect.
+NODES = {"optim", "callbacks", "module", "trainer"}
 # Those of the trainer that a baseline follows too.
 FOLLOWED = ("trainer.accelerator", "trainer.devices")
 # Seconds between two lines of progress.
@@ -85,8 +88,24 @@ def device(cfg: DictConfig) -> str:
 
 def without_effect(cfg: DictConfig) -> list[str]:
     """The words that were typed and say nothing to a baseline."""
-    words = [str(word) for word in cfg.get("overrides", [])]
-    return [w for w in words if w.lstrip("+~").startswith(OF_NETWORKS) and not w.lstrip("+~").startswith(FOLLOWED)]
+    words = {str(word): str(word).lstrip("+~") for word in cfg.get("overrides", [])}
+    return [
+        said
+        for said, word in words.items()
+        if (word.startswith(OF_NETWORKS) or _idle_preset(word)) and not word.startswith(FOLLOWED)
+    ]
+
+
+def _idle_preset(word: str) -> bool:
+    """Whether a word chooses an experiment that says nothing but how to train by steps."""
+    group, _, name = word.partition("=")
+    if group != "experiment":
+        return False
+    try:
+        return NODES.issuperset(load_choice(group, name))
+    except ConfigError:
+        # A list of presets, or one that is made of others.
+        return False
 
 
 class Rounds:

@@ -59,8 +59,8 @@ def calibrate(
     """Make a calibrated run of a finished one, which stays as it is.
 
     What the run predicted is stored, and what prediction takes is copied: as a rule not even the data are needed, and
-    the new folder stands for itself. The data are read again for thresholds by group and for the disagreement of
-    members.
+    the new folder stands for itself. The data are read again for thresholds by group, for widths by
+    window, and for the disagreement of members.
 
     Args:
         run: folder of a finished run: a network, a baseline, a cross-validation (calibrated on its rows out of fold),
@@ -91,7 +91,9 @@ def calibrate(
         raise ConfigError(f"out='{out}' holds the run itself; give another folder")
     calibration = Calibration() if calibration is None and uncertainty is None else calibration
     cfg = _configuration(loaded.cfg, calibration, uncertainty)
-    frames = {part: read_rows(source.path, part) for part in PARTS}
+    # A refit of forecasts, which has seen all steps, has predicted none.
+    measured = any((source.result or {})["metrics"].values())
+    frames = {part: read_rows(source.path, part) if measured else pl.DataFrame() for part in PARTS}
     new = None if data is None else loaded.dataset.read_new(data, loaded.schema, need_target=True)
     rows = frames[FITTED_ON].height if new is None else len(new)
     if not rows:
@@ -137,12 +139,21 @@ def _scored(loaded: Loaded, calibrated: Calibrated, table: Table) -> Scored:
     where = f"rows of {table.origin[0]['file']}"
     target = loaded.coder.encode(table.frame, row_ids=ids, where=where, new=True)
     weight = None if name is None else sample_weight(table.frame, name, row_ids=ids)
-    return Scored(loaded.predict(table), loaded.task.truth(target), weight, _codes(loaded, calibrated, table))
+    codes, scale = _codes(loaded, calibrated, table), _scale(loaded, calibrated, table)
+    return Scored(loaded.predict(table), loaded.task.truth(target), weight, codes, scale)
 
 
 def _codes(loaded: Loaded, calibrated: Calibrated, table: Table) -> Tensor | None:
     """The group of each row."""
     return None if calibrated.groups is None else loaded.lookup(table.frame).cat[:, calibrated.groups.position]
+
+
+def _scale(loaded: Loaded, calibrated: Calibrated, table: Table) -> Tensor | None:
+    """By which the interval of each window is stretched."""
+    if calibrated.scale is None:
+        return None
+    found: Tensor = calibrated.scale(loaded.dataset.raw(loaded.lookup, table.frame).num)
+    return found
 
 
 def _stored(
@@ -151,8 +162,9 @@ def _stored(
     """Predictions that the run has stored, and what only its data tell."""
     found = {}
     table = None
-    if calibrated.groups is not None or calibrated.disagreement:
-        table = own_table(source, loaded, "leave group= out, and say disagreement=false")
+    further = calibrated.groups is not None or calibrated.scale is not None or calibrated.disagreement
+    if further and any(len(frame) for frame in frames.values()):
+        table = own_table(source, loaded, "leave group= out, and say scaling=none disagreement=false")
     for part, frame in frames.items():
         if frame.is_empty():
             continue
@@ -163,7 +175,7 @@ def _stored(
             rows = _predicted(loaded, table, row_id)
             if calibrated.disagreement:
                 scored.prediction[DISAGREEMENT] = telling(loaded).predict(rows)[DISAGREEMENT]
-            scored = replace(scored, codes=_codes(loaded, calibrated, rows))
+            scored = replace(scored, codes=_codes(loaded, calibrated, rows), scale=_scale(loaded, calibrated, rows))
         found[part] = scored
     return found
 
@@ -214,7 +226,8 @@ def _measured(
         frame = frames[part]
         new = to_frame(prediction, loaded.spec, frame["row_id"].to_numpy())
         written.append(frame.with_columns(new[name] for name in new.columns))
-    pl.concat(written, how="diagonal").write_parquet(folder / PREDICTIONS)
+    if written:
+        pl.concat(written, how="diagonal").write_parquet(folder / PREDICTIONS)
     return metrics
 
 

@@ -18,7 +18,7 @@ from colonnade.core.files import write_json
 from colonnade.core.schema import TargetKind
 from colonnade.data.lookup import Lookup
 from colonnade.evaluation.conformal import coverage, fit_conformal, need_rows, rank, windows_apart
-from colonnade.evaluation.options import NONE, Calibration, Uncertainty
+from colonnade.evaluation.options import NONE, WINDOW, Calibration, Uncertainty
 from colonnade.evaluation.reliability import belief, reliability
 from colonnade.evaluation.scaling import fit_scaling
 from colonnade.runs.covered import LEVELS, Covered, Rows
@@ -29,6 +29,7 @@ from colonnade.tasks.conformal import Conformal
 from colonnade.tasks.disagreement import by_member, disagreement
 from colonnade.tasks.forecast import ForecastTask
 from colonnade.tasks.measures.rows import rows_that_count
+from colonnade.tasks.window_scale import WindowScale
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -45,6 +46,7 @@ class Scored:
         truth: as ``Task.truth`` gives it.
         weight: ``(N,)``; None means one.
         codes: ``(N,)`` the group of each row, where groups have thresholds of their own.
+        scale: ``(N, T)``, by which intervals are stretched, where they are.
         row_id: ``(N,)``, of forecasts the step at which each begins; None: rows follow each other.
     """
 
@@ -52,6 +54,7 @@ class Scored:
     truth: Tensor
     weight: Tensor | None
     codes: Tensor | None = None
+    scale: Tensor | None = None
     row_id: np.ndarray | None = None
 
 
@@ -64,6 +67,7 @@ class Calibrated:
         uncertainty: what is said beside a prediction; None: nothing.
         task: set up.
         groups: see :class:`Groups`; None: there is one.
+        scale: see :class:`~colonnade.tasks.calibrator.Calibrator`.
         disagreement: whether predictions say how far members are apart.
     """
 
@@ -71,6 +75,7 @@ class Calibrated:
     uncertainty: Uncertainty | None
     task: Task
     groups: Groups | None = None
+    scale: WindowScale | None = None
     disagreement: bool = False
     calibrator: Calibrator = field(init=False)
     rows: int = field(init=False)
@@ -120,6 +125,7 @@ class Calibrated:
             scored.weight,
             codes=scored.codes,
             n_codes=1 if self.groups is None else len(self.groups.names),
+            scale=scored.scale,
             quantiles=self.task.quantiles,
             apart=apart,
         )
@@ -167,7 +173,7 @@ class Calibrated:
         Returns:
             The prediction, and metrics beside those of the task.
         """
-        after = self.calibrator.apply_to(scored.prediction, scored.codes)
+        after = self.calibrator.apply_to(scored.prediction, scored.codes, scored.scale)
         if self.calibration is not None:
             self._measure(part, scored, after, drawn=drawn)
         if self.calibrator.conformal is None:
@@ -181,7 +187,7 @@ class Calibrated:
             groups=() if self.groups is None else self.groups.names,
         )
         if self.covered is not None:
-            rows = Rows.of(after, scored.truth, scored.weight, scored.codes)
+            rows = Rows.of(after, scored.truth, scored.weight, scored.codes, scored.scale)
             found["by_level"] = self.covered.measure(rows)
             if drawn:
                 self.figures["intervals"] = self.covered.draw(rows, part)
@@ -219,6 +225,7 @@ class Calibrated:
             told["calibration"] = {"method": self.calibration.method, "reliability": self.reliability}
         if self.uncertainty is not None and self.calibrator.conformal is not None:
             options = {key: value for key, value in vars(self.uncertainty).items() if key in OPTIONS}
+            options["scaling"] = NONE if self.scale is None else WINDOW
             told["conformal"] = {"method": self.method, **options, "measured": self.coverage}
         write_json(folder / CALIBRATION, told)
         save_file({name: t.contiguous() for name, t in self.calibrator.state_dict().items()}, folder / STATE)
@@ -266,12 +273,14 @@ def wanted(cfg: DictConfig, task: Task, lookup: Lookup, *, rows: int, members: i
     if not rows:
         asked = " ".join(f"{key}=none" for key in KEYS if cfg.get(key) is not None)
         raise ConfigError(f"{KEYS[0]}: there are no validation rows to fit it on: {asked}, or another split=")
-    groups, disagrees = None, False
+    groups, scale, disagrees = None, None, False
     if uncertainty is not None:
         disagrees = members > 1 and uncertainty.disagreement
         if uncertainty.group is not None and uncertainty.method(task) != NONE:
             groups = Groups.find(lookup, uncertainty.group)
-    return Calibrated(calibration, uncertainty, task, groups=groups, disagreement=disagrees)
+        if isinstance(task, ForecastTask) and uncertainty.by_window(task):
+            scale = WindowScale.of(task.spec, task.values, lookup.num)
+    return Calibrated(calibration, uncertainty, task, groups=groups, scale=scale, disagreement=disagrees)
 
 
 def member_disagreement(task: Task, raw: Tensor, *, rows: int = 4096) -> Tensor:

@@ -32,21 +32,30 @@ class Rows:
         prediction: calibrated, with the interval or set of the run.
         truth: as ``Task.truth`` gives it.
         codes: group of each; None: there is one.
+        scale: see :class:`~colonnade.tasks.conformal.Conformal`.
     """
 
     prediction: Mapping[str, Tensor]
     truth: Tensor
     codes: Tensor | None
+    scale: Tensor | None = None
 
     @classmethod
-    def of(cls, prediction: Mapping[str, Tensor], truth: Tensor, weight: Tensor | None, codes: Tensor | None) -> Rows:
+    def of(
+        cls,
+        prediction: Mapping[str, Tensor],
+        truth: Tensor,
+        weight: Tensor | None,
+        codes: Tensor | None,
+        scale: Tensor | None = None,
+    ) -> Rows:
         """Those whose weight is above zero and of which all is known."""
         kept = ~truth.reshape(len(truth), -1).isnan().any(1)
         kept = kept if weight is None else kept & (weight > 0)
         if kept.all():
-            return cls(prediction, truth, codes)
-        codes = None if codes is None else codes[kept]
-        return cls({name: values[kept] for name, values in prediction.items()}, truth[kept], codes)
+            return cls(prediction, truth, codes, scale)
+        codes, scale = (None if of is None else of[kept] for of in (codes, scale))
+        return cls({name: values[kept] for name, values in prediction.items()}, truth[kept], codes, scale)
 
 
 @dataclass(frozen=True)
@@ -102,7 +111,7 @@ class Covered:
         )
 
     def _inside(self, module: Conformal, rows: Rows) -> tuple[Tensor, Tensor]:
-        return covered({**rows.prediction, **module(rows.prediction, rows.codes)}, rows.truth)
+        return covered({**rows.prediction, **module(rows.prediction, rows.codes, rows.scale)}, rows.truth)
 
     def _independent(self, inside: Tensor) -> bool:
         return inside.shape[1] == 1 and self.task.spec.horizon is None

@@ -81,7 +81,8 @@ def cross_validate(
     results: list[dict[str, Any]] = []
     for i, (fold, place) in enumerate(zip(folds, places)):
         if not place.finished:
-            log.info("training %d of %d: %s", i + 1, len(folds), splits[i].how)
+            how = splits[i].how.partition(", ")[2]
+            log.info("training %d of %d (%s/%d): %s", i + 1, len(folds), FOLDS, i, how)
         try:
             result = fit_in(fold, place, table=table, shown=False)
         except ColonnadeError:

@@ -14,17 +14,19 @@ from torch import Tensor
 from colonnade.core.errors import ConfigError, closest
 from colonnade.data.lookup import Lookup
 from colonnade.evaluation.conformal import build_conformal
-from colonnade.evaluation.options import Uncertainty
+from colonnade.evaluation.options import WINDOW, Uncertainty
 from colonnade.tasks.base import Task
 from colonnade.tasks.calibrator import Calibrator
+from colonnade.tasks.forecast import ForecastTask
 from colonnade.tasks.scaling import SCALINGS
+from colonnade.tasks.window_scale import WindowScale
 
 CALIBRATION = "calibration.json"
 STATE = "calibration.safetensors"
 NEEDED_OF_CALIBRATION = (CALIBRATION, STATE)
 KEYS = ("calibration", "uncertainty")
 """Nodes of a configuration that ask for something after the decoder."""
-OPTIONS = ("level", "group", "by_class", "penalty", "free")
+OPTIONS = ("level", "group", "by_class", "scaling", "penalty", "free")
 """Of conformal prediction, which its record keeps."""
 
 
@@ -112,4 +114,6 @@ class Fitted:
             threshold = self.state["conformal.threshold"]
             found.conformal = build_conformal(told["method"], options, threshold, task.quantiles)
             found.group = None if told["group"] is None else Groups.find(lookup, told["group"]).position
+            if told.get("scaling") == WINDOW and isinstance(task, ForecastTask):
+                found.scale = WindowScale.of(task.spec, task.values, lookup.num)
         return found.eval()

@@ -15,14 +15,18 @@ from colonnade.data.sequences.dataset import SequenceDataset
 from colonnade.data.sequences.forecast import ForecastDataModule
 from colonnade.data.sequences.windows import WindowStore
 from colonnade.data.table import Table
+from colonnade.evaluation.conformal import covered
 from colonnade.report.forecast import Past, shown
 from colonnade.runs.assemble import Parts
 from colonnade.runs.forecast_tables import BY_SERIES, BY_STEP
 from colonnade.runs.load import Loaded
 from colonnade.tasks.forecast import ForecastTask
+from colonnade.tasks.window_scale import WindowScale
 
 # Each is measured by itself.
 MOST_SERIES = 2000
+# Steps that are looked back at together.
+CHUNK = 2**22
 
 
 def write_tables(parts: Parts, prediction: Mapping[str, Tensor], truth: Tensor, split: str, folder: Path) -> None:
@@ -99,6 +103,21 @@ def whole_of(data: TableDataModule, split: str) -> np.ndarray | None:
     return whole
 
 
+def scale_of(parts: Parts, scale: WindowScale | None, split: str) -> Tensor | None:
+    """By which the interval of each window of a part is stretched, ``(N, T)``; None: by nothing."""
+    data, spec = parts.datamodule, parts.module.spec
+    if scale is None or not isinstance(data, ForecastDataModule):
+        return None
+    store, n = _store(data, split), len(spec.channels)
+    unit, middle = (torch.tensor(of[:n], dtype=torch.float64) for of in (spec.target_scale, spec.target_mean))
+    values, found = store.target.cpu(), []
+    origins = store.origins(torch.arange(len(store), device=store.device)).cpu().numpy()
+    for some in np.array_split(origins, -(-len(origins) * store.context // CHUNK)):
+        past = np.maximum(some[:, None] + np.arange(-store.context, 0), data.offsets[_series(data, some)][:, None])
+        found.append(scale.of_values(values[torch.from_numpy(past)] * unit + middle))
+    return torch.cat(found)
+
+
 def _by_series(
     task: ForecastTask, data: ForecastDataModule, prediction: Mapping[str, Tensor], truth: Tensor, split: str
 ) -> pl.DataFrame:
@@ -110,11 +129,26 @@ def _by_series(
     for i, first, n in list(zip(present.tolist(), start.tolist(), count.tolist()))[:MOST_SERIES]:
         part = slice(first, first + n)
         of_windows = {name: values[part] for name, values in prediction.items()}
+        inside = _inside(of_windows, truth[part], len(task.values))
         found = task.of_series(of_windows, truth[part], torch.from_numpy(data.naive_errors[i]))
         for c, value in enumerate(task.values):
             named = {name: of_values[c].item() for name, of_values in found.items()}
-            rows.append({"series": data.names[i], "value": value, "windows": n, **named})
+            rows.append({"series": data.names[i], "value": value, "windows": n, **named, **inside[c]})
     return pl.DataFrame(rows)
+
+
+def _inside(prediction: Mapping[str, Tensor], truth: Tensor, n_values: int) -> list[dict[str, float]]:
+    """Of each value, the share of what came that lies in conformal intervals, and their mean width, where there are
+    any; missing values do not count."""
+    if "lower" not in prediction:
+        return [{}] * n_values
+    inside, width = (of.reshape(-1, n_values) for of in covered(prediction, truth))
+    there = ~truth.reshape(-1, n_values).isnan()
+    share = (inside * there).sum(0) / there.sum(0)
+    return [
+        {"conformal_coverage": of_value, "conformal_width": wide}
+        for of_value, wide in zip(share.tolist(), width.mean(0).tolist())
+    ]
 
 
 def _series(data: ForecastDataModule, origins: np.ndarray) -> np.ndarray:

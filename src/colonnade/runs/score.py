@@ -11,7 +11,7 @@ from torch import Tensor
 from colonnade.runs.assemble import Parts
 from colonnade.runs.calibrated import FITTED_ON, Calibrated, Scored, member_disagreement, wanted
 from colonnade.runs.folder import METRICS, RunFolder
-from colonnade.runs.forecasts import past_of, write_tables
+from colonnade.runs.forecasts import past_of, scale_of, write_tables
 from colonnade.runs.illustrate import epochs, publish, record_settings
 from colonnade.runs.load import NETWORK
 from colonnade.runs.predictions import WEIGHT, to_frame, truth_columns
@@ -60,7 +60,8 @@ def score(parts: Parts, trained: Trained, folder: RunFolder, *, seconds: float, 
         if calibrated is not None:
             if calibrated.disagreement:
                 prediction[DISAGREEMENT] = member_disagreement(task, collected.raw)
-            scored = Scored(prediction, truth, collected.weight, parts.datamodule.kept.get(split), row_id)
+            codes, scale = parts.datamodule.kept.get(split), scale_of(parts, calibrated.scale, split)
+            scored = Scored(prediction, truth, collected.weight, codes, scale, row_id)
             if split == FITTED_ON:
                 calibrated.fit(scored)
             prediction, further = calibrated.apply(split, scored, drawn=drawn)

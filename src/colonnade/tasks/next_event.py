@@ -10,7 +10,7 @@ from jaxtyping import Float
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from colonnade.core.errors import ConfigError, DataError, closest
+from colonnade.core.errors import ConfigError, DataError
 from colonnade.core.schema import TargetKind
 from colonnade.core.spec import BatchSpec
 from colonnade.tasks.base import Task, full_precision, over_members
@@ -18,7 +18,7 @@ from colonnade.tasks.classes import check_classes, class_index
 from colonnade.tasks.measures import labels, proper, values
 from colonnade.tasks.measures.rows import Measure, Rows, refuse_rows, row_mean
 from colonnade.tasks.quantile import increasing
-from colonnade.tasks.times import TIMES, TimeDistribution
+from colonnade.tasks.times import TimeDistribution, distribution_of
 
 
 class NextEvent(Task):
@@ -34,10 +34,12 @@ class NextEvent(Task):
     Args:
         name, monitor, mode: see :class:`~colonnade.tasks.base.Task`; ``val/loss`` is the negative log-likelihood.
         time: distribution of the time, ``log_normal`` or ``exponential`` (see :mod:`colonnade.tasks.times`).
+        components: of a log-normal: how many are mixed. Several can say that an event comes at once or much later.
         quantiles: increasing levels in ``(0, 1)``, with the median 0.5 among them.
 
     Raises:
-        ValueError: an unknown distribution, or quantiles out of range, out of order, or without the median.
+        ValueError: an unknown distribution, components that it does not have, or quantiles out of range, out of order,
+            or without the median.
         ConfigError: see :class:`~colonnade.tasks.base.Task`.
     """
 
@@ -50,11 +52,10 @@ class NextEvent(Task):
         monitor: str = "val/loss",
         mode: Literal["min", "max"] = "min",
         time: str = "log_normal",
+        components: int = 1,
         quantiles: Sequence[float] = (0.05, 0.25, 0.5, 0.75, 0.95),
     ) -> None:
-        if time not in TIMES:
-            raise ValueError(f"time={time} must be one of {', '.join(TIMES)}{closest(time, TIMES)}")
-        self.time = TIMES[time]()
+        self.time = distribution_of(time, components)
         self.quantiles = increasing(quantiles)
         pinball = partial(values.pinball_loss, quantiles=self.quantiles)
         measures = {

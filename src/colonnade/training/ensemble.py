@@ -58,4 +58,4 @@ class EnsemblePredictor(nn.Module):
     def forward(self, num: Tensor, cat: Tensor, time: Tensor, mask: Tensor | None = None) -> dict[str, Tensor]:
         """Decoded predictions of raw rows; see :class:`~colonnade.training.predictor.Predictor`."""
         prediction = self.combiner([member(num, cat, time, mask) for member in self.members])
-        return prediction if self.calibrator is None else self.calibrator(prediction, cat)
+        return prediction if self.calibrator is None else self.calibrator(prediction, num, cat)

@@ -40,12 +40,12 @@ class Predictor(nn.Module):
             mask: valid steps of sequences ``(B, T)``; None: all, and for tables.
         """
         encoded_num, encoded_cat = encode(self.pipeline, num, cat, time)
-        return self.decode(self.network(Batch(num=encoded_num, cat=encoded_cat, mask=mask)).raw, cat)
+        return self.decode(self.network(Batch(num=encoded_num, cat=encoded_cat, mask=mask)).raw, num, cat)
 
-    def decode(self, raw: Tensor, cat: Tensor) -> dict[str, Tensor]:
-        """Predictions of raw outputs ``(B, members, *out)`` of rows with the codes ``cat``."""
+    def decode(self, raw: Tensor, num: Tensor, cat: Tensor) -> dict[str, Tensor]:
+        """Predictions of raw outputs ``(B, members, *out)`` of rows with the numbers ``num`` and the codes ``cat``."""
         prediction: dict[str, Tensor] = self.decoder(raw)
-        return prediction if self.calibrator is None else self.calibrator(prediction, cat)
+        return prediction if self.calibrator is None else self.calibrator(prediction, num, cat)
 
 
 def encode(pipeline: nn.Module, num: Tensor, cat: Tensor, time: Tensor) -> tuple[Tensor, Tensor]:

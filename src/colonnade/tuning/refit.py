@@ -19,6 +19,8 @@ from colonnade.config.rehearse import AFTER
 from colonnade.config.reuse import reusable
 from colonnade.core.errors import ConfigError, DataError, RunFolderError
 from colonnade.core.files import sha256, write_json
+from colonnade.data.sequences.horizon import Borders
+from colonnade.data.split.record import PARTS
 from colonnade.runs.fit import fit
 from colonnade.runs.folder import CONFIG, METRICS, RESULT, RunFolder
 from colonnade.runs.illustrate import best_epoch, epochs
@@ -47,7 +49,12 @@ def refit(run: Path, out: Path, words: Sequence[str] = (), frame: Any = None) ->
     by: the last weights are kept, or their average under ``module.ema``. The test rows are those of the run, and are
     measured.
 
-    Everything about it stands in its ``config.yaml``: the split is a :class:`~colonnade.data.split.Joined`, a
+    Series that are forecast are trained on to their last step, the test steps among them: these are the latest, and say
+    most about what comes next. So nothing is measured, and nothing left to calibrate on. Their data may have grown
+    since: ``data.path=`` names a later file of the same columns.
+
+    Everything about it stands in its ``config.yaml``: the split is a :class:`~colonnade.data.split.Joined` (of
+    forecasts a :class:`~colonnade.data.sequences.whole.Whole`), a
     :class:`~colonnade.training.callbacks.stop_after.StopAfter` among the callbacks tells the number of epochs, and
     ``_refit`` the run, so that the folder resumes, predicts and evaluates like any run.
 
@@ -75,14 +82,7 @@ def refit(run: Path, out: Path, words: Sequence[str] = (), frame: Any = None) ->
         if cfg.data.get("path") == FRAME:
             cfg.data.path = None
     _check_data(cfg, run, frame)
-    rows = made_of["rows"]
-    log.info(
-        "refit of '%s': %d epochs on %d rows, %d of them for validation before",
-        shown(run),
-        made_of["epochs"],
-        rows["train"] + rows["val"],
-        rows["val"],
-    )
+    log.info("refit of '%s': %s", shown(run), _told(cfg))
     result = fit(cfg, out, frame)
     if result and "refit" not in result:
         result = {**result, "refit": OmegaConf.to_container(cfg[RECORD])}
@@ -100,7 +100,7 @@ def configuration(run: Path, words: Sequence[str] = ()) -> DictConfig:
     Raises:
         RunFolderError: the folder holds no finished run.
         ConfigError: a word is not understood, or changes the split; a secret has to be typed again; the run is itself
-            a refit, or forecasts series; its learning rate followed the validation metric.
+            a refit; its learning rate followed the validation metric.
     """
     folder = RunFolder(run)
     result = folder.result
@@ -113,15 +113,17 @@ def configuration(run: Path, words: Sequence[str] = ()) -> DictConfig:
         )
     stored = load_config(run / CONFIG)
     if RECORD in stored:
-        raise ConfigError(f"'{run}' is a refit: all of its rows but the test rows are trained on already")
-    if stored.data.get("horizon") is not None:
         raise ConfigError(
-            f"'{run}' forecasts series, and a refit of forecasts is not there yet: to learn from later steps, train "
-            "anew with smaller split.val= and split.test="
+            f"'{run}' is a refit: all that may be trained on is; refit the run that it was made of, "
+            f"'{stored[RECORD].run}' from there"
         )
     cfg = reusable(stored, words)
     if cfg.split != stored.split:
-        raise ConfigError("split: a refit has the test rows of its run; to divide otherwise, train anew")
+        raise ConfigError(
+            "split: a refit of forecasts trains on all steps"
+            if forecasts(stored)
+            else "split: a refit has the test rows of its run; to divide otherwise, train anew"
+        )
     if cfg.optim.get("schedule") == "plateau":
         raise ConfigError(
             "optim.schedule=plateau follows the validation metric, and a refit has no validation rows: name another, "
@@ -137,15 +139,10 @@ def configuration(run: Path, words: Sequence[str] = ()) -> DictConfig:
         raise ConfigError(
             f"trainer.max_epochs={most}: the refit takes {n_epochs} epochs, as many as the run until its best"
         )
-    split = json.loads((run / SPLIT).read_text(encoding="utf-8"))
+    split, rows = _divided(stored, run)
     found = _found_rate(stored, run)
     with open_dict(cfg):
-        cfg.split = {
-            "_target_": "colonnade.data.split.Joined",
-            "base": stored.split,
-            "seed": stored.seed,
-            "test_sha256": split["sha256"]["test"],
-        }
+        cfg.split = split
         if found is not None and cfg.optim.lr == stored.optim.lr:
             cfg.optim.lr = found
         cfg.callbacks = {
@@ -163,8 +160,39 @@ def configuration(run: Path, words: Sequence[str] = ()) -> DictConfig:
             )
         # Lightning would look for rows to validate on, and warn.
         cfg.trainer.limit_val_batches = 0
-        cfg[RECORD] = {"epochs": n_epochs, "rows": {part: split["counts"][part] for part in ("train", "val", "test")}}
+        cfg[RECORD] = {"epochs": n_epochs, "rows": rows}
     return cfg
+
+
+def _told(cfg: DictConfig) -> str:
+    """What a refit is trained on, in words."""
+    n_epochs, rows = cfg[RECORD]["epochs"], cfg[RECORD]["rows"]
+    if forecasts(cfg):
+        return (
+            f"{n_epochs} epochs on all steps up to the last of each series, {rows['val'] + rows['test']:,} of them for "
+            "validation and test before: nothing is left to measure it on, and what is known of its errors is what "
+            "the run was measured at"
+        )
+    return f"{n_epochs} epochs on {rows['train'] + rows['val']:,} rows, {rows['val']:,} of them for validation before"
+
+
+def forecasts(cfg: DictConfig) -> bool:
+    """Whether a configuration forecasts series."""
+    return cfg.data.get("horizon") is not None
+
+
+def _divided(stored: DictConfig, run: Path) -> tuple[dict[str, Any], dict[str, int]]:
+    """How a refit divides the data of a run, and how many rows, of forecasts steps, the run had in each part."""
+    if forecasts(stored):
+        return {"_target_": "colonnade.data.sequences.whole.Whole"}, Borders.load(run / SPLIT).counts()
+    split = json.loads((run / SPLIT).read_text(encoding="utf-8"))
+    joined = {
+        "_target_": "colonnade.data.split.Joined",
+        "base": stored.split,
+        "seed": stored.seed,
+        "test_sha256": split["sha256"]["test"],
+    }
+    return joined, {part: split["counts"][part] for part in PARTS}
 
 
 def epochs_seen(run: Path, result: Mapping[str, Any], mode: str) -> int:
@@ -206,7 +234,8 @@ def _found_rate(stored: DictConfig, run: Path) -> float | None:
 
 
 def _check_data(cfg: DictConfig, run: Path, frame: Any) -> None:
-    """Refuse other data than the run was trained on, where that is told before they are read.
+    """Refuse other data than the run was trained on, where that is told before they are read. Series that are forecast
+    may have gone on: none of their steps is a test step.
 
     Raises:
         DataError: the file or the frame is another one, or a frame is not there.
@@ -218,7 +247,7 @@ def _check_data(cfg: DictConfig, run: Path, frame: Any) -> None:
     framed, path = origin[0].get("file") == "frame", cfg.data.get("path")
     if framed and frame is None and path is None:
         raise DataError(f"'{run}' was trained on a frame from Python: data.path= names a file with the same rows")
-    if framed != (frame is not None) or (path is None and frame is None):
+    if forecasts(cfg) or framed != (frame is not None) or (path is None and frame is None):
         # A digest of another kind, or one that is known only when all is read.
         return
     now = sha256(find(path)) if frame is None else Frame(frame).origin[0]["sha256"]

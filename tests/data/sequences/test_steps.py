@@ -55,6 +55,19 @@ def test_elapsed_time_is_a_channel_and_may_be_a_target():
     assert dataset(elapsed="days").read().frame["elapsed"].to_list()[:2] == [0.0, 1.0]
 
 
+def test_a_date_and_a_time_of_day_are_a_time_together():
+    at = pl.col("when").str.split(" ")
+    apart = LOG.with_columns(day=at.list.get(0).str.to_date(), clock=at.list.get(1)).drop("when")
+    options = {"elapsed": "hours", "target": "elapsed", "lead": 1}
+    together = dataset(apart, time=["day", "clock"], **options)
+    found, expected = together.read(), dataset(**options).read()
+    assert found.schema.features == expected.schema.features
+    for name in ("case", "elapsed", "elapsed+1"):
+        assert found.frame[name].equals(expected.frame[name])
+    new = together.read_new(apart, found.schema, need_target=False)
+    assert new.frame["elapsed"].to_list() == [[0.0], [0.0, 24.0], [0.0], [0.0, 2.0], [0.0, 2.0, 0.0], [0.0]]
+
+
 def test_new_steps_come_with_their_histories():
     data = dataset(lead=1, context=2, columns={"what": "categorical"})
     schema = data.read().schema
@@ -85,6 +98,7 @@ def test_one_series_is_divided_by_time():
         ({"lead": 1, "known": True}, "known=true is of labels; with lead=1 the target is a channel"),
         ({"elapsed": "years"}, "elapsed='years': one of seconds, minutes, hours, days, or null"),
         ({"elapsed": "days", "time": None}, "elapsed=days is the time between steps: set time"),
+        ({"time": ["when"]}, r"time=\['when'\]: a column, or several that spell a time together"),
     ],
 )
 def test_options_out_of_range(options, said):
@@ -110,6 +124,19 @@ def test_options_out_of_range(options, said):
             "column 'when' .data.time. holds times of day, no dates",
         ),
         (LOG.rename({"cost": "elapsed"}), {"elapsed": "days"}, SchemaError, "there is a column 'elapsed' already"),
+        (
+            LOG,
+            {"target": ["what", "elapsed"], "lead": 1},
+            SchemaError,
+            r"'elapsed' .data.target. is no column; to have .* data.elapsed=hours \(or seconds, minutes, days\)$",
+        ),
+        (
+            LOG,
+            {"target": ["what", "elapsed"], "lead": 1, "time": None},
+            SchemaError,
+            "data.elapsed=hours .* data.time=<column of times>",
+        ),
+        (LOG, {"time": ["when", "hour"]}, SchemaError, r"data.time=\['when', 'hour'\]: 'hour' is no column"),
         (LOG, {"target": "wat", "lead": 1}, SchemaError, "'wat' .data.target. is no column.*'what'"),
         (LOG, {"lead": 3}, DataError, "no series has more than 3 steps: none is followed by another"),
     ],

@@ -77,6 +77,27 @@ def test_a_step_ahead_knows_none_behind_it():
     assert (model.past, model.known, model.static) == ([[0], [1], [2, 3]], [2, 3], [[4]])
 
 
+@torch.no_grad()
+def test_it_forecasts_what_the_published_parts_do():
+    """Numbers of neuralforecast 3.3.0: its encoders of static and of temporal covariates and its decoder, with these
+    weights copied over (its attention has no biases of query, key and value, and its norms were given the eps of torch,
+    1e-5, in place of 1e-3), fed with the target normalised by its window."""
+    layout = Layout(names=("o", "k", "y", "s", "r"), widths=(1,) * 5, n_num=5)
+    window = Window(context=6, horizon=3, channels=(2,), known=(1,), static=(3, 4))
+    model = TFT(layout=layout, window=window, d_hidden=4, n_heads=2).double().eval()
+    for i, p in enumerate(model.parameters()):
+        count = torch.arange(p.numel(), dtype=torch.float64)
+        p.copy_(0.5 * torch.sin(1.7 * i + 0.9 * count).reshape(p.shape))
+    for part in (model.attention.query, model.attention.key, model.attention.value):
+        part.bias.zero_()
+    x = torch.cos(0.7 * torch.arange(60, dtype=torch.float64)).reshape(2, 6, 5)
+    x[..., 3:] = x[:, :1, 3:]
+    future = torch.cos(1.3 * torch.arange(6, dtype=torch.float64)).reshape(2, 3, 1)
+    theirs = [0.6265489989889661, 0.5790681342558027, 0.654524185537736]
+    theirs += [0.29417881062099327, 0.26796208156110246, 0.26129088753750096]
+    np.testing.assert_allclose(model(x, None, future)[0].flatten(), theirs, rtol=1e-9)
+
+
 def test_heads_must_divide_the_width():
     with pytest.raises(ValueError, match="n_heads=3 does not divide d_hidden=8"):
         TFT(layout=LAYOUT, window=Window(context=6, horizon=4, channels=(0,)), d_hidden=8, n_heads=3)

@@ -80,7 +80,7 @@ class ForecastDataModule(SequenceDataModule):
             raise ConfigError("series are divided by time within each of them to be forecast: split=horizon")
         steps, offsets = steps_of(table.frame, table.schema.features)
         self.borders = self._splitter.borders(np.diff(offsets))
-        for part in PARTS:
+        for part in self._needed:
             if not self._origins(part)[1].any():
                 raise self._no_window(part, offsets)
         ranges = offsets[:-1, None] + self.borders.train
@@ -143,7 +143,7 @@ class ForecastDataModule(SequenceDataModule):
                 self._note(
                     f"{part}: {left_out:,} of {possible:,} windows would forecast missing values alone: left out"
                 )
-            if not count.any():
+            if not count.any() and part in self._needed:
                 raise self._no_window(part, offsets)
             stores[part] = WindowStore(
                 num=num,
@@ -163,6 +163,11 @@ class ForecastDataModule(SequenceDataModule):
         """First origin of each series in a part, counted in it, and how many there are, ``(S,)`` each."""
         asked = self._asked
         return self.borders.origins(part, context=1 if asked.repeats else asked.context, horizon=asked.horizon)
+
+    @property
+    def _needed(self) -> tuple[str, ...]:
+        """Parts that must have windows."""
+        return PARTS if self.borders.measured else PARTS[:1]
 
     def _no_window(self, part: str, offsets: np.ndarray) -> DataError:
         asked = self._asked
@@ -210,6 +215,7 @@ class ForecastDataModule(SequenceDataModule):
             known=self._known(),
             static=encoded(self.pipeline, self._dataset_of_series.static),
             season=self._dataset_of_series.season,
+            n_series=len(self.names),
             naive_error=self._naive_error * train.horizon,
             counts=self._counts,
             gaps=self._asked.filled,

@@ -27,12 +27,14 @@ class Borders:
         how: what was done, in words.
         stride: steps from an origin of val and test to the next.
         begins: ``(S,)`` int64, first train step of each series; None: its first step.
+        measured: whether val and test must have windows; otherwise they are left empty on purpose.
     """
 
     ends: np.ndarray
     how: str
     stride: int = 1
     begins: np.ndarray | None = None
+    measured: bool = True
 
     @property
     def train(self) -> np.ndarray:

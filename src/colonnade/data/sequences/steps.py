@@ -54,8 +54,9 @@ class StepDataset(SequenceDataset):
 
     Args:
         name, path, target, files, sql, source: see :class:`~colonnade.data.dataset.TableDataset`.
-        id, time: see :class:`~colonnade.data.sequences.dataset.SequenceDataset`. Events may share a time: they keep
-            their order.
+        id: see :class:`~colonnade.data.sequences.dataset.SequenceDataset`.
+        time: see there; or several columns that spell it together, such as a date and a time of day, which is then
+            called by their names with a blank between. Events may share a time: they keep their order.
         context: steps of a history, from 1.
         lead: steps ahead, from 0.
         known: a step knows the target of the step before it.
@@ -81,7 +82,7 @@ class StepDataset(SequenceDataset):
         sql: Mapping[str, Any] | None = None,
         source: Source | None = None,
         id: str | None = SERIES,
-        time: str | None = None,
+        time: str | Sequence[str] | None = None,
         context: int = 64,
         lead: int = 0,
         known: bool = False,
@@ -131,6 +132,11 @@ class StepDataset(SequenceDataset):
             licence=licence,
             citation=citation,
         )
+        self.spelled = () if time is None or isinstance(time, str) else tuple(time)
+        if not isinstance(time, str | None):
+            if len(self.spelled) < 2:
+                raise ValueError(f"time={list(time)}: a column, or several that spell a time together")
+            time = " ".join(self.spelled)
         if context < 1:
             raise ValueError(f"context={context} must be at least 1: a step is the last of its own history")
         if lead < 0:
@@ -145,7 +151,7 @@ class StepDataset(SequenceDataset):
         self.look_back = context
         self.clock = time
         if time is not None:
-            self.exclude = {time: ORDER, **self.exclude}
+            self.exclude = {**dict.fromkeys((time, *self.spelled), ORDER), **self.exclude}
         self.lead = lead
         self.known = known
         self.elapsed = elapsed
@@ -169,7 +175,7 @@ class StepDataset(SequenceDataset):
         """Columns that no file holds: they come of the neighbours of a step."""
         moved = {_ahead(name, self.lead or -1) for name in self.looked_up} if self.lead or self.known else set()
         others = {name for name in (self.due, ELAPSED if self.elapsed is not None else None) if name is not None}
-        return frozenset(moved | others)
+        return frozenset(moved | others | ({self.clock} if self.spelled and self.clock is not None else set()))
 
     def datamodule(self) -> type[StepDataModule]:
         """What prepares the steps for a training."""
@@ -212,7 +218,16 @@ class StepDataset(SequenceDataset):
         return self._derived(self._counted(ordered), {}, where), first_line if ordered is frame else None
 
     def _long(self, frame: pl.DataFrame) -> pl.DataFrame:
-        return super()._long(frame).with_columns(pl.int_range(pl.len()).alias(_ROW))
+        frame = super()._long(frame).with_columns(pl.int_range(pl.len()).alias(_ROW))
+        for name in self.spelled:
+            if name not in frame.columns:
+                raise SchemaError(
+                    f"data.time={list(self.spelled)}: '{name}' is no column{closest(name, frame.columns)}"
+                )
+        if self.spelled and self.clock is not None:
+            parts = [pl.col(name).cast(pl.String) for name in self.spelled]
+            frame = frame.with_columns(pl.concat_str(parts, separator=" ").alias(self.clock))
+        return frame
 
     def _counted(self, ordered: pl.DataFrame) -> pl.DataFrame:
         """The steps in their order; where each stands in the file is noted."""
@@ -256,6 +271,12 @@ class StepDataset(SequenceDataset):
         if not steps:
             return frame
         for name in self.looked_up:
+            if name == ELAPSED and name not in frame.columns:
+                raise SchemaError(
+                    f"{where}: 'elapsed' (data.target) is no column; to have the time since the step before under this "
+                    f"name, data.elapsed=hours (or {', '.join(unit for unit in UNITS if unit != 'hours')})"
+                    + ("" if self.clock else " data.time=<column of times>")
+                )
             if name not in frame.columns:
                 raise SchemaError(
                     f"{where}: '{name}' (data.target) is no column{closest(name, frame.columns)}: the steps before are "

@@ -114,7 +114,8 @@ class Layer(nn.Module):
     ) -> tuple[Float[Tensor, "b n d"], Float[Tensor, "b h n n"]]:
         """``(B, n, d)`` to the same, with the scores of its attention ``(B, heads, n, n)``."""
         q, k, v = (t.unflatten(-1, (self.n_heads, -1)).transpose(1, 2) for t in self.qkv(x).chunk(3, dim=-1))
-        scores = q @ k.transpose(-1, -2) * q.shape[-1] ** -0.5
+        # The queries are scaled, of which there are fewer than of scores.
+        scores = (q * q.shape[-1] ** -0.5) @ k.transpose(-1, -2)
         if before is not None:
             scores = scores + before
         mixed = (scores.softmax(-1) @ v).transpose(1, 2).flatten(-2)
@@ -124,5 +125,6 @@ class Layer(nn.Module):
 
 
 def _of_batch(norm: nn.BatchNorm1d, x: Tensor) -> Tensor:
-    normed: Tensor = norm(x.transpose(1, 2)).transpose(1, 2)
+    """The norm of each of ``d`` over patches and rows, as if each patch were a row."""
+    normed: Tensor = norm(x.flatten(0, 1)).view_as(x)
     return normed

@@ -1,0 +1,77 @@
+"""Kept: of the same files a process composes once; words that set values are put into copies of it.
+
+Files are chosen by group words (``model=mlp``), the other words set values in what they give. The first takes Hydra
+some hundred milliseconds, the second a few.
+"""
+
+from __future__ import annotations
+
+import copy
+from collections import OrderedDict
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from omegaconf import DictConfig
+
+if TYPE_CHECKING:
+    from hydra.core.config_loader import ConfigLoader
+    from hydra.core.override_parser.types import Override
+
+# Compositions that are kept, the last used.
+ROOM = 32
+SEARCHPATH = "hydra.searchpath"
+_kept: OrderedDict[object, DictConfig] = OrderedDict()
+
+
+def divided(words: Sequence[str], loader: ConfigLoader) -> tuple[tuple[str, ...], list[Override]]:
+    """The words that choose files, and those that set values.
+
+    Args:
+        words: as on the command line.
+        loader: Hydra's, which knows the groups.
+    """
+    from hydra.core.override_parser.overrides_parser import OverridesParser
+
+    parsed = OverridesParser.create(loader).parse_overrides(list(words))
+    values = [o for o in parsed if o.key_or_group != SEARCHPATH and not loader.get_group_options(o.key_or_group)]
+    return tuple(str(o.input_line) for o in parsed if o not in values), values
+
+
+def with_values(whole: DictConfig, values: Sequence[Override]) -> DictConfig:
+    """A copy of a composition with values set in it, as Hydra sets them and with its errors."""
+    from hydra._internal.config_loader_impl import ConfigLoaderImpl
+
+    cfg = copy.deepcopy(whole)
+    ConfigLoaderImpl._apply_overrides_to_config(list(values), cfg)
+    return cfg
+
+
+def kept(name: str, files: Sequence[str], loader: ConfigLoader, make: Callable[[], DictConfig]) -> DictConfig:
+    """The composition of a primary file and the words that choose others, made again when a file of the search path
+    has changed.
+
+    Args:
+        name: the primary file.
+        files: the words.
+        loader: Hydra's, on its search path.
+        make: composes.
+    """
+    key = (name, tuple(files), _written(loader))
+    if key not in _kept:
+        _kept[key] = make()
+    _kept.move_to_end(key)
+    while len(_kept) > ROOM:
+        _kept.popitem(last=False)
+    return _kept[key]
+
+
+def _written(loader: ConfigLoader) -> tuple[object, ...]:
+    """Where configurations are looked for, and when each file there was written."""
+    found: list[object] = []
+    for source in loader.get_sources():
+        found.append(f"{source.scheme()}://{source.path}")
+        if source.scheme() == "file":
+            paths = sorted(Path(source.path).rglob("*.yaml"))
+            found += [(str(path), (status := path.stat()).st_mtime_ns, status.st_size) for path in paths]
+    return tuple(found)
