@@ -78,6 +78,8 @@ def rehearse(tree: Mapping[str, Any], faults: Faults, *, auto: bool) -> None:
         if tree.get("cv") is not None:
             for key in after:
                 faults.add(f"{key}: {OF_FOLDS.format(' conformal=auto' if key == 'uncertainty' else '')}")
+        if well["pipeline"]:
+            _texts(tree, faults)
         if well["task"]:
             task = construct(tree["task"])
             if tree.get("init_from") is not None and _sequential(tree):
@@ -260,6 +262,17 @@ def _devices(devices: Any, faults: Faults) -> None:
     """On a cluster they are not this machine's to count."""
     if not str(devices).isdecimal() or int(devices) < 1:
         faults.add(f"trainer.devices={devices}: with cluster= it is the number of processes, 1 at least")
+
+
+def _texts(tree: Mapping[str, Any], faults: Faults) -> None:
+    """A graph begins with texts, and holds nothing that makes vectors of them."""
+    embedded = _mapping(tree.get("pipeline")).get("texts") is not None
+    for name, node in _mapping(tree.get("export")).items():
+        if embedded and node is not None:
+            faults.add(
+                f"export.{name}: cannot be exported: pipeline.texts makes vectors of texts outside of the graph: "
+                "leave features=sentences out, or export=none"
+            )
 
 
 def _backend(name: Any, faults: Faults) -> None:
