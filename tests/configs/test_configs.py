@@ -39,7 +39,7 @@ COUNTS = {
     "experiment": 14,
     "explain": 2,
     "export": 3,
-    "features": 9,
+    "features": 12,
     "hydra": 2,
     "launcher": 3,
     "loader": 2,
@@ -276,7 +276,9 @@ def test_what_surrounds_a_training_is_built(choice, tmp_path, monkeypatch):
         assert trainer.max_epochs == cfg.trainer.max_epochs
 
 
-TABULAR = [c for c in choices("pipeline", "features", "split", "loader", "optim") if c not in STEPWISE]
+# A model of texts is a package more, see test_features.py.
+EMBEDDING = ("features=sentences",)
+TABULAR = [c for c in choices("pipeline", "features", "split", "loader", "optim") if c not in (*STEPWISE, *EMBEDDING)]
 
 
 @pytest.mark.parametrize("choice", TABULAR)

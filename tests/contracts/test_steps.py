@@ -69,6 +69,8 @@ ARGUMENTS = {
             "since": "(when - when) + (colour != 'never')",
         }
     },
+    "Components": {"vectors": {"skewed": ["skewed", "zeros", "count"], "plain": ["plain"]}, "n_components": 2},
+    "Gates": {"steps": 20},
     "NullImportance": {"shuffles": 3, "trees": 5},
 }
 VARIANTS = {
@@ -96,10 +98,12 @@ def test_finds_every_step() -> None:
     assert sorted(STEPS) == [
         "Bins",
         "Calendar",
+        "Components",
         "Drop",
         "Duplicates",
         "Expressions",
         "Frequency",
+        "Gates",
         "Groups",
         "Impute",
         "Lasso",

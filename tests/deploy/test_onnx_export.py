@@ -205,7 +205,7 @@ def test_what_cannot_be_exported_is_told_with_all_its_parts(monkeypatch):
     exporter.check(of.predictor)
     exporter.check(Dummy(spec=of.spec))
     monkeypatch.setattr(type(of.predictor.pipeline.steps[-1]), "exportable", False)
-    with pytest.raises(ConfigError, match=r"pipeline\.steps\.scale is not made for it: leave it out, or export=none"):
+    with pytest.raises(ConfigError, match="step 'scale' is not made for it: train without it, or export=none"):
         exporter.check(of.predictor)
 
 

@@ -16,13 +16,21 @@ from colonnade.core.spec import BatchSpec
 from colonnade.data.pipeline import Pipeline
 from colonnade.data.steps.groups import Groups
 from colonnade.data.steps.impute import Impute
+from colonnade.data.texts import TextEncoder, Texts
 from colonnade.explain.explainer import explain
 from colonnade.explain.options import Explain, method_for
 from colonnade.explain.subject import Subject
 from colonnade.tasks.regression import Regression
 
 N = 60
-KINDS = {"a": Kind.NUMERIC, "b": Kind.NUMERIC, "noise": Kind.NUMERIC, "c": Kind.CATEGORICAL, "d": Kind.DATETIME}
+KINDS = {
+    "a": Kind.NUMERIC,
+    "b": Kind.NUMERIC,
+    "noise": Kind.NUMERIC,
+    "c": Kind.CATEGORICAL,
+    "d": Kind.DATETIME,
+    "note": Kind.TEXT,
+}
 
 
 def frame():
@@ -50,11 +58,12 @@ class Weighted(nn.Module):
         return Output(raw=(batch.num.double() @ self.weight).view(len(batch), -1).sum(1)[:, None, None])
 
 
-def subject(weights, **pipeline):
+def subject(weights, table=None, **pipeline):
     """A model that weighs encoded columns by their names, and others by 0."""
-    schema = Schema(columns={name: Column(name, kind) for name, kind in KINDS.items()})
+    table = frame() if table is None else table
+    schema = Schema(columns={name: Column(name, KINDS[name]) for name in table.columns})
     steps = {"impute": Impute()}
-    fitted = Pipeline(steps=steps, **pipeline).fit(frame(), schema, torch.zeros(N, 1), np.arange(N), 0)
+    fitted = Pipeline(steps=steps, **pipeline).fit(table, schema, torch.zeros(N, 1), np.arange(N), 0)
     assert set(weights) <= set(fitted.num_names)
     spec = BatchSpec(
         num_names=fitted.num_names,
@@ -107,6 +116,50 @@ def test_a_statistic_of_a_group_belongs_to_the_number_and_to_the_group():
     np.testing.assert_allclose(view.values[:, 0], 2 * (rows["a"].to_numpy() - others["a"].mean()), atol=1e-5)
     np.testing.assert_allclose(view.values[:, 3], -2 * (mean - mean_.mean()), atol=1e-5)
     assert np.abs(view.values[:, [1, 2, 4]]).max() == 0
+
+
+class Counts(TextEncoder):
+    """How often two letters are in a text."""
+
+    def encode(self, texts):
+        return np.array([[text.count("a"), text.count("b"), len(text)] for text in texts], dtype=np.float32)
+
+    def options(self):
+        return {}
+
+
+@pytest.mark.parametrize("product", [0.0, 1.0])
+def test_a_text_is_one_player_whatever_is_made_of_it(product):
+    """With columns that are made of several, and without."""
+    rng = np.random.default_rng(1)
+    note = ["a" * i + "b" * j or None for i, j in rng.integers(0, 4, (N, 2))]
+    table = frame().with_columns(note=pl.Series(note))
+    expressions = {"product": "a * b"} if product else {}
+    weights = {
+        "note.pc.0": 2.0,
+        "note.pc.1": -1.0,
+        "note.missing": 3.0,
+        "a": 1.0,
+        **dict.fromkeys(expressions, product),
+    }
+    made = subject(weights, table, texts=Texts(encoder=Counts()), expressions=expressions)
+    rows, others = table.head(9), table.tail(8)
+    found = explain(made, rows, others, Explain(samples=8, top=4))
+    assert found.columns == ("a", "b", "noise", "note", "c", "d")
+    num = encoded(made.pipeline, table)
+    of_note = num["note.pc.0"] * 2 - num["note.pc.1"] + 3 * num["note.missing"]
+    view = found.views[0]
+    np.testing.assert_allclose(view.values[:, 3], of_note[:9] - of_note[-8:].mean(), atol=1e-5)
+    np.testing.assert_allclose(view.base + view.values.sum(1), view.score, atol=1e-5)
+    assert np.abs(view.values[:, [2, 4, 5]]).max() == 0
+    assert "note" not in [curve.column for curve in found.curves]
+    assert view.importance.mean.argmax() == 3
+
+
+def encoded(pipeline, table):
+    """Encoded numbers by their names."""
+    num = pipeline.encode(table)[0].double().numpy()
+    return dict(zip(pipeline.num_names, num.T, strict=True))
 
 
 def test_series_share_a_product_step_by_step():

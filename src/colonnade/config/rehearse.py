@@ -11,9 +11,10 @@ from typing import TYPE_CHECKING, Any
 from colonnade.config.annotations import UNKNOWN
 from colonnade.config.baseline import faults_of_trainer, fits_at_once
 from colonnade.config.build import construct
+from colonnade.config.machine import faults_of_machine
 from colonnade.config.nodes import LATE, join
 from colonnade.config.pretraining import faults_of_pretraining, pretrains
-from colonnade.core.errors import ColonnadeError, ConfigError, Faults, MissingExtraError, closest
+from colonnade.core.errors import ColonnadeError, ConfigError, Faults, MissingExtraError
 
 if TYPE_CHECKING:
     from torch import nn
@@ -45,8 +46,6 @@ NEEDS = {
     "lightning.pytorch.loggers.WandbLogger": ("wandb", "wandb"),
     "lightning.pytorch.loggers.MLFlowLogger": ("mlflow", "mlflow"),
 }
-# Names of the plain precision of `trainer:`.
-FLOAT32 = ("32-true", "32", 32)
 ROWS = 1024
 STEPS = 24
 OF_FOLDS = (
@@ -71,15 +70,15 @@ def rehearse(tree: Mapping[str, Any], faults: Faults, *, auto: bool) -> None:
             package, extra = NEEDS.get(str(_mapping(node).get("_target_")), (None, ""))
             if package is not None and find_spec(package) is None:
                 faults.add(f"logger.{name}: {MissingExtraError(package, extra)}")
-        if tree.get("cluster") is not None:
-            _devices(_mapping(tree.get("trainer")).get("devices", 1), faults)
-        _backend(tree, faults)
+        faults_of_machine(tree, faults)
         if well["data"]:
             _data(tree["data"], faults)
         after = [key for key in AFTER if tree.get(key) is not None]
         if tree.get("cv") is not None:
             for key in after:
                 faults.add(f"{key}: {OF_FOLDS.format(' conformal=auto' if key == 'uncertainty' else '')}")
+        if well["pipeline"]:
+            _texts(tree, faults)
         if well["task"]:
             task = construct(tree["task"])
             if tree.get("init_from") is not None and _sequential(tree):
@@ -258,25 +257,15 @@ def _targets(task: Task, data: Mapping[str, Any], faults: Faults) -> None:
         faults.add(f"data.lead=0 is the event itself: task={task.name} learns the next one, data.lead=1")
 
 
-def _devices(devices: Any, faults: Faults) -> None:
-    """On a cluster they are not this machine's to count."""
-    if not str(devices).isdecimal() or int(devices) < 1:
-        faults.add(f"trainer.devices={devices}: with cluster= it is the number of processes, 1 at least")
-
-
-def _backend(tree: Mapping[str, Any], faults: Faults) -> None:
-    """A backend of ``torch.compile``, which is looked up only when a network first runs."""
-    name = _mapping(tree.get("module")).get("compile")
-    precision = _mapping(tree.get("trainer")).get("precision", FLOAT32[0])
-    if name == "auto" and precision not in FLOAT32:
-        faults.add(f"module.compile=auto chooses the precision too: not trainer.precision={precision}")
-    if not isinstance(name, str) or name == "auto":
-        return
-    from torch._dynamo import list_backends
-
-    # Those for debugging are taken too, and not proposed.
-    if name not in list_backends(exclude_tags=()):
-        faults.add(f"module.compile: there is no backend '{name}'{closest(name, list_backends())}")
+def _texts(tree: Mapping[str, Any], faults: Faults) -> None:
+    """A graph begins with texts, and holds nothing that makes vectors of them."""
+    embedded = _mapping(tree.get("pipeline")).get("texts") is not None
+    for name, node in _mapping(tree.get("export")).items():
+        if embedded and node is not None:
+            faults.add(
+                f"export.{name}: cannot be exported: pipeline.texts makes vectors of texts outside of the graph: "
+                "leave features=sentences out, or export=none"
+            )
 
 
 def _network(tree: Mapping[str, Any], task: Task, faults: Faults, *, with_module: bool) -> None:

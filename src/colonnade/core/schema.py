@@ -28,7 +28,7 @@ class Kind(StrEnum):
 
     @property
     def is_category(self) -> bool:
-        """Enters the pipeline as integer codes. Text does so too: a networked text encoder is an extra."""
+        """Enters the pipeline as integer codes. Text does so too, unless ``pipeline.texts`` embeds it."""
         return self in (Kind.BOOLEAN, Kind.CATEGORICAL, Kind.ORDINAL, Kind.TEXT)
 
 

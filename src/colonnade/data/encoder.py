@@ -10,7 +10,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from colonnade.core.errors import RunFolderError
+from colonnade.core.errors import ConfigError, Faults, RunFolderError
 from colonnade.data.columns import Columns
 from colonnade.data.steps.base import FittedStep
 
@@ -34,6 +34,18 @@ class Encoder(nn.Module):
     def exportable(self) -> bool:
         """Whether every step can be exported."""
         return all(step.exportable for step in self.fitted())
+
+    def check_exportable(self) -> None:
+        """Refuse steps that cannot be exported.
+
+        Raises:
+            ConfigError: naming all of them.
+        """
+        faults = Faults()
+        for name, step in zip(self.names, self.fitted(), strict=True):
+            if not step.exportable:
+                faults.add(f"the pipeline's step '{name}' is not made for it: train without it, or export=none")
+        faults.raise_if_any(ConfigError, "cannot be exported")
 
     def fitted(self) -> list[FittedStep]:
         """The steps, in their order."""

@@ -11,6 +11,7 @@ from torch import Tensor
 from colonnade.core.errors import ConfigError
 from colonnade.data.columns import FIRST_LEVEL, MISSING, UNKNOWN
 from colonnade.data.lookup import Category, Lookup
+from colonnade.data.texts import TextColumn
 
 
 @dataclass(frozen=True)
@@ -45,7 +46,8 @@ def join(lookups: Sequence[Lookup]) -> tuple[Lookup, list[Share]]:
             raise ConfigError(f"column '{category.name}' is boolean to one member and categorical to another")
         levels = tuple(dict.fromkeys((*known.levels, *category.levels)))
         categories[category.name] = Category(category.name, category.boolean, levels)
-    joint = Lookup(num=num, cat=tuple(categories.values()), time=time)
+    texts = tuple(dict.fromkeys(text for lookup in lookups for text in lookup.texts))
+    joint = Lookup(num=num, cat=tuple(categories.values()), time=time, texts=texts)
     return joint, [_share(lookup, joint) for lookup in lookups]
 
 
@@ -58,12 +60,21 @@ def _share(lookup: Lookup, joint: Lookup) -> Share:
         offset.append(len(codes))
         codes += [MISSING, UNKNOWN, *(own.get(level, UNKNOWN) for level in joint.cat[places[category.name]].levels)]
     return Share(
-        num=_positions([joint.num.index(name) for name in lookup.num]),
+        num=_positions([joint.num.index(name) for name in lookup.num] + _vectors(lookup, joint)),
         cat=_positions([places[category.name] for category in lookup.cat]),
         time=_positions([joint.time.index(name) for name in lookup.time]),
         codes=_positions(codes),
         offset=_positions(offset),
     )
+
+
+def _vectors(lookup: Lookup, joint: Lookup) -> list[int]:
+    """Where the numbers of its vectors are; two encoders may read one column."""
+    start: dict[TextColumn, int] = {}
+    end = len(joint.num)
+    for text in joint.texts:
+        start[text], end = end, end + text.width
+    return [start[text] + i for text in lookup.texts for i in range(text.width)]
 
 
 def _positions(values: Sequence[int]) -> Tensor:

@@ -14,6 +14,7 @@ from torch import Tensor
 from colonnade.core.schema import Column, Kind, Schema
 from colonnade.data.blocks import take
 from colonnade.data.columns import FIRST_LEVEL, MISSING, MISSING_TIME, UNKNOWN, Layout, RawColumns
+from colonnade.data.texts import TextColumn
 
 BOOLEAN_LEVELS = ("false", "true")
 _COUNT = "number of rows"
@@ -35,30 +36,37 @@ class Category:
 
 
 class Lookup:
-    """Strings to codes, numbers to float64, datetimes to microseconds.
+    """Strings to codes or vectors, numbers to float64, datetimes to microseconds.
 
     Args:
         num: numeric columns.
         cat: categories with their levels.
         time: datetime columns.
+        texts: columns that become vectors, whose numbers stand behind those of ``num``.
     """
 
-    def __init__(self, *, num: Sequence[str], cat: Sequence[Category], time: Sequence[str]) -> None:
+    def __init__(
+        self, *, num: Sequence[str], cat: Sequence[Category], time: Sequence[str], texts: Sequence[TextColumn] = ()
+    ) -> None:
         self.num = tuple(num)
         self.cat = tuple(cat)
         self.time = tuple(time)
+        self.texts = tuple(texts)
         self._numbers = [pl.col(name).cast(pl.Float64) for name in self.num]
         self._codes = [_codes(category) for category in self.cat]
         self._times = [_microseconds(name) for name in self.time]
 
     @classmethod
-    def fit(cls, frame: pl.DataFrame, schema: Schema, rows: np.ndarray) -> tuple[Lookup, Layout]:
+    def fit(
+        cls, frame: pl.DataFrame, schema: Schema, rows: np.ndarray, texts: Sequence[TextColumn] = ()
+    ) -> tuple[Lookup, Layout]:
         """Learn the levels of each category.
 
         Args:
             frame: typed table.
             schema: its columns; the features among them are looked up.
             rows: positions of the train rows; no other row is looked at.
+            texts: columns that become vectors instead of codes.
 
         Returns:
             The lookup, whose levels are those declared in the schema, else the distinct train values in sorted order;
@@ -69,7 +77,8 @@ class Lookup:
         mask = np.zeros(frame.height, dtype=bool)
         mask[rows] = True
         kept = pl.Series(mask)
-        categories = [c for c in columns if c.kind.is_category]
+        embedded = {text.name for text in texts}
+        categories = [c for c in columns if c.kind.is_category and c.name not in embedded]
         found = frame.select(
             pl.col(c.name).cast(pl.String).filter(kept).value_counts(name=_COUNT).implode() for c in categories
         )
@@ -78,9 +87,10 @@ class Lookup:
             num=[c.name for c in columns if c.kind.is_number],
             cat=[category for category, _ in learned],
             time=[c.name for c in columns if c.kind is Kind.DATETIME],
+            texts=texts,
         )
         layout = Layout(
-            num=lookup.num,
+            num=lookup.num_names,
             cat=tuple(category.name for category in lookup.cat),
             levels=tuple(category.levels for category in lookup.cat),
             counts=tuple(counts for _, counts in learned),
@@ -91,7 +101,14 @@ class Lookup:
     @property
     def names(self) -> tuple[str, ...]:
         """Columns that are looked up; a frame may hold more."""
-        return (*self.num, *(category.name for category in self.cat), *self.time)
+        texts, categories = (text.name for text in self.texts), (category.name for category in self.cat)
+        # To several models together, a column may be text in more than one way.
+        return tuple(dict.fromkeys((*self.num, *texts, *categories, *self.time)))
+
+    @property
+    def num_names(self) -> tuple[str, ...]:
+        """Of the numbers that are given, those of vectors included."""
+        return (*self.num, *(name for text in self.texts for name in text.names))
 
     def __call__(self, frame: pl.DataFrame) -> RawColumns:
         """Look up every row of a frame; its columns are found by name.
@@ -102,7 +119,16 @@ class Lookup:
 
     def code(self, frame: pl.DataFrame) -> CodedRows:
         """Look up every row of a frame, to take the tensors of some rows after the other."""
-        return CodedRows(*(frame.select(columns) for columns in (self._numbers, self._codes, self._times)))
+        num, cat, time = (frame.select(columns) for columns in (self._numbers, self._codes, self._times))
+        texts = [text.code(frame) for text in self.texts]
+        # Two encoders may read one column.
+        text = pl.DataFrame({str(i): place for i, (place, _) in enumerate(texts)})
+        return CodedRows(num, cat, time, text, [vectors for _, vectors in texts])
+
+    def codes(self, frame: pl.DataFrame) -> Tensor:
+        """Of the categories alone, ``(rows, K)`` int64."""
+        block = frame.select(self._codes)
+        return CodedRows(pl.DataFrame(), block, pl.DataFrame(), pl.DataFrame(), []).take(None, 0, frame.height).cat
 
     def unknown_counts(self, frame: pl.DataFrame) -> dict[str, int]:
         """Rows whose level was not seen in training, for each category that has such rows."""
@@ -113,13 +139,20 @@ class Lookup:
 
     def to_dict(self) -> dict[str, Any]:
         """Plain JSON data; ``from_dict`` restores an equal lookup."""
-        return {"num": list(self.num), "cat": [asdict(category) for category in self.cat], "time": list(self.time)}
+        return {
+            "num": list(self.num),
+            "cat": [asdict(category) for category in self.cat],
+            "time": list(self.time),
+            "texts": [text.to_dict() for text in self.texts],
+        }
 
     @classmethod
     def from_dict(cls, data: dict[str, Any]) -> Lookup:
         """Restore a lookup from :meth:`to_dict`."""
         cat = [Category(c["name"], c["boolean"], tuple(c["levels"])) for c in data["cat"]]
-        return cls(num=data["num"], cat=cat, time=data["time"])
+        # Earlier versions embedded nothing.
+        texts = [TextColumn.from_dict(text) for text in data.get("texts", [])]
+        return cls(num=data["num"], cat=cat, time=data["time"], texts=texts)
 
 
 @dataclass(frozen=True)
@@ -130,14 +163,18 @@ class CodedRows:
         num: Float64 columns.
         cat: Int32 columns without nulls.
         time: Int64 columns without nulls.
+        text: Int32 columns without nulls, positions among the vectors.
+        vectors: of each column of text, ``(texts, width)`` float32.
     """
 
     num: pl.DataFrame
     cat: pl.DataFrame
     time: pl.DataFrame
+    text: pl.DataFrame
+    vectors: Sequence[np.ndarray]
 
     def __len__(self) -> int:
-        return max(block.height for block in (self.num, self.cat, self.time))
+        return max(block.height for block in (self.num, self.cat, self.time, self.text))
 
     def take(self, rows: np.ndarray | None, start: int, stop: int) -> RawColumns:
         """Rows ``start:stop``, or those at the positions ``rows[start:stop]``.
@@ -151,9 +188,12 @@ class CodedRows:
                 return torch.empty((0, n), dtype=dtype).T
             return torch.from_numpy(take(block, rows, start, stop).to_numpy(order="fortran", writable=True)).to(dtype)
 
-        return RawColumns(
-            num=tensor(self.num, torch.float64), cat=tensor(self.cat, torch.int64), time=tensor(self.time, torch.int64)
-        )
+        num = tensor(self.num, torch.float64)
+        if self.vectors:
+            places = tensor(self.text, torch.int64).T
+            found = [torch.from_numpy(v)[place].T for v, place in zip(self.vectors, places, strict=True)]
+            num = torch.cat([num.T, *found]).T
+        return RawColumns(num=num, cat=tensor(self.cat, torch.int64), time=tensor(self.time, torch.int64))
 
 
 def _learn(column: Column, found: pl.Series) -> tuple[Category, Tensor]:

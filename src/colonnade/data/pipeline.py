@@ -22,7 +22,9 @@ from colonnade.data.encoder import Encoder
 from colonnade.data.features import PAGE, features_page
 from colonnade.data.lookup import CodedRows, Lookup
 from colonnade.data.steps.base import FittedStep, Step, Verdict
+from colonnade.data.steps.components import Components
 from colonnade.data.steps.expressions import Expressions
+from colonnade.data.texts import Texts
 
 BLOCK = 16_384
 """Rows encoded at once: few enough for the intermediate columns to stay in the processor's cache."""
@@ -31,6 +33,9 @@ FIT_BLOCK = 65_536
 """Rows whose codes are looked up at once when fitting."""
 
 FORMAT = 1
+
+TEXTS = "texts"
+"""Name of the step that reduces vectors of texts."""
 
 
 class Fits(Protocol):
@@ -52,6 +57,8 @@ class Pipeline:
             :class:`~colonnade.data.steps.expressions.Expressions`. They come first.
         create: steps that make further columns of raw ones, before ``steps``.
         select: steps that choose among the encoded columns, after ``steps``.
+        texts: columns of text that are read as vectors, which are reduced to components before all steps; None: text is
+            a category.
         sample_rows: train rows, drawn by the seed, from which statistics of numbers and datetimes are taken. Levels,
             their counts and their targets are always taken from all train rows.
 
@@ -67,11 +74,15 @@ class Pipeline:
         expressions: Mapping[str, str] | None = None,
         create: Mapping[str, Step | None] | None = None,
         select: Mapping[str, Step | None] | None = None,
+        texts: Texts | None = None,
         sample_rows: int = 100_000,
     ) -> None:
         if sample_rows < 100:
             raise ValueError(f"sample_rows must be at least 100, got {sample_rows!r}")
         self.steps = _in_order(expressions or {}, create or {}, steps, select or {})
+        if texts is not None and TEXTS in self.steps:
+            raise ValueError(f"a step is called '{TEXTS}', as that which reduces vectors of texts is: rename it")
+        self.texts = texts
         self.sample_rows = sample_rows
         _check_missing(self.steps)
 
@@ -95,12 +106,17 @@ class Pipeline:
         if len(target) != len(train_rows):
             raise ValueError(f"target must have an entry for each of {len(train_rows)} train rows, has {len(target)}")
         train_rows = np.asarray(train_rows)
-        lookup, layout = Lookup.fit(frame, schema, train_rows)
+        texts = [] if self.texts is None else self.texts.find(schema)
+        lookup, layout = Lookup.fit(frame, schema, train_rows, texts)
+        steps = dict(self.steps)
+        if self.texts is not None:
+            vectors = {text.name: text.names for text in texts}
+            steps = {TEXTS: Components(vectors=vectors, n_components=self.texts.n_components), **steps}
         train = self._train_rows(frame, lookup, target, train_rows, seed)
         modules: dict[str, FittedStep] = {}
         selection: dict[str, list[Verdict]] = {}
         log: list[str] = []
-        for name, step in self.steps.items():
+        for name, step in steps.items():
             # Seeded by its name, so that one step more or less leaves the others as they are.
             generator = torch.Generator().manual_seed(seed * 1_000_003 + zlib.crc32(name.encode()))
             with one_thread():
@@ -137,7 +153,7 @@ class Pipeline:
 
         def read() -> Columns:
             columns = Columns(
-                num=torch.empty((len(lookup.num), size), dtype=torch.float64),
+                num=torch.empty((len(lookup.num_names), size), dtype=torch.float64),
                 flag=torch.empty((0, size)),
                 cat=torch.empty((len(lookup.cat), size), dtype=torch.int64),
                 time=torch.empty((len(lookup.time), size), dtype=torch.int64),
@@ -156,7 +172,7 @@ class Pipeline:
         def read_codes() -> Tensor:
             codes = torch.empty((len(lookup.cat), n), dtype=torch.int64)
             for start in range(0, n, FIT_BLOCK):
-                part = lookup(take(frame, train_rows, start, start + FIT_BLOCK)).cat
+                part = lookup.codes(take(frame, train_rows, start, start + FIT_BLOCK))
                 codes[:, start : start + len(part)] = part.T
             return codes
 

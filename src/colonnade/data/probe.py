@@ -213,7 +213,10 @@ class Probe:
             )
             return Kind.ID
         if spaces >= 2 and len(values) > 50 and len(values) > 0.2 * len(present):
-            self._doubt("text", f"free text, {len(values) / len(present):.0%} of it distinct: coded as categories")
+            distinct = len(values) / len(present)
+            self._doubt(
+                "text", f"free text, {distinct:.0%} of it distinct: coded as categories; features=sentences embeds it"
+            )
             return Kind.TEXT
         return Kind.CATEGORICAL
 

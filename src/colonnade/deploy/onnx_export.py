@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 from torch import nn
 
-from colonnade.core.errors import ConfigError, Faults, MissingExtraError
+from colonnade.core.errors import MissingExtraError
 from colonnade.core.files import write_atomic
 from colonnade.data.encoder import Encoder
 from colonnade.deploy.kinds import KINDS
@@ -119,15 +119,11 @@ class OnnxExport:
         Raises:
             ConfigError: steps of a pipeline cannot be exported; all are named. Or quantiles of a distribution cannot.
         """
-        faults = Faults()
         for part in model.modules():
             if isinstance(part, DistributionDecoder):
                 part.check_graph()
             if isinstance(part, Encoder):
-                for name, step in zip(part.names, part.fitted(), strict=True):
-                    if not step.exportable:
-                        faults.add(f"pipeline.steps.{name} is not made for it: leave it out, or export=none")
-        faults.raise_if_any(ConfigError, "cannot be exported")
+                part.check_exportable()
 
     def __call__(self, trained: Exportable, frame: pl.DataFrame, out: Path) -> Parity:
         """Export, compare, and write.

@@ -17,6 +17,7 @@ from torch import Tensor, nn
 
 from colonnade.baselines.base import OfTrees
 from colonnade.core.errors import ConfigError, ExportError
+from colonnade.data.encoder import Encoder
 from colonnade.deploy.onnx_export import Exportable, facts
 from colonnade.tasks.forecast_distribution import DistributionDecoder
 
@@ -67,11 +68,13 @@ class TorchExport:
             model: a network, a baseline, an encoder, or a predictor that holds such.
 
         Raises:
-            ConfigError: trees, which are no operations of torch; or quantiles that are none.
+            ConfigError: trees, which are no operations of torch; steps of a pipeline, or quantiles, that are none.
         """
         for part in model.modules():
             if isinstance(part, DistributionDecoder):
                 part.check_graph()
+            if isinstance(part, Encoder):
+                part.check_exportable()
         if any(isinstance(part, OfTrees) for part in model.modules()):
             raise ConfigError("export=torch: trees are no operations of torch; export=onnx takes them")
 

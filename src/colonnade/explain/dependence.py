@@ -49,12 +49,13 @@ def dependence(game: Game, module: nn.Module, lookup: Lookup, column: int, raw: 
         game: the model.
         module: raw rows to encoded ones.
         lookup: names and levels of the raw columns.
-        column: position among the raw columns.
+        column: position among the raw columns, for which :func:`has_curve`.
         raw: rows that give the grid, and over which local effects are taken.
         averaged: how many of them, evenly chosen, partial dependence is averaged over.
     """
     place = places(lookup)[column]
     block, i = place
+    assert isinstance(i, int), "a text has no curve"
     observed = getattr(raw, block)[:, i]
     n = len(observed)
     chosen = torch.linspace(0, n - 1, min(n, averaged)).round().long()
@@ -73,6 +74,11 @@ def dependence(game: Game, module: nn.Module, lookup: Lookup, column: int, raw: 
     )
 
 
+def has_curve(lookup: Lookup, column: int) -> bool:
+    """Whether a raw column has values in an order, or levels: texts have neither."""
+    return isinstance(places(lookup)[column][1], int)
+
+
 def level_text(lookup: Lookup, category: int, code: int) -> str:
     """The text of a code."""
     if code >= FIRST_LEVEL:
@@ -80,7 +86,7 @@ def level_text(lookup: Lookup, category: int, code: int) -> str:
     return "(missing)" if code == MISSING else "(unknown)"
 
 
-def _scores(game: Game, module: nn.Module, raw: RawColumns, place: tuple[str, int], values: Tensor) -> Tensor:
+def _scores(game: Game, module: nn.Module, raw: RawColumns, place: tuple[str, int | slice], values: Tensor) -> Tensor:
     encoded: Batch = encode(module, with_column(raw, place, values))
     return game(encoded)
 
@@ -102,7 +108,9 @@ def _frequent(observed: Tensor) -> Tensor:
     return codes[counts.argsort(dim=0, descending=True, stable=True)[:LEVELS]]
 
 
-def _local_effects(game: Game, module: nn.Module, raw: RawColumns, place: tuple[str, int], grid: Tensor) -> np.ndarray:
+def _local_effects(
+    game: Game, module: nn.Module, raw: RawColumns, place: tuple[str, int | slice], grid: Tensor
+) -> np.ndarray:
     """Mean change of the score across each interval of the grid, for the rows within it, summed up and centred."""
     block, i = place
     observed = getattr(raw, block)[:, i]

@@ -17,7 +17,7 @@ from colonnade.core.batch import Batch
 from colonnade.data.columns import RawColumns
 from colonnade.explain.attribution import Attribution
 from colonnade.explain.deletion import deletion
-from colonnade.explain.dependence import dependence
+from colonnade.explain.dependence import dependence, has_curve
 from colonnade.explain.explanation import Explanation, Interaction, View
 from colonnade.explain.game import Game, take
 from colonnade.explain.gradients import integrated_gradients
@@ -62,7 +62,7 @@ def explain(subject: Subject, rows: pl.DataFrame, background: pl.DataFrame, opti
     of_encoded = Game(subject.network, scores_of(subject.task, subject.spec), sources)
     if sources.mixed:
         network = OfRaw(module, subject.network, len(lookup.cat))
-        game, every = Game(network, of_encoded.scores, raw_sources(sources, both)), raw_rows(both)
+        game, every = Game(network, of_encoded.scores, raw_sources(sources, lookup)), raw_rows(both)
     else:
         game, every = of_encoded, encode(module, both)
     explained, others = every.rows(0, rows.height), every.rows(rows.height, len(every))
@@ -78,7 +78,7 @@ def explain(subject: Subject, rows: pl.DataFrame, background: pl.DataFrame, opti
     curves = [
         dependence(of_encoded, module, lookup, column, both, AVERAGED)
         for column in np.argsort(-leading, kind="stable")[: options.top].tolist()
-        if column in sources.used
+        if column in sources.used and has_curve(lookup, column)
     ]
     return Explanation(
         method=method,

@@ -10,6 +10,7 @@ from torch import Tensor, nn
 from colonnade.core.batch import Batch
 from colonnade.core.output import Output
 from colonnade.data.columns import RawColumns
+from colonnade.data.lookup import Lookup
 from colonnade.explain.sources import Sources
 from colonnade.training.predictor import encode
 
@@ -41,8 +42,9 @@ def raw_rows(raw: RawColumns) -> Batch:
     return Batch(num=raw.num, cat=torch.cat([raw.cat, raw.time], dim=-1), mask=raw.mask)
 
 
-def raw_sources(sources: Sources, raw: RawColumns) -> Sources:
-    """The same raw columns, each made of itself."""
+def raw_sources(sources: Sources, lookup: Lookup) -> Sources:
+    """The same raw columns, each made of itself; a text of all numbers of its vector."""
     every: Tensor = torch.arange(sources.n_columns)
-    n_num = raw.num.shape[-1]
-    return replace(sources, num=every[:n_num], cat=every[n_num:])
+    n_num = len(lookup.num) + len(lookup.texts)
+    widths = torch.tensor([1] * len(lookup.num) + [text.width for text in lookup.texts], dtype=torch.int64)
+    return replace(sources, num=every[:n_num].repeat_interleave(widths), cat=every[n_num:])

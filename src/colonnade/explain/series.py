@@ -56,7 +56,7 @@ def explain_series(subject: Subject, rows: pl.DataFrame, background: pl.DataFram
     method = method_for(options.method, subject.network, subject.spec, sources.mixed)
     network = subject.network
     if sources.mixed:
-        network, sources = OfRaw(module, network, len(lookup.cat)), raw_sources(sources, raw)
+        network, sources = OfRaw(module, network, len(lookup.cat)), raw_sources(sources, lookup)
         given = raw_rows(raw), raw_rows(raw_others)
     else:
         given = encode(module, raw), encode(module, raw_others)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from itertools import accumulate, pairwise
 
 import torch
 from torch import Tensor, nn
@@ -13,15 +14,13 @@ from colonnade.data.columns import RawColumns
 from colonnade.data.lookup import Lookup
 from colonnade.training.predictor import encode as encode_raw
 
-BLOCKS = ("num", "cat", "time")
-
 
 @dataclass(frozen=True)
 class Sources:
     """Raw columns, and where they went.
 
     Args:
-        columns: raw columns, in the order of the lookup: numbers, categories, datetimes.
+        columns: raw columns, in the order of the lookup: numbers, texts, categories, datetimes.
         num: ``(F,)`` int64, raw column of each encoded number; the first one of several.
         cat: ``(K,)`` int64, raw column of each encoded category; the first one of several.
         used: positions of the raw columns that reach the model.
@@ -46,13 +45,18 @@ def encode(module: nn.Module, raw: RawColumns) -> Batch:
         return Batch(*encode_raw(module, raw.num, raw.cat, raw.time), mask=raw.mask)
 
 
-def places(lookup: Lookup) -> list[tuple[str, int]]:
-    """Block of the raw rows and position in it, of each column of the lookup."""
-    sizes = (len(lookup.num), len(lookup.cat), len(lookup.time))
-    return [(block, i) for block, size in zip(BLOCKS, sizes) for i in range(size)]
+def places(lookup: Lookup) -> list[tuple[str, int | slice]]:
+    """Block of the raw rows and position in it, of each column of the lookup; of a text, the numbers of its vector."""
+    ends = accumulate((text.width for text in lookup.texts), initial=len(lookup.num))
+    return [
+        *(("num", i) for i in range(len(lookup.num))),
+        *(("num", slice(start, end)) for start, end in pairwise(ends)),
+        *(("cat", i) for i in range(len(lookup.cat))),
+        *(("time", i) for i in range(len(lookup.time))),
+    ]
 
 
-def with_column(raw: RawColumns, place: tuple[str, int], values: Tensor) -> RawColumns:
+def with_column(raw: RawColumns, place: tuple[str, int | slice], values: Tensor) -> RawColumns:
     """The same rows with other values in one column."""
     block, i = place
     changed = getattr(raw, block).clone()
@@ -77,7 +81,7 @@ def trace(module: nn.Module, lookup: Lookup, raw: RawColumns, names: Sequence[st
     for column, place in enumerate(places(lookup)):
         block, i = place
         # Neighbours in a circle are all equal only where all rows are.
-        shifted = getattr(raw, block)[:, i].roll(1)
+        shifted = getattr(raw, block)[:, i].roll(1, 0)
         moved = encode(module, with_column(raw, place, shifted))
         changed = torch.cat([(moved.num != base.num).any(0), (moved.cat != base.cat).any(0)])
         for encoded in changed.nonzero()[:, 0].tolist():

@@ -164,7 +164,8 @@ def _stored(
     table = None
     further = calibrated.groups is not None or calibrated.scale is not None or calibrated.disagreement
     if further and any(len(frame) for frame in frames.values()):
-        table = own_table(source, loaded, "leave group= out, and say scaling=none disagreement=false")
+        without = "disagreement=false" if calibrated.scale is None else "scaling=none disagreement=false"
+        table = own_table(source, loaded, f"leave group= out, and say {without}")
     for part, frame in frames.items():
         if frame.is_empty():
             continue

@@ -23,7 +23,7 @@ def latency(run: Path | str, *, repeats: int = 50, warmup: int = 10) -> float:
     loaded = load(run)
     lookup = loaded.lookup
     # Any row takes as long as another: here everything is missing.
-    num = torch.full((1, len(lookup.num)), torch.nan, dtype=torch.float64)
+    num = torch.full((1, len(lookup.num_names)), torch.nan, dtype=torch.float64)
     cat = torch.full((1, len(lookup.cat)), MISSING)
     day = torch.full((1, len(lookup.time)), MISSING_TIME)
     threads = torch.get_num_threads()

@@ -3,10 +3,12 @@
 import numpy as np
 import pytest
 import torch
+from scipy.stats import norm
 from sklearn.feature_selection import mutual_info_regression
 from sklearn.linear_model import LassoCV
 
 from colonnade.data.steps.duplicates import Duplicates
+from colonnade.data.steps.gates import Gates, _Networks, _strongest
 from colonnade.data.steps.lasso import Lasso
 from colonnade.data.steps.mutual_information import MutualInformation
 from colonnade.data.steps.null_importance import NullImportance
@@ -24,11 +26,17 @@ TARGET = (3 * NUM[:, 0] + 4 * np.abs(NUM[:, 2]) + 4 * (CAT[:, 0] == 3) + FLAG[:,
     np.float32
 )
 FAST = {"shuffles": 8, "trees": 20}
+FEW = {"steps": 300}
 
 
 @pytest.mark.parametrize(
     "step",
-    [MutualInformation(min_score=0.02), PermutationImportance(certainty=3.0), NullImportance(quantile=1.0, **FAST)],
+    [
+        MutualInformation(min_score=0.02),
+        PermutationImportance(certainty=3.0),
+        NullImportance(quantile=1.0, **FAST),
+        Gates(**FEW),
+    ],
 )
 def test_keeps_what_makes_the_target(fit, step: Selector) -> None:
     fitted, given = fit(step, NUM, CAT, target=TARGET, flags=FLAG)
@@ -45,7 +53,9 @@ def test_keeps_what_makes_the_target(fit, step: Selector) -> None:
     assert torch.equal(fitted.module.recode(given.cat), found.cat)
 
 
-@pytest.mark.parametrize("step", [MutualInformation(), PermutationImportance(), NullImportance(**FAST), Lasso()])
+@pytest.mark.parametrize(
+    "step", [MutualInformation(), PermutationImportance(), NullImportance(**FAST), Lasso(), Gates(**FEW)]
+)
 def test_classes_labels_and_several_targets(fit, step: Selector) -> None:
     three = np.digitize(NUM[:, 1], [-0.5, 0.5])
     labels = np.stack([NUM[:, 1] > 0, RNG.random(N) < 0.5], 1).astype(np.float32)
@@ -70,6 +80,50 @@ def test_lasso_is_that_of_sklearn(fit) -> None:
     np.testing.assert_allclose([v.score for v in fitted.verdicts[:5]], np.abs(peer.coef_), atol=1e-6)
     assert fitted.layout.cat == ("k", "l")
     assert fitted.verdicts[5].why == "kept: not looked at"
+
+
+def test_gates_keep_what_lasso_keeps_of_a_linear_process(fit) -> None:
+    """And of one that is not, what lasso does not see: neither of two columns says anything by itself."""
+    linear = (2 * NUM[:, 0] - NUM[:, 2] + 0.7 * NUM[:, 4] + RNG.normal(size=N)).astype(np.float32)
+    gated, _ = fit(Gates(**FEW), NUM, target=linear)
+    weights = [v.score for v in fit(Lasso(max_columns=3), NUM, target=linear)[0].verdicts]
+    assert gated.layout.num == ("a", "c", "e")
+    assert {"abcde"[i] for i in np.argsort(weights)[-3:]} == {*gated.layout.num}
+    product = (NUM[:, 1] * NUM[:, 3] + 0.3 * RNG.normal(size=N)).astype(np.float32)
+    assert fit(Gates(**FEW), NUM, target=product)[0].layout.num == ("b", "d")
+    assert max(v.score for v in fit(Lasso(), NUM, target=product)[0].verdicts) < 0.1
+
+
+def test_gates_say_with_which_probability_they_are_open(fit) -> None:
+    fitted, _ = fit(Gates(penalties=[0.02], steps=200), NUM, CAT, target=TARGET, flags=FLAG)
+    again, _ = fit(Gates(penalties=[0.02], steps=200), NUM, CAT, target=TARGET, flags=FLAG)
+    assert fitted.verdicts == again.verdicts
+    for verdict in fitted.verdicts:
+        assert 0 <= verdict.score <= 1
+        assert verdict.limit == 0.5
+        said = f"open with probability {verdict.score:.3g} where a gate costs 0.02"
+        assert said in verdict.why
+    closed = fit(Gates(penalties=[9.0], steps=200), NUM, target=TARGET)[0]
+    assert len(closed.layout.num) == 1, "no column takes away as much, and the best one stays"
+
+
+def test_gates_begin_as_in_the_paper_and_cost_what_is_expected(fit) -> None:
+    """P(mu + 0.5 eps > 0) is that of a normal variable above -mu / 0.5."""
+    networks = _Networks([0.1, 0.2], torch.tensor([0, 1, 1]), 1, torch.Generator().manual_seed(0))
+    np.testing.assert_allclose(networks.probability().detach(), np.full((2, 2), norm.cdf(1.0)), rtol=1e-6)
+    x = torch.randn(50, 3)
+    gate = torch.tensor([[[1.0, 0.0]], [[1.0, 1.0]]])
+    found = networks(x, gate)
+    assert torch.equal(found[0], networks(x * torch.tensor([1.0, 0, 0]), torch.ones(2, 1, 2))[0]), "one gate for both"
+    assert torch.equal(found[1], networks(x, torch.ones(2, 1, 2))[1])
+
+
+def test_the_strongest_penalty_that_costs_no_more_than_chance(fit) -> None:
+    noise = torch.from_numpy(RNG.normal(size=400))
+    noise = noise - noise.mean()
+    better = torch.stack([noise + 3.0, noise, noise + 0.05 * noise.roll(1), noise + 1.0])
+    assert _strongest(better) == 2
+    assert _strongest(better[:2]) == 1
 
 
 def test_the_best_of_nothing_stays(fit) -> None:
@@ -102,7 +156,8 @@ def test_missing_values_do_not_hinder(fit) -> None:
     num = NUM.copy()
     num[::3] = NAN
     num[:, 4] = NAN
-    for step in (Duplicates(), MutualInformation(), PermutationImportance(), NullImportance(**FAST), Lasso()):
+    steps = (Duplicates(), MutualInformation(), PermutationImportance(), NullImportance(**FAST), Lasso(), Gates(**FEW))
+    for step in steps:
         fitted, _ = fit(step, num, target=TARGET)
         assert "a" in fitted.layout.num
 
@@ -124,6 +179,10 @@ def test_nothing_to_choose(fit) -> None:
         (PermutationImportance, {"repeats": 0}, "repeats must be at least 1, got 0"),
         (NullImportance, {"quantile": 0.0}, "quantile must be above 0 and at most 1, got 0.0"),
         (NullImportance, {"shuffles": 0}, "shuffles must be at least 1, got 0"),
+        (Gates, {"penalties": []}, r"penalties must be one or several numbers above 0, got \[\]"),
+        (Gates, {"penalties": [0.1, 0.0]}, r"penalties must be one or several numbers above 0, got \[0.1, 0.0\]"),
+        (Gates, {"steps": 0}, "steps must be at least 1, got 0"),
+        (Gates, {"held_out": 0.0}, "held_out must be above 0 and below 1, got 0.0"),
     ],
 )
 def test_ranges(step: type[Selector], arguments: dict, text: str) -> None:
