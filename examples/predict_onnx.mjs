@@ -1,6 +1,6 @@
 // Predict two customers with an exported model (onnxruntime-node, 1.21 or later).
 //
-//   npm install onnxruntime-node
+//   npm install --ignore-scripts onnxruntime-node   (whose script fetches CUDA on Linux, which is not needed here)
 //   node examples/predict_onnx.mjs model.onnx '{"age": [42, null], "city": ["Berlin", null], "since": ["2024-03-01", null]}'
 import { createRequire } from "node:module";
 

@@ -1,16 +1,18 @@
-"""Explain models of ChurnSim, whose causes are known, and write the table ``docs/benchmarks/attributions.md``.
+"""Explain models of ChurnSim, whose causes are known, and write the tables ``docs/benchmarks/attributions.md``.
 
     python scripts/attributions.py --models linear:10,mlp:10,lightgbm,ft_transformer:2:100
     python scripts/attributions.py --series data=japanese_vowels/model=gru:20,experiment=etth1/nlinear_96:3
 
 A model may be followed by its epochs and by the number of test rows that are explained. Each is a run folder under
-``--runs``: repeated, the command trains only what is missing.
+``--runs``: repeated, the command trains only what is missing. Lines of others stay on the page, and so does what stands
+behind its last table.
 """
 
 from __future__ import annotations
 
 import argparse
 import json
+import re
 import sys
 import time
 from pathlib import Path
@@ -31,14 +33,17 @@ sys.path[:0] = [str(ROOT / "scripts" / "bench")]
 import machine  # noqa: E402
 
 NOTE = (
-    "Test rows of churn_sim (20,000 rows, eight causes, five columns of noise), one thread, options of `colonnade "
-    "explain` as shipped. `(auto)`: the method that a model is explained by when none is named. Milliseconds are those "
+    "Test rows of churn_sim (eight causes, five columns of noise), one thread, options of `colonnade explain` as "
+    "shipped. `(auto)`: the method that a model is explained by when none is named. Milliseconds are those "
     "of the processor for the attribution of a row; deletion: area below the deletion curve over that of random "
     "orders, with the 95 % bootstrap interval over rows (1: no better than chance); causes over noise: share of the "
     "pairs of a cause and a column of noise in which the cause has the larger importance; delta: mean distance of the "
     "contributions from adding up to the score, as a share of what they sum to. `last_note` is text of 1,180 levels, "
     "which some models learn by heart: contributions then say so, and the second line of a model is that of a training "
-    "without the column; models of which only that line is there are slow ones. Epochs: at the most; rows: explained."
+    "without the column; models of which only that line is there are slow ones. Data: rows of churn_sim, 20,000 as it "
+    "is shipped; epochs: at the most; rows: explained. A model that has seen few rows few times is explained as it is, "
+    "and not as good as it can be. Lines were measured one after the other, mostly beside other work, which makes a "
+    "millisecond two to four; the command below is that of the last ones."
 )
 SERIES = [
     "run",
@@ -53,6 +58,7 @@ SERIES = [
     "delta",
 ]
 OF_SERIES = (
+    "## Series\n\n"
     "Contributions of steps of 100 test series or windows (`shapley` with `samples=8`); deletion of a column in a part "
     "of the time. A forecast has a target for each value and part of the horizon; worse than random: targets whose "
     "interval lies below 1."
@@ -61,6 +67,7 @@ OF_SERIES = (
 VARIANTS = {"": [], " without last_note": ["data.exclude.last_note='learned by heart'"]}
 COLUMNS = [
     "model",
+    "data",
     "epochs",
     "rows",
     "test AUROC",
@@ -147,17 +154,40 @@ def rows(named: str, variants: list[str], runs: Path, extra: list[str]) -> list[
         folder = runs / f"{model}{name.replace(' ', '-')}"
         words = [f"model={model}", "data=churn_sim", "threads=1", "trainer.enable_progress_bar=false", *VARIANTS[name]]
         words += [f"trainer.max_epochs={epochs}"] if epochs else []
-        result: dict[str, Any] = fit(compose([*words, *extra]), folder)
+        cfg = compose([*words, *extra])
+        result: dict[str, Any] = fit(cfg, folder)
         auto = explain(folder, options=Explain(rows=2)).method
         methods = [auto] if name else METHODS[1:]
-        head = [f"{model}{name}", epochs, options.get("rows", ROWS), f"{result['metrics']['test']['auroc']:.4f}"]
+        head = [
+            f"{model}{name}",
+            cfg.data.source.n_rows,
+            epochs,
+            options.get("rows", ROWS),
+            f"{result['metrics']['test']['auroc']:.4f}",
+        ]
         found += [row(head, method, auto, folder, options) for method in methods]
         print(f"{model}{name}: {time.monotonic() - start:.0f} s", flush=True)
     return [line for line in found if line is not None]
 
 
+def merged(found: list[list[list[object]]], columns: list[str], n_key: int, page: str) -> str:
+    """A table of what was measured, behind the lines that the page has of others.
+
+    Args:
+        found: lines of each model or run.
+        columns: headings, whose number tells the tables of the page apart.
+        n_key: of the columns, by which a line is known.
+        page: as it was.
+    """
+    new = [[str(cell) for cell in line] for lines in found for line in lines]
+    old = [[cell.strip() for cell in line[1:-1].split("|")] for line in page.splitlines() if line.startswith("| ")]
+    known = {tuple(line[:n_key]) for line in (columns, *new)}
+    kept = [line for line in old if len(line) == len(columns) and tuple(line[:n_key]) not in known]
+    return machine.table(columns, [*kept, *new])
+
+
 def main() -> None:
-    """Train and explain what is missing, and write the table after each model."""
+    """Train and explain what is missing, and write the tables after each model."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--models", default="")
     parser.add_argument("--series", default="", help="runs on series, each with its epochs")
@@ -179,12 +209,16 @@ def main() -> None:
         of_table = name in models
         lines[name] = rows(name, variants, args.runs, args.overrides) if of_table else series_rows(name, args.runs)
         kept.write_text(json.dumps(lines))
+        path = machine.RESULTS / "attributions.md"
+        page = path.read_text() if path.exists() else ""
+        *_, behind = re.split(r"^\|.*\n", page, flags=re.MULTILINE)
         tables = [
-            machine.table(COLUMNS, [line for m in lines for line in lines[m] if "=" not in m]),
+            merged([of for run, of in lines.items() if "=" not in run], COLUMNS, 2, page),
             OF_SERIES + "\n",
-            machine.table(SERIES, [line for m in lines for line in lines[m] if "=" in m]),
+            merged([of for run, of in lines.items() if "=" in run], SERIES, 1, page),
         ]
-        machine.write("attributions", "\n".join([machine.header("Attributions", command, NOTE), *tables]))
+        text = "\n".join([machine.header("Attributions", command, NOTE), *tables])
+        machine.write("attributions", text + behind)
 
 
 if __name__ == "__main__":

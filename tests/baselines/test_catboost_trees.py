@@ -53,7 +53,7 @@ def rows():
 def test_an_oblivious_tree_counts_its_answers_as_bits():
     splits = [{"split_index": i} for i in range(3)]
     trees = trees_of(
-        model(oblivious_trees=[{"leaf_values": list(range(8)), "splits": splits}]), n_num=1, n_cat=1, n_levels=2
+        model(oblivious_trees=[{"leaf_values": list(range(8)), "splits": splits}]), n_num=1, cardinalities=(2,)
     )
     features = trees.features(*rows(), trees.search)
     # Of the combination that training held: (3 + 1/2) of (1 + 3 + 1), and of others (1/2) of 1; in fifteenths.
@@ -66,7 +66,7 @@ def test_a_nested_tree():
     leaf = {"value": [1.0, -1.0]}
     inner = {"split": {"split_index": 1}, "left": leaf, "right": {"value": [2.0, 0.0]}}
     whole = {"split": {"split_index": 0}, "left": {"value": [5.0, 6.0]}, "right": inner}
-    trees = trees_of(model(trees=[whole]), n_num=1, n_cat=1, n_levels=2)
+    trees = trees_of(model(trees=[whole]), n_num=1, cardinalities=(2,))
     sums = trees.sums(trees.features(*rows(), trees.search).numpy())
     np.testing.assert_array_equal(sums, 2 * np.array([[5, 6], [2, 0], [1, -1], [1, -1]]))
 
@@ -82,5 +82,24 @@ def test_other_kinds_of_statistics():
         changed = MODEL["features_info"] | {"ctrs": [entry | {"ctr_type": kind}]}
         found = model(features_info=changed, oblivious_trees=[{"leaf_values": [1.0], "splits": []}])
         found["ctr_data"]["one"]["counter_denominator"] = 10
-        trees = trees_of(found, n_num=1, n_cat=1, n_levels=2)
+        trees = trees_of(found, n_num=1, cardinalities=(2,))
         np.testing.assert_allclose(trees.features(*rows(), trees.search)[1, 3], expected, rtol=1e-6)
+
+
+def test_what_belongs_to_one_combination_is_looked_up_once(monkeypatch):
+    """Also where two statistics were counted on other rows; by place, or by hash where there can be too many."""
+    entry = MODEL["features_info"]["ctrs"][0]
+    other = entry | {"identifier": "two", "borders": [8.0]}
+    changed = MODEL["features_info"] | {"ctrs": [entry, entry | {"elements": entry["elements"][:1]}, other]}
+    found = model(features_info=changed, oblivious_trees=[{"leaf_values": [0.0, 1.0], "splits": [{"split_index": 4}]}])
+    table = {"hash_stride": 3, "hash_map": [str(key_of(7, 0, 0)), 0, 4, str(key_of(-3, 1, 1)), 2, 2]}
+    found["ctr_data"]["two"] = table | {"counter_denominator": 0}
+    for largest in (2**15, 0):
+        monkeypatch.setattr("colonnade.baselines.catboost_trees.LARGEST", largest)
+        trees = trees_of(found, n_num=1, cardinalities=(2,))
+        assert [each.values.shape[1] for each in trees.statistics] == [2, 1]
+        features = trees.features(*rows(), trees.search)[:, 3:]
+        np.testing.assert_allclose(features[:, 0], [7.5, 10.5, 7.5, 7.5])
+        np.testing.assert_allclose(features[:, 1], [7.5, 7.5, 7.5, 13.5], rtol=1e-6)
+        # The fifth question is the last entry's, which lies beside the first one's.
+        np.testing.assert_array_equal(trees.sums(np.eye(6, dtype=np.float32) * 9)[:, 0], [0, 0, 0, 0, 2, 0])

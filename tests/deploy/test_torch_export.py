@@ -1,7 +1,5 @@
 """Programs of torch.export: what they give, what they say of themselves, and what has none."""
 
-import json
-
 import pytest
 import torch
 from safetensors.torch import load_file, save_file
@@ -26,7 +24,7 @@ def test_the_program_gives_what_the_predictor_gives(model, task, tmp_path):
     assert parity.worst < 1e-6
     program, facts = load_program(tmp_path / "model.pt2")
     assert facts["config_hash"] == "abc"
-    lookup = Lookup.from_dict(json.loads(facts["lookup"]))
+    lookup = Lookup.from_dict(facts["lookup"])
     raw = lookup(of.frame)
     with torch.inference_mode():
         found, expected = program(*raw.inputs), of.predictor(*raw.inputs)

@@ -24,6 +24,10 @@ MODELS = {
     "linear": ("trainer.max_epochs=6", "explain=auto", "explain.rows=60"),
     "mlp": ("trainer.max_epochs=5", "logger=none"),
     "lightgbm": ("model.n_estimators=60", "logger=none"),
+    "catboost": ("model.n_estimators=60", "logger=none"),
+    "random_forest": ("model.n_estimators=20", "logger=none"),
+    "linear_sklearn": ("logger=none",),
+    "mlp_plr": ("trainer.max_epochs=5", "logger=none"),
     "made": (
         "model=linear",
         "trainer.max_epochs=6",
@@ -99,6 +103,10 @@ def test_the_folder_after_a_training_that_explains(runs):
         ("mlp", "integrated_gradients"),
         ("mlp", "shapley"),
         ("lightgbm", "tree_shap"),
+        ("catboost", "tree_shap"),
+        ("random_forest", "tree_shap"),
+        ("linear_sklearn", "shapley"),
+        ("mlp_plr", "integrated_gradients"),
         ("made", "auto"),
     ],
 )

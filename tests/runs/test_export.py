@@ -11,6 +11,7 @@ from pathlib import Path
 import numpy as np
 import polars as pl
 import pytest
+import torch
 
 from colonnade.cli.commands import main
 from colonnade.config.check import check
@@ -25,6 +26,7 @@ from colonnade.runs.fit import fit
 from colonnade.runs.folder import RunFolder
 from colonnade.runs.predict import predict
 from colonnade.runs.predict_onnx import predict_onnx
+from colonnade.runs.predict_program import predict_program
 
 EXAMPLE = Path(__file__).parents[2] / "examples" / "predict_onnx.py"
 QUICK = (
@@ -112,6 +114,15 @@ def test_it_predicts_what_the_run_predicts(run, tmp_path):
         assert found.columns[:3] == ["row_id", "key", "prediction"]
         same(found, predict(run / "run", run / name))
     assert pl.read_csv(tmp_path / "out.csv").height == 5
+
+
+def test_a_program_predicts_what_the_run_predicts(run, tmp_path, capsys):
+    model = tmp_path / "m.pt2"
+    export(run / "run", model, format="pt2")
+    for name in ("rows.csv", "new.csv"):
+        assert main(["predict", f"model={model}", f"data.path={run / name}", f"out={tmp_path / 'p.parquet'}"]) == 0
+        same(pl.read_parquet(tmp_path / "p.parquet"), predict(run / "run", run / name))
+    assert capsys.readouterr().out.endswith("5 rows: " + str(tmp_path / "p.parquet") + "\n")
 
 
 def test_eight_bits(run, tmp_path, capsys):
@@ -205,6 +216,13 @@ def test_a_file_that_is_none_of_ours(run, tmp_path):
     (tmp_path / "x.onnx").write_bytes(b"x")
     with pytest.raises(ConfigError, match=r"x\.onnx' is no model that onnxruntime can load"):
         predict_onnx(tmp_path / "x.onnx", run / "new.csv")
+    (tmp_path / "x.pt2").write_bytes(b"x")
+    with pytest.raises(ConfigError, match=r"x\.pt2': it is no program that torch can load"):
+        predict_program(tmp_path / "x.pt2", run / "new.csv")
+    program = torch.export.export(torch.nn.Identity(), (torch.zeros(2),))
+    torch.export.save(program, tmp_path / "other.pt2")
+    with pytest.raises(ConfigError, match=r"other\.pt2': the program was not exported by colonnade"):
+        predict_program(tmp_path / "other.pt2", run / "new.csv")
 
 
 def test_what_cannot_be_exported_is_told_before_it_is_trained(tmp_path, monkeypatch):

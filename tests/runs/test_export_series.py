@@ -21,6 +21,7 @@ from colonnade.runs.export import export
 from colonnade.runs.fit import fit
 from colonnade.runs.predict import predict
 from colonnade.runs.predict_onnx import predict_onnx
+from colonnade.runs.predict_program import predict_program
 
 from . import test_forecasts, test_sequences
 from .test_export import same
@@ -168,6 +169,14 @@ def test_forecasts_of_a_file(forecast, model):
         predict_onnx(forecast / model / "model.onnx", test_forecasts.series().filter(pl.col("hour") < 40))
     with pytest.raises(InputError, match="series 0 has 3 steps, and 48 are needed"):
         loaded.predict({name: [[1, 2, 3]] for name in loaded.columns})
+
+
+def test_a_program_of_torch_forecasts_too(forecast, tmp_path):
+    export(forecast / "dlinear", tmp_path / "m.pt2", data=test_forecasts.series(), format="pt2")
+    same(
+        predict_program(tmp_path / "m.pt2", test_forecasts.series()),
+        predict(forecast / "dlinear", test_forecasts.series()),
+    )
 
 
 def test_several_models_leave_as_one(forecast, tmp_path):

@@ -191,7 +191,7 @@ class CatBoost(Boosted):
             path = Path(folder) / "model.json"
             self._parse(content).save_model(path, format="json", pool=every)
             model = json.loads(path.read_text(encoding="utf-8"))
-        return trees_of(model, n_num=self.n_num, n_cat=len(self.cardinalities), n_levels=len(self._levels))
+        return trees_of(model, n_num=self.n_num, cardinalities=self.cardinalities)
 
     def _pool(
         self, num: np.ndarray, cat: np.ndarray, target: np.ndarray | None = None, weight: np.ndarray | None = None

@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+import json
+from collections import defaultdict
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
+from math import prod
 from typing import Any
 
 import numpy as np
@@ -16,6 +20,8 @@ MULTIPLIER = 0x4906BA494954CB65
 """Of the library's hash of a combination."""
 UNUSED = 2**64 - 1
 """Key of an empty place in its tables."""
+LARGEST = 2**15
+"""Of combinations that there can be: of more, those that training held are looked up by their hash."""
 COUNTERS = ("Counter", "FeatureFreq")
 MEANS = ("BinarizedTargetMeanValue", "FloatTargetMeanValue")
 
@@ -29,16 +35,16 @@ class Split:
     missing: bool = True
 
 
-def trees_of(model: Mapping[str, Any], *, n_num: int, n_cat: int, n_levels: int) -> Trees:
+def trees_of(model: Mapping[str, Any], *, n_num: int, cardinalities: Sequence[int]) -> Trees:
     """The trees of a model; what their sums begin at is left at 0.
 
     Args:
         model: its JSON, written with a pool that holds every code, so that it lists their hashes.
-        n_num, n_cat: columns of a row.
-        n_levels: codes of all categorical columns lie below.
+        n_num: numbers of a row.
+        cardinalities: of its categorical columns; codes lie below.
     """
-    about = model["features_info"]
-    hashes = torch.zeros(n_levels, dtype=torch.int64)
+    about, n_cat = model["features_info"], len(cardinalities)
+    hashes = torch.zeros(max(cardinalities, default=0), dtype=torch.int64)
     for entry in about.get("cat_features_hash", ()):
         hashes[int(entry["value"])] = int(np.uint32(entry["hash"]).astype(np.int32))
     code = {int(value): i for i, value in enumerate(hashes.tolist())}
@@ -52,10 +58,15 @@ def trees_of(model: Mapping[str, Any], *, n_num: int, n_cat: int, n_levels: int)
             # A value that training held, and no code has: none can be equal to it.
             asked = entry["feature_index"], (code[value],) if value in code else ()
             splits.append(Split(sets.setdefault(asked, n_num + n_cat + len(sets)), 0.5))
-    statistics = []
-    for feature, entry in enumerate(about.get("ctrs", ()), n_num + n_cat + len(sets)):
-        statistics.append(_statistic(entry, model["ctr_data"][entry["identifier"]], hashes, code))
-        splits += [Split(feature, border) for border in entry["borders"]]
+    # Several numbers belong to one combination: it is looked up once for all of them.
+    entries, alike = about.get("ctrs", ()), defaultdict(list)
+    for entry in entries:
+        alike[json.dumps(entry["elements"], sort_keys=True)].append(entry)
+    statistics = [_statistic(group, model["ctr_data"], hashes, code, cardinalities) for group in alike.values()]
+    first = n_num + n_cat + len(sets)
+    feature = {id(entry): first + i for i, entry in enumerate(entry for group in alike.values() for entry in group)}
+    for entry in entries:
+        splits += [Split(feature[id(entry)], border) for border in entry["borders"]]
     scale = float(model["scale_and_bias"][0])
     if "oblivious_trees" in model:
         nodes = [_oblivious(tree, splits, scale) for tree in model["oblivious_trees"]]
@@ -112,8 +123,30 @@ def _nested(tree: Mapping[str, Any], splits: Sequence[Split], scale: float) -> N
     )
 
 
-def _statistic(entry: Mapping[str, Any], data: Mapping[str, Any], hashes: Tensor, code: Mapping[int, int]) -> Statistic:
-    """An ordered target statistic (Prokhorenkova et al., 2018), as it stands at the end of the training."""
+def _statistic(
+    entries: Sequence[Mapping[str, Any]],
+    data: Mapping[str, Mapping[str, Any]],
+    hashes: Tensor,
+    code: Mapping[int, int],
+    cardinalities: Sequence[int],
+) -> Statistic:
+    """Ordered target statistics (Prokhorenkova et al., 2018) of a combination, as they stand at the end of training."""
+    tables = [_table(entry, data[entry["identifier"]]) for entry in entries]
+    keys = np.unique(np.concatenate([known for known, _ in tables]))
+    values = np.empty((len(keys) + 1, len(tables)), np.float32)
+    for column, (known, found) in enumerate(tables):
+        values[:, column] = found[-1]
+        values[np.searchsorted(keys, known), column] = found[:-1]
+    combination = Combination(entries[0]["elements"], hashes, code, cardinalities)
+    if combination.size > LARGEST:
+        return Statistic(combination.key, keys, values)
+    asked = combination.keys()
+    place = np.searchsorted(keys, asked).clip(max=len(keys) - 1)
+    return Statistic(combination.place, None, values[np.where(keys[place] == asked, place, len(keys))])
+
+
+def _table(entry: Mapping[str, Any], data: Mapping[str, Any]) -> tuple[np.ndarray, np.ndarray]:
+    """Keys ``(n,)`` that training held, and values ``(n + 1,)``, last for others."""
     stride = data["hash_stride"]
     table = np.array(data["hash_map"], dtype=object).reshape(-1, stride)
     used = np.array([int(key) != UNUSED for key in table[:, 0]], bool)
@@ -128,27 +161,74 @@ def _statistic(entry: Mapping[str, Any], data: Mapping[str, Any], hashes: Tensor
         good = counts[:, border] if kind == "Buckets" else counts[:, border + 1 :].sum(1)
         total = counts.sum(1)
     share = (good + entry["prior_numerator"]) / (total + entry["prior_denomerator"])
-    value = ((share + entry["shift"]) * entry["scale"]).astype(np.float32)
-    return Statistic(_key(entry["elements"], hashes, code), keys, value[:, None])
+    return keys, ((share + entry["shift"]) * entry["scale"]).astype(np.float32)
 
 
-def _key(
-    elements: Sequence[Mapping[str, Any]], hashes: Tensor, code: Mapping[int, int]
-) -> Callable[[Tensor, Tensor], Tensor]:
-    """The hash of a combination of categories and answers, which wraps around at 64 bits."""
-    multiplier = MULTIPLIER
+class Combination:
+    """A combination of categories and answers: the library's hash of it, and its place among all that there can be.
 
-    def key(num: Tensor, cat: Tensor) -> Tensor:
-        found = torch.zeros_like(cat[:, 0])
+    Args:
+        elements: of the library.
+        hashes: ``(levels,)`` int64, of each code.
+        code: of each hash.
+        cardinalities: of the categorical columns.
+    """
+
+    def __init__(
+        self,
+        elements: Sequence[Mapping[str, Any]],
+        hashes: Tensor,
+        code: Mapping[int, int],
+        cardinalities: Sequence[int],
+    ) -> None:
+        self.parts: list[Callable[[Tensor, Tensor], Tensor]] = []
+        self.hashes: list[Tensor] = []
         for element in elements:
             match element["combination_element"]:
                 case "cat_feature_value":
-                    part = hashes[cat[:, element["cat_feature_index"]]]
+                    column = element["cat_feature_index"]
+                    self.parts.append(partial(_level, column))
+                    self.hashes.append(hashes[: cardinalities[column]])
                 case "cat_feature_exact_value":
-                    part = (cat[:, element["cat_feature_index"]] == code.get(element["value"], -1)).long()
+                    self.parts.append(partial(_is, element["cat_feature_index"], code.get(element["value"], -1)))
+                    self.hashes.append(torch.arange(2))
                 case _:
-                    part = (num[:, element["float_feature_index"]] > element["border"]).long()
-            found = multiplier * (found + multiplier * part)
+                    self.parts.append(partial(_above, element["float_feature_index"], element["border"]))
+                    self.hashes.append(torch.arange(2))
+        self.size = prod(map(len, self.hashes))
+
+    def key(self, num: Tensor, cat: Tensor) -> Tensor:
+        """The hash ``(B,)`` of rows, which wraps around at 64 bits."""
+        return _hash([hashes[part(num, cat)] for hashes, part in zip(self.hashes, self.parts)])
+
+    def place(self, num: Tensor, cat: Tensor) -> Tensor:
+        """Where rows ``(B,)`` lie among :meth:`keys`."""
+        first, *others = zip(self.hashes, self.parts)
+        found = first[1](num, cat)
+        for hashes, part in others:
+            found = found * len(hashes) + part(num, cat)
         return found
 
-    return key
+    def keys(self) -> np.ndarray:
+        """Hashes ``(size,)`` of all combinations."""
+        grid = torch.meshgrid(self.hashes, indexing="ij")
+        return _hash([hashes.flatten() for hashes in grid]).numpy()
+
+
+def _hash(parts: Sequence[Tensor]) -> Tensor:
+    found = torch.zeros_like(parts[0])
+    for part in parts:
+        found = MULTIPLIER * (found + MULTIPLIER * part)
+    return found
+
+
+def _level(column: int, num: Tensor, cat: Tensor) -> Tensor:
+    return cat[:, column]
+
+
+def _is(column: int, code: int, num: Tensor, cat: Tensor) -> Tensor:
+    return (cat[:, column] == code).long()
+
+
+def _above(column: int, border: float, num: Tensor, cat: Tensor) -> Tensor:
+    return (num[:, column] > border).long()

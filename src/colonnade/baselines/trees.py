@@ -52,12 +52,12 @@ class Statistic:
 
     Args:
         key: of rows ``num (B, F)`` and ``cat (B, K)``: ``(B,)`` int64, equal where the combination is.
-        keys: ``(n,)`` int64, those of training.
-        values: ``(n + 1, m)`` float32, last for a combination that training did not hold.
+        keys: ``(n,)`` int64, those of training; None: a key is the row of the values at once.
+        values: ``(n + 1, m)`` float32, last for a combination that training did not hold; ``(n, m)`` without keys.
     """
 
     key: Callable[[Tensor, Tensor], Tensor]
-    keys: np.ndarray
+    keys: np.ndarray | None
     values: np.ndarray
 
 
@@ -99,12 +99,14 @@ class Trees:
                 inside[list(codes), i] = True
             parts.append(torch.tensor(inside)[cat[:, column].clamp(max=size)].to(num.dtype))
         for i, statistic in enumerate(self.statistics):
-            parts.append(torch.tensor(statistic.values)[find(i, statistic.key(num, cat))])
+            key = statistic.key(num, cat)
+            parts.append(torch.tensor(statistic.values)[key if statistic.keys is None else find(i, key)])
         return torch.cat(parts, dim=1)
 
     def search(self, i: int, keys: Tensor) -> Tensor:
         """A :data:`Find`."""
         known = self.statistics[i].keys
+        assert known is not None
         order = np.argsort(known)
         place = np.searchsorted(known, keys.numpy(), sorter=order).clip(max=len(known) - 1)
         found = order[place]

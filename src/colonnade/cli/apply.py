@@ -9,7 +9,7 @@ from colonnade.cli.words import parse, show_messages, usage
 
 ROWS = {"data.path": "file with the columns of the training data"}
 RUN = {"run": "folder of a finished run", **ROWS}
-MODEL = {"model": "instead of run=, the .onnx file of an exported run", **ROWS}
+MODEL = {"model": "instead of run=, the .onnx or .pt2 file of an exported run", **ROWS}
 OUT = {"out": "where to write: .csv, .parquet, .jsonl or .arrow"}
 
 
@@ -22,7 +22,11 @@ def predict(words: Sequence[str]) -> None:
         sys.stdout.write(usage("predict", purpose, {**RUN, **OUT}, {"model": MODEL["model"]}))
         return
     show_messages()
-    if exported:
+    if exported and given["model"].endswith(".pt2"):
+        from colonnade.runs.predict_program import predict_program
+
+        frame = predict_program(given["model"], given["data.path"], given["out"])
+    elif exported:
         # Imports no torch.
         from colonnade.runs.predict_onnx import predict_onnx
 

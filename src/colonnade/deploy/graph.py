@@ -19,8 +19,11 @@ from colonnade.core.optional import optional_import
 from colonnade.core.spec import BatchSpec
 from colonnade.data.columns import FIRST_LEVEL, MISSING, UNKNOWN, RawColumns
 from colonnade.data.lookup import Lookup
+from colonnade.deploy.activations import with_activations
+from colonnade.deploy.bins import with_bins
 from colonnade.deploy.ends import BATCH, LABEL, TIME, put_columns, put_labels
 from colonnade.deploy.inputs import INTERNAL, LENGTH, NUMBERS, TEXTS, TIMES, Input, Series
+from colonnade.deploy.periodic import with_periodic
 from colonnade.deploy.ranks import plant_ranks, with_ranks
 from colonnade.deploy.recurrence import for_export
 from colonnade.deploy.simplify import simplify
@@ -163,6 +166,7 @@ def build_graph(
         names = output_names(predictor, lookup, series)
         traceable, trees = with_trees(for_export(predictor))
         traceable, knots = with_ranks(traceable)
+        traceable = with_periodic(with_activations(with_bins(traceable, knots)))
         model = _exported(RawPredictor(traceable, lookup, series), lookup, names)
         plant_ranks(model, knots)
         plant(model, trees)

@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+import numpy as np
 import polars as pl
 from torch import nn
 
@@ -24,6 +25,8 @@ HIGHEST = 65_504.0
 """The largest number that fp16 has."""
 # Tables of the pipeline and of categories stay as they are: they are small, and exact.
 OPERATIONS = ("MatMul", "Gemm")
+COMPARISONS = ("Greater", "GreaterOrEqual", "Less", "LessOrEqual", "Equal")
+"""What stands in them stays as it is, whatever its size: a question of a tree has another answer beside it."""
 
 
 def quantize(graph: bytes, kind: str) -> bytes:
@@ -42,7 +45,6 @@ def quantize(graph: bytes, kind: str) -> bytes:
 
 def _in_16_bits(graph: bytes, kind: str) -> bytes:
     import ml_dtypes
-    import numpy as np
     import onnx
     import onnx_ir as ir
 
@@ -53,8 +55,9 @@ def _in_16_bits(graph: bytes, kind: str) -> bytes:
         if tensor is None or tensor.dtype != ir.DataType.FLOAT or len(tensor.shape) < 2:
             continue
         weights = tensor.numpy()
+        compared = any(node.op_type in COMPARISONS for node, _ in value.uses())
         # Rather whole than infinite.
-        if kind == FP16 and not np.abs(weights).max() <= HIGHEST:
+        if compared or _whole(weights) or (kind == FP16 and not np.abs(weights).max() <= HIGHEST):
             continue
         stored = ir.tensor(weights.astype(np.float16 if kind == FP16 else ml_dtypes.bfloat16))
         short = ir.val(f"{value.name}/{kind}", const_value=stored)
@@ -79,6 +82,7 @@ def _int8(graph: bytes) -> bytes:
     with tempfile.TemporaryDirectory() as folder, _quiet():
         path = Path(folder) / "model.onnx"
         given = onnx.load_from_string(graph)
+        exact = {t.name for t in given.graph.initializer if len(t.dims) > 1 and _whole(onnx.numpy_helper.to_array(t))}
         facts, producer, version = given.metadata_props[:], given.producer_name, given.producer_version
         quantize_dynamic(
             given,
@@ -86,6 +90,7 @@ def _int8(graph: bytes) -> bytes:
             op_types_to_quantize=list(OPERATIONS),
             per_channel=True,
             weight_type=QuantType.QInt8,
+            nodes_to_exclude=[node.name for node in given.graph.node if exact & {*node.input}],
             extra_options={"MatMulConstBOnly": True},
         )
         made = onnx.load(path)
@@ -97,6 +102,11 @@ def _int8(graph: bytes) -> bytes:
     made.producer_name, made.producer_version = producer, version
     onnx.checker.check_model(made)
     return made.SerializeToString()
+
+
+def _whole(weights: np.ndarray) -> bool:
+    """Whether a table is none of weights: such as one of zeros and ones, by which columns are taken."""
+    return weights.dtype.kind == "f" and weights.size > 0 and bool((weights == np.round(weights)).all())
 
 
 def check_quantized(

@@ -34,17 +34,28 @@ def with_ranks(predictor: nn.Module) -> tuple[nn.Module, list[np.ndarray]]:
         place = len(knots)
         knots.append(step.knots.numpy())
 
-        def search(_: Tensor, x: Tensor) -> Tensor:
-            rows = x.T
-            found: Tensor = torch.onnx.ops.symbolic(
-                f"{STANDS_FOR}::{OPERATOR}", (rows,), {"place": place}, dtype=torch.float32, shape=rows.shape
-            )
-            return found.T.to(torch.int64)
-
-        step.search = search
+        step.search = lambda _, x: look_up(place, x.T).T
         return step
 
     return replaced(predictor, ToNormal, by_trees), knots
+
+
+def look_up(place: int, rows: Tensor, *, stride: int = 0) -> Tensor:
+    """The last knot that is not above each number, the first one for NaN: where the trees will be planted.
+
+    Args:
+        place: of the knots ``(F, P)`` among those of the graph.
+        rows: ``(N, F)`` float64.
+        stride: what is added for each column before, to look up in a table of all columns.
+
+    Returns:
+        ``(N, F)`` int64.
+    """
+    attributes: dict[str, Any] = {"place": place, "stride": stride}
+    found: Tensor = torch.onnx.ops.symbolic(
+        f"{STANDS_FOR}::{OPERATOR}", (rows,), attributes, dtype=torch.float32, shape=rows.shape
+    )
+    return found.to(torch.int64)
 
 
 def plant_ranks(model: ir.Model, knots: Sequence[np.ndarray]) -> None:
@@ -58,13 +69,14 @@ def plant_ranks(model: ir.Model, knots: Sequence[np.ndarray]) -> None:
 
     graph = model.graph
     for node in [node for node in graph if node.domain == STANDS_FOR and node.op_type == OPERATOR]:
-        attributes = _trees(knots[node.attributes.get_int("place", 0)])
+        stride = node.attributes.get_int("stride", 0)
+        attributes = _trees(knots[node.attributes.get_int("place", 0)], stride)
         new = ir.node("TreeEnsembleRegressor", node.inputs, attributes, domain=ML)
         new.outputs[0].type, new.outputs[0].shape = node.outputs[0].type, node.outputs[0].shape
         ir.convenience.replace_nodes_and_values(graph, node, [node], [new], node.outputs, new.outputs)
 
 
-def _trees(knots: np.ndarray) -> dict[str, Any]:
+def _trees(knots: np.ndarray, stride: int = 0) -> dict[str, Any]:
     """A balanced tree for each column, whose leaves hold the positions of its knots: all in float64, as numbers are."""
     import onnx_ir as ir
 
@@ -77,7 +89,7 @@ def _trees(knots: np.ndarray) -> dict[str, Any]:
             low, high = spans[number]
             if low == high:
                 nodes.append((column, number, 0, 0.0, "LEAF", 0, 0))
-                leaves.append((column, number, column, low))
+                leaves.append((column, number, column, low + column * stride))
             else:
                 middle = (low + high + 1) // 2
                 # Where they hold, the second half; NaN is in the first one, as nothing holds for it.

@@ -26,6 +26,7 @@ TRUE, FALSE = ("true", "yes", "t", "y", "1"), ("false", "no", "f", "n", "0")
 NO_TIME = np.iinfo(np.int64).min
 """A missing datetime, as numpy's NaT."""
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+PLAIN = ("version", "config_hash", "task", "target_kind")  # facts that are text; others are JSON
 PADDING = {NUMBERS: np.nan, TEXTS: "", TIMES: NO_TIME}  # of series, behind their end
 # What may stand beside a prediction, in this order.
 FURTHER = ("lower", "upper", "disagreement")
@@ -70,8 +71,7 @@ class OnnxModel:
         found = self.session.get_modelmeta().custom_metadata_map
         if "inputs" not in found or "reading" not in found:
             raise InputError("the file was not exported by colonnade: it does not say which columns it takes")
-        plain = ("version", "config_hash", "task", "target_kind")
-        self.facts: dict[str, Any] = {k: v if k in plain else json.loads(v) for k, v in found.items()}
+        self.facts: dict[str, Any] = {k: v if k in PLAIN else json.loads(v) for k, v in found.items()}
         self.series: dict[str, Any] | None = self.facts.get("series")
         self.outputs = [output.name for output in self.session.get_outputs()]
 

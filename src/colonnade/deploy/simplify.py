@@ -13,14 +13,25 @@ ENCODER = "LabelEncoder"
 
 
 def simplify(model: ir.Model) -> None:
-    """Rewrite what torch writes at length; nothing is rounded in another way.
+    """Rewrite what torch writes at length; but for products, nothing is rounded in another way.
 
     Args:
         model: complete, from raw columns to labels; it is changed.
     """
-    for rewrite in (_gather_of_index, _codes_from_table, _gather_of_gather, _concat_of_concat):
+    from onnx_ir.passes.common import RemoveUnusedNodesPass
+
+    for rewrite in (
+        _gather_of_index,
+        _squeeze_of_unsqueeze,
+        _codes_from_table,
+        _gather_of_gather,
+        _concat_of_concat,
+        _product_of_scaled,
+    ):
         for node in list(model.graph):
             rewrite(model.graph, node)
+        # Otherwise what came before would count as a use of what is still needed.
+        RemoveUnusedNodesPass()(model)
 
 
 def _gather_of_index(graph: ir.Graph, node: ir.Node) -> None:
@@ -37,6 +48,16 @@ def _gather_of_index(graph: ir.Graph, node: ir.Node) -> None:
     # One index for each element, behind which the rest of the table follows.
     if _constant(axes) == [-1]:
         _replace(graph, node, ir.node("Gather", [table, values], {"axis": 0}))
+
+
+def _squeeze_of_unsqueeze(graph: ir.Graph, node: ir.Node) -> None:
+    """An axis that is put in and taken out again, as one of members is where there is a single one."""
+    inner = node.inputs[0].producer() if node.op_type == "Squeeze" and node.inputs[0] is not None else None
+    if inner is None or inner.op_type != "Unsqueeze" or len(node.inputs) < 2 or node.outputs[0].is_graph_output():
+        return
+    before, axes = inner.inputs[0], _constant(node.inputs[1])
+    if before is not None and axes is not None and axes == _constant(inner.inputs[1]):
+        node.outputs[0].replace_all_uses_with(before)
 
 
 def _codes_from_table(graph: ir.Graph, node: ir.Node) -> None:
@@ -93,6 +114,40 @@ def _concat_of_concat(graph: ir.Graph, node: ir.Node) -> None:
         parts += inner.inputs if inner is not None and same else [value]
     if len(parts) > len(node.inputs):
         _replace(graph, node, ir.node("Concat", parts, {"axis": axis}))
+
+
+def _product_of_scaled(graph: ir.Graph, node: ir.Node) -> None:
+    """Columns that are multiplied, or moved, before a product with constant weights: the weights are, and the bias."""
+    import onnx_ir as ir
+
+    if node.op_type != "Gemm" or node.attributes.get_int("transA", 0) != 0 or len(node.inputs) < 3:
+        return
+    given, weight, bias = node.inputs[0], _array(node.inputs[1]), _array(node.inputs[2])
+    if weight is None or bias is None or bias.ndim != 1:
+        return
+    transposed = bool(node.attributes.get_int("transB", 0))
+    alpha, beta = (node.attributes.get_float(name, 1.0) for name in ("alpha", "beta"))
+    rows = (weight.T if transposed else weight).astype(np.float64)
+    moved = beta * bias.astype(np.float64)
+    found = given
+    while (inner := next((of for kind in ("Mul", "Add", "Sub") if (of := _before(found, kind))), None)) is not None:
+        column = _array(inner.inputs[1])
+        if column is None or column.shape != rows.shape[:1]:
+            break
+        found = inner.inputs[0]
+        if inner.op_type == "Mul":
+            rows = column.astype(np.float64)[:, None] * rows
+        else:
+            moved += alpha * (column.astype(np.float64) @ rows) * (1 if inner.op_type == "Add" else -1)
+    if found is given:
+        return
+    new = []
+    for name, values, like in (("weight", rows.T if transposed else rows, weight), ("bias", moved, bias)):
+        tensor = ir.tensor(np.ascontiguousarray(values.astype(like.dtype)))
+        new.append(ir.val(f"{node.outputs[0].name}/{name}", const_value=tensor))
+        graph.register_initializer(new[-1])
+    attributes = {"alpha": alpha, "beta": 1.0, "transB": int(transposed)}
+    _replace(graph, node, ir.node("Gemm", [found, *new], attributes))
 
 
 def _before(value: ir.Value | None, kind: str) -> ir.Node | None:

@@ -11,6 +11,7 @@ from collections.abc import Callable
 from copy import deepcopy
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
+from zipfile import BadZipFile
 
 import torch
 from torch import Tensor, nn
@@ -19,6 +20,7 @@ from colonnade.baselines.base import OfTrees
 from colonnade.core.errors import ConfigError, ExportError
 from colonnade.data.encoder import Encoder
 from colonnade.deploy.onnx_export import Exportable, facts
+from colonnade.deploy.runtime import PLAIN
 from colonnade.tasks.forecast_distribution import DistributionDecoder
 
 if TYPE_CHECKING:
@@ -139,25 +141,39 @@ class TorchExport:
             raise ExportError(f"export: torch cannot export this model as a program: {reason}") from error
 
 
-def load_program(path: Path | str) -> tuple[Program, dict[str, str]]:
+def load_program(path: Path | str) -> tuple[Program, dict[str, Any]]:
     """A program that was written, compiled or not, and what it says of itself.
 
     Args:
         path: the ``.pt2`` file.
+
+    Returns:
+        It, and its facts: those of a graph (see :class:`~colonnade.deploy.runtime.OnnxModel`) but ``inputs``, and
+        ``lookup``, from which :meth:`~colonnade.data.lookup.Lookup.from_dict` makes what texts become codes by.
+
+    Raises:
+        ExportError: torch cannot load the file, or it was not exported by colonnade.
     """
     from torch._inductor import aoti_load_package
 
     extra = {FACTS: ""}
     level = logging.getLogger("torch.export").level
     logging.getLogger("torch.export").setLevel(logging.ERROR)
+    program: Program
     try:
-        program: Program = torch.export.load(path, extra_files=extra).module()
-    except (RuntimeError, AssertionError, KeyError, ValueError):
-        compiled: Any = aoti_load_package(str(path))
-        return compiled, dict(compiled.get_metadata())
+        program = torch.export.load(path, extra_files=extra).module()
+        said = json.loads(extra[FACTS] or "{}")
+    except (RuntimeError, AssertionError, KeyError, ValueError, BadZipFile):
+        try:
+            compiled: Any = aoti_load_package(str(path))
+        except RuntimeError as error:
+            raise ExportError("it is no program that torch can load") from error
+        program, said = compiled, dict(compiled.get_metadata())
     finally:
         logging.getLogger("torch.export").setLevel(level)
-    return program, json.loads(extra[FACTS])
+    if "lookup" not in said:
+        raise ExportError("the program was not exported by colonnade: it does not say which columns it takes")
+    return program, {name: text if name in PLAIN else json.loads(text) for name, text in said.items()}
 
 
 def _apart(predictor: nn.Module) -> nn.Module:

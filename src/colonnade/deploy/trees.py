@@ -13,6 +13,7 @@ from colonnade.baselines.base import OfTrees
 from colonnade.baselines.trees import Trees
 from colonnade.core.batch import Batch
 from colonnade.core.output import Output
+from colonnade.deploy.oblivious import oblivious
 from colonnade.deploy.replaced import replaced
 
 if TYPE_CHECKING:
@@ -35,12 +36,16 @@ class TreeNetwork(nn.Module):
         super().__init__()
         self.model = model
         self.trees = model.trees()
+        self.levels = oblivious(self.trees)
         self.place = place
 
     def forward(self, batch: Batch) -> Output:
         """Raw outputs ``(B, 1, *out_shape)``."""
         features = self.trees.features(batch.num, batch.cat, self._find)
-        sums = self._operator("Trees", features, 0, torch.float32, (features.shape[0], len(self.trees.base)))
+        if self.levels is not None:
+            sums = self.levels(features)
+        else:
+            sums = self._operator("Trees", features, 0, torch.float32, (features.shape[0], len(self.trees.base)))
         raw = self.model.finished(sums)
         return Output(raw=raw.reshape(raw.shape[0], 1, *self.model.out_shape))
 
@@ -79,7 +84,9 @@ def plant(model: ir.Model, trees: Sequence[Trees]) -> None:
         if node.op_type == "Trees":
             new = ir.node("TreeEnsembleRegressor", node.inputs, _of_trees(found), domain=ML)
         else:
-            keys = found.statistics[node.attributes.get_int("index", 0)].keys.tolist()
+            known = found.statistics[node.attributes.get_int("index", 0)].keys
+            assert known is not None
+            keys = known.tolist()
             attributes = {"keys_int64s": keys, "values_int64s": list(range(len(keys))), "default_int64": len(keys)}
             new = ir.node("LabelEncoder", node.inputs, attributes, domain=ML)
         new.outputs[0].type, new.outputs[0].shape = node.outputs[0].type, node.outputs[0].shape
@@ -95,6 +102,11 @@ def _of_trees(trees: Trees) -> dict[str, Any]:
     number = np.arange(len(nodes)) - first
     width = nodes.value.shape[1]
     ends = np.repeat(np.flatnonzero(leaf), width)
+    # The operator is quicker where all nodes compare alike, and need not look for missing numbers: for those, no
+    # comparison holds, which sends them left where it is asked for what lies above.
+    above = bool((nodes.missing | leaf).all())
+    missing = not above and bool((nodes.missing & ~leaf).any())
+    left, right = (np.where(leaf, 0, below - first).tolist() for below in (nodes.left, nodes.right))
     found: dict[str, Any] = {
         "n_targets": len(trees.base),
         "base_values": trees.base.tolist(),
@@ -102,15 +114,14 @@ def _of_trees(trees: Trees) -> dict[str, Any]:
         "nodes_nodeids": number.tolist(),
         "nodes_featureids": nodes.feature.tolist(),
         "nodes_values": nodes.threshold.tolist(),
-        "nodes_modes": np.where(leaf, "LEAF", "BRANCH_LEQ").tolist(),
-        "nodes_truenodeids": np.where(leaf, 0, nodes.left - first).tolist(),
-        "nodes_falsenodeids": np.where(leaf, 0, nodes.right - first).tolist(),
+        "nodes_modes": np.where(leaf, "LEAF", "BRANCH_GT" if above else "BRANCH_LEQ").tolist(),
+        "nodes_truenodeids": right if above else left,
+        "nodes_falsenodeids": left if above else right,
         "target_treeids": tree[ends].tolist(),
         "target_nodeids": number[ends].tolist(),
         "target_ids": (trees.output[tree[ends]] + np.tile(np.arange(width), int(leaf.sum()))).tolist(),
         "target_weights": nodes.value[leaf].ravel().tolist(),
     }
-    # The operator is quicker where it need not look for missing numbers.
-    if (nodes.missing & ~leaf).any():
+    if missing:
         found["nodes_missing_value_tracks_true"] = nodes.missing.astype(int).tolist()
     return found

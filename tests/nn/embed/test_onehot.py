@@ -42,3 +42,13 @@ def test_the_exported_form_gives_the_same(monkeypatch):
     expected = embedding(codes)
     monkeypatch.setattr(torch.compiler, "is_exporting", lambda: True)
     assert torch.equal(embedding(codes), expected)
+
+
+@pytest.mark.parametrize("small", [0, 2**17])
+def test_what_is_exported_gives_the_same(small, monkeypatch):
+    monkeypatch.setattr("colonnade.nn.embed.onehot._SMALL", small)
+    embedding = OneHot(spec=toy_spec(cardinalities=(4, 3, 7)))
+    codes = torch.cartesian_prod(torch.arange(4), torch.arange(3), torch.arange(7))
+    expected = embedding(codes)
+    monkeypatch.setattr("torch.compiler.is_exporting", lambda: True)
+    assert torch.equal(embedding(codes), expected)

@@ -39,8 +39,10 @@ class NTPLinear(Paced):
 
     def forward(self, x: Float[Tensor, "*batch i"]) -> Float[Tensor, "*batch o"]:
         """``(*, d_in)`` to ``(*, d_out)``."""
-        out = torch.addmm(self.bias, x.reshape(-1, x.shape[-1]), self.weight, alpha=self.factor)
-        return out.reshape(*x.shape[:-1], out.shape[-1])
+        # Rows as they are, so that a graph has nothing between a layer and the next.
+        rows = x if x.dim() == 2 else x.reshape(-1, x.shape[-1])
+        out = torch.addmm(self.bias, rows, self.weight, alpha=self.factor)
+        return out if x.dim() == 2 else out.reshape(*x.shape[:-1], out.shape[-1])
 
     @torch.no_grad()
     def start(self, x: Float[Tensor, "n i"]) -> None:
