@@ -17,7 +17,7 @@ from colonnade.config.build import build
 from colonnade.config.check import check
 from colonnade.config.pretraining import pretrains
 from colonnade.config.record import config_hash
-from colonnade.config.rehearse import FLOAT32
+from colonnade.config.machine import FLOAT32
 from colonnade.core.errors import ColonnadeError, ConfigError, Faults
 from colonnade.core.spec import BatchSpec
 from colonnade.runs.assemble import Parts, assemble, build_trainer, check_devices
