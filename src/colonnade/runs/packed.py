@@ -15,9 +15,9 @@ from omegaconf import DictConfig, OmegaConf, open_dict
 from colonnade.config.baseline import fits_at_once
 from colonnade.config.build import build
 from colonnade.config.check import check
+from colonnade.config.machine import FLOAT32
 from colonnade.config.pretraining import pretrains
 from colonnade.config.record import config_hash
-from colonnade.config.machine import FLOAT32
 from colonnade.core.errors import ColonnadeError, ConfigError, Faults
 from colonnade.core.spec import BatchSpec
 from colonnade.runs.assemble import Parts, assemble, build_trainer, check_devices
