@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import copy
 import os
 import random
 import shutil
 import sys
 from collections.abc import Iterator
+from functools import cache
 from pathlib import Path
 
 # Before torch is imported: two workers on two processors must not fight for them.
@@ -41,6 +43,26 @@ def real_data() -> Path:
     if not folder or not Path(folder).is_dir():
         pytest.skip("COLONNADE_DATA names no folder: real data is not here")
     return Path(folder)
+
+
+@pytest.fixture(scope="session")
+def one_registry() -> Iterator[None]:
+    """Torch's exporter collects what it can translate for each graph anew, .8 s; here once for all tests.
+
+    Each export has a copy, to which it may add.
+    """
+    from torch.onnx._internal.exporter._registration import ONNXRegistry as registry
+
+    made = cache(registry.from_torchlib)
+
+    def copied(*args: int, **kwargs: int) -> object:
+        found = copy.copy(made(*args, **kwargs))
+        found.functions = {target: list(ways) for target, ways in found.functions.items()}
+        return found
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(registry, "from_torchlib", staticmethod(copied))
+        yield
 
 
 @pytest.fixture

@@ -1,0 +1,8 @@
+"""Many of these tests export."""
+
+import pytest
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _exports(one_registry: None) -> None:
+    """See :func:`one_registry`."""
