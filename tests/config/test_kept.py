@@ -58,6 +58,13 @@ def test_few_are_kept(monkeypatch):
     assert [key[1] for key in module._kept] == [("model=mlp",), ("model=tabm",)]
 
 
+def test_where_too_much_lies_nothing_is_kept(mini, monkeypatch):
+    module._kept.clear()
+    monkeypatch.setattr(module, "MOST", 10)
+    assert composed(["optim.lr=0.3"], Request(config_name="mini", config_dirs=(mini,))).optim.lr == 0.3
+    assert not module._kept
+
+
 def test_a_sweep_is_refused_in_hydras_words():
     from hydra.errors import HydraException
 

@@ -7,9 +7,9 @@ some hundred milliseconds, the second a few.
 from __future__ import annotations
 
 import copy
+import os
 from collections import OrderedDict
 from collections.abc import Callable, Sequence
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 from omegaconf import DictConfig
@@ -20,6 +20,8 @@ if TYPE_CHECKING:
 
 # Compositions that are kept, the last used.
 ROOM = 32
+# Files and folders that are looked through.
+MOST = 5000
 SEARCHPATH = "hydra.searchpath"
 _kept: OrderedDict[object, DictConfig] = OrderedDict()
 
@@ -57,7 +59,10 @@ def kept(name: str, files: Sequence[str], loader: ConfigLoader, make: Callable[[
         loader: Hydra's, on its search path.
         make: composes.
     """
-    key = (name, tuple(files), _written(loader))
+    written = _written(loader)
+    if written is None:
+        return make()
+    key = (name, tuple(files), written)
     if key not in _kept:
         _kept[key] = make()
     _kept.move_to_end(key)
@@ -66,12 +71,19 @@ def kept(name: str, files: Sequence[str], loader: ConfigLoader, make: Callable[[
     return _kept[key]
 
 
-def _written(loader: ConfigLoader) -> tuple[object, ...]:
-    """Where configurations are looked for, and when each file there was written."""
+def _written(loader: ConfigLoader) -> tuple[object, ...] | None:
+    """Where configurations are looked for, and when each file there was written; None: too much lies there to look at
+    for each composition, as where a home folder is given as one of configurations.
+    """
     found: list[object] = []
+    seen = 0
     for source in loader.get_sources():
         found.append(f"{source.scheme()}://{source.path}")
-        if source.scheme() == "file":
-            paths = sorted(Path(source.path).rglob("*.yaml"))
-            found += [(str(path), (status := path.stat()).st_mtime_ns, status.st_size) for path in paths]
+        for folder, _, names in os.walk(source.path) if source.scheme() == "file" else ():
+            seen += len(names) + 1
+            if seen > MOST:
+                return None
+            for path in sorted(os.path.join(folder, name) for name in names if name.endswith(".yaml")):
+                status = os.stat(path)
+                found.append((path, status.st_mtime_ns, status.st_size))
     return tuple(found)
