@@ -65,6 +65,20 @@ def test_where_too_much_lies_nothing_is_kept(mini, monkeypatch):
     assert not module._kept
 
 
+def test_a_link_to_nowhere_is_no_configuration(mini):
+    (mini / "optim" / ".#small.yaml").symlink_to("someone@somewhere")
+    assert composed(["optim=small"], Request(config_name="mini", config_dirs=(mini,))).optim.lr == 1e-3
+
+
+def test_what_lies_in_further_folders_is_read_each_time(mini, tmp_path):
+    further = tmp_path / "further" / "optim" / "other.yaml"
+    further.parent.mkdir(parents=True)
+    for rate in (0.1, 0.2):
+        further.write_text(f"{{_target_: smallparts.Optim, lr: {rate}}}")
+        words = [f"hydra.searchpath=[file://{tmp_path / 'further'}]", "optim=other"]
+        assert composed(words, Request(config_name="mini", config_dirs=(mini,))).optim.lr == rate
+
+
 def test_a_sweep_is_refused_in_hydras_words():
     from hydra.errors import HydraException
 

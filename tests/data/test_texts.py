@@ -150,8 +150,8 @@ def test_columns_are_those_of_free_text_or_those_that_are_named() -> None:
 def test_only_encoders_are_loaded() -> None:
     assert encoder_from(Letters(letters="xy").to_dict()) == Letters(letters="xy")
     for path, said in (
-        ("os:system", "'os:system', but that is none"),
-        ("colonnade.data.texts:Memory", "but that is none"),
+        ("os:system", "'os:system', but that is no text encoder"),
+        ("colonnade.data.texts:Memory", "but that is no text encoder"),
         ("nowhere:Encoder", "import 'nowhere' before loading, if you trust it"),
     ):
         with pytest.raises(RunFolderError, match=said):

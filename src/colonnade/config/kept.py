@@ -10,6 +10,7 @@ import copy
 import os
 from collections import OrderedDict
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from typing import TYPE_CHECKING
 
 from omegaconf import DictConfig
@@ -63,12 +64,16 @@ def kept(name: str, files: Sequence[str], loader: ConfigLoader, make: Callable[[
     if written is None:
         return make()
     key = (name, tuple(files), written)
-    if key not in _kept:
-        _kept[key] = make()
-    _kept.move_to_end(key)
-    while len(_kept) > ROOM:
-        _kept.popitem(last=False)
-    return _kept[key]
+    if key in _kept:
+        _kept.move_to_end(key)
+        return _kept[key]
+    made = make()
+    # A file may name further folders to search (hydra.searchpath), which are not looked at here.
+    if len(made.hydra.runtime.config_sources) == len(loader.get_sources()):
+        _kept[key] = made
+        while len(_kept) > ROOM:
+            _kept.popitem(last=False)
+    return made
 
 
 def _written(loader: ConfigLoader) -> tuple[object, ...] | None:
@@ -84,6 +89,8 @@ def _written(loader: ConfigLoader) -> tuple[object, ...] | None:
             if seen > MOST:
                 return None
             for path in sorted(os.path.join(folder, name) for name in names if name.endswith(".yaml")):
-                status = os.stat(path)
-                found.append((path, status.st_mtime_ns, status.st_size))
+                # Editors leave links to nowhere beside a file that is being written.
+                with suppress(FileNotFoundError):
+                    status = os.stat(path)
+                    found.append((path, status.st_mtime_ns, status.st_size))
     return tuple(found)

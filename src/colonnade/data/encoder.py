@@ -2,17 +2,16 @@
 
 from __future__ import annotations
 
-import importlib
-import sys
 from collections.abc import Mapping, Sequence
 from typing import Any
 
 import torch
 from torch import Tensor, nn
 
-from colonnade.core.errors import ConfigError, Faults, RunFolderError
+from colonnade.core.errors import ConfigError, Faults
 from colonnade.data.columns import Columns
 from colonnade.data.steps.base import FittedStep
+from colonnade.data.stored import stored_class
 
 _LARGEST = torch.finfo(torch.float32).max
 
@@ -99,25 +98,8 @@ class Encoder(nn.Module):
 
 
 def step_class(path: str) -> type[FittedStep]:
-    """The class of a stored step. As importing runs code, a stored name imports nothing but this package's own steps.
-
-    Args:
-        path: ``module:class``.
-
-    Raises:
-        RunFolderError: the module is neither ours nor imported already, or holds no such step.
-    """
-    module, _, name = path.partition(":")
-    if module.startswith("colonnade.data.steps."):
-        importlib.import_module(module)
-    if module not in sys.modules:
-        raise RunFolderError(
-            f"pipeline.json names the step '{path}': import '{module}' before loading, if you trust it"
-        )
-    found = vars(sys.modules[module]).get(name)
-    if not (isinstance(found, type) and issubclass(found, FittedStep)):
-        raise RunFolderError(f"pipeline.json names the step '{path}', but that is no fitted step")
-    return found
+    """The class of a stored step, see :func:`~colonnade.data.stored.stored_class`."""
+    return stored_class(path, FittedStep, own="colonnade.data.steps.", what="fitted step")
 
 
 def finish(columns: Columns) -> tuple[Tensor, Tensor]:

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import importlib
 import json
-import sys
 from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -16,6 +14,7 @@ import polars as pl
 
 from colonnade.core.errors import ConfigError, RunFolderError, closest
 from colonnade.core.schema import Kind, Schema
+from colonnade.data.stored import stored_class
 
 # Texts whose vectors are kept at most: of 384 numbers each they take 300 MB.
 REMEMBERED = 200_000
@@ -142,22 +141,12 @@ class TextColumn:
 
 
 def encoder_from(data: Mapping[str, Any]) -> TextEncoder:
-    """An encoder from :meth:`TextEncoder.to_dict`. Importing runs code: nothing but this package's own is imported.
+    """An encoder from :meth:`TextEncoder.to_dict`.
 
     Raises:
-        RunFolderError: the class is neither ours nor imported already, or is no encoder.
+        RunFolderError: see :func:`~colonnade.data.stored.stored_class`.
     """
-    path = str(data["class"])
-    module, _, name = path.partition(":")
-    if module.startswith("colonnade.data."):
-        importlib.import_module(module)
-    if module not in sys.modules:
-        raise RunFolderError(
-            f"pipeline.json names the text encoder '{path}': import '{module}' before loading, if you trust it"
-        )
-    found = vars(sys.modules[module]).get(name)
-    if not (isinstance(found, type) and issubclass(found, TextEncoder)):
-        raise RunFolderError(f"pipeline.json names the text encoder '{path}', but that is none")
+    found: type[TextEncoder] = stored_class(str(data["class"]), TextEncoder, own="colonnade.data.", what="text encoder")
     return found(**data["options"])
 
 

@@ -19,7 +19,7 @@ class ObliviousSums(nn.Module):
     the answers to its questions. ONNX's own operator follows each row through each tree, one node after the other.
 
     Args:
-        trees: as :func:`levels_of` takes them.
+        trees: such as :func:`oblivious` finds.
         features, thresholds: ``(T, depth)``, what each tree asks for, first question first; of trees with fewer
             questions, thresholds behind them are infinite.
     """

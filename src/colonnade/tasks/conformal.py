@@ -29,29 +29,35 @@ class Conformal(nn.Module, ABC):
         super().__init__()
         self.register_buffer("threshold", threshold.to(torch.float64))
 
-    def thresholds(self, codes: Int[Tensor, "n"] | None, scale: Float[Tensor, "n t"] | None) -> Float[Tensor, "m t"]:
-        """The thresholds of each row, or of all."""
-        found = self.threshold if codes is None else self.threshold[codes]
-        return found if scale is None else found * scale
-
     @abstractmethod
     def score(self, prediction: Mapping[str, Tensor], truth: Shaped[Tensor, "n *rest"]) -> Float[Tensor, "n t"]:
         """How far each prediction is from what is true, float64."""
 
     @abstractmethod
+    def within(self, prediction: Mapping[str, Tensor], threshold: Float[Tensor, "m t"]) -> dict[str, Tensor]:
+        """Whatever has a score up to a threshold: ``lower`` and ``upper`` ``(N, T)`` float64; or ``set`` ``(N, C)``
+        int64 of 0 and 1.
+
+        Args:
+            prediction: what a decoder gives.
+            threshold: of each row, or of all.
+        """
+
     def forward(
         self,
         prediction: Mapping[str, Tensor],
         codes: Int[Tensor, "n"] | None,
         scale: Float[Tensor, "n t"] | None = None,
     ) -> dict[str, Tensor]:
-        """``lower`` and ``upper`` ``(N, T)`` float64; or ``set`` ``(N, C)`` int64 of 0 and 1.
+        """What :meth:`within` gives for the thresholds that were fitted.
 
         Args:
             prediction: what a decoder gives.
             codes: the group of each row; None: there is one.
             scale: by which scores of rows were divided, and thresholds are stretched; None: all are 1.
         """
+        threshold = self.threshold if codes is None else self.threshold[codes]
+        return self.within(prediction, threshold if scale is None else threshold * scale)
 
 
 class AbsoluteResidual(Conformal):
@@ -61,14 +67,9 @@ class AbsoluteResidual(Conformal):
         """Absolute errors."""
         return (truth - prediction["value"]).abs().to(torch.float64)
 
-    def forward(
-        self,
-        prediction: Mapping[str, Tensor],
-        codes: Int[Tensor, "n"] | None,
-        scale: Float[Tensor, "n t"] | None = None,
-    ) -> dict[str, Tensor]:
+    def within(self, prediction: Mapping[str, Tensor], threshold: Float[Tensor, "m t"]) -> dict[str, Tensor]:
         """See the base class."""
-        value, threshold = prediction["value"].to(torch.float64), self.thresholds(codes, scale)
+        value = prediction["value"].to(torch.float64)
         return {"lower": value - threshold, "upper": value + threshold}
 
 
@@ -89,14 +90,9 @@ class QuantileResidual(Conformal):
         quantile = prediction["quantile"].to(torch.float64)
         return torch.maximum(quantile[..., self.low] - truth, truth - quantile[..., self.high])
 
-    def forward(
-        self,
-        prediction: Mapping[str, Tensor],
-        codes: Int[Tensor, "n"] | None,
-        scale: Float[Tensor, "n t"] | None = None,
-    ) -> dict[str, Tensor]:
+    def within(self, prediction: Mapping[str, Tensor], threshold: Float[Tensor, "m t"]) -> dict[str, Tensor]:
         """See the base class."""
-        quantile, threshold = prediction["quantile"].to(torch.float64), self.thresholds(codes, scale)
+        quantile = prediction["quantile"].to(torch.float64)
         low, high = quantile[..., self.low], quantile[..., self.high]
         middle = (low + high) / 2
         return {
@@ -116,14 +112,9 @@ class ClassSet(Conformal):
         """The score of the true class."""
         return self.scores(prediction["probability"]).gather(1, truth[:, None])
 
-    def forward(
-        self,
-        prediction: Mapping[str, Tensor],
-        codes: Int[Tensor, "n"] | None,
-        scale: Float[Tensor, "n t"] | None = None,
-    ) -> dict[str, Tensor]:
+    def within(self, prediction: Mapping[str, Tensor], threshold: Float[Tensor, "m t"]) -> dict[str, Tensor]:
         """See the base class."""
-        return {"set": (self.scores(prediction["probability"]) <= self.thresholds(codes, scale)).long()}
+        return {"set": (self.scores(prediction["probability"]) <= threshold).long()}
 
 
 class LeastAmbiguous(ClassSet):

@@ -144,7 +144,7 @@ class SupervisedModule(LightningModule):
 
     def configure_callbacks(self) -> list[Callback]:
         """What decides whether to compile, where that is asked for."""
-        return [AutoCompile()] if self._decides else []
+        return [AutoCompile({self.network, self.evaluated})] if self._decides else []
 
     # Training
 

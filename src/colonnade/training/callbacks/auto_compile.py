@@ -37,9 +37,13 @@ class AutoCompile(Callback):
 
     Sure to follow are those up to ``trainer.max_epochs``, though no more than early stopping still has patience for.
     The decision and what it came of stand in ``compile.json`` of the run folder; a training that is resumed keeps it.
+
+    Args:
+        parts: what would be compiled: the network, and that which is evaluated.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, parts: Iterable[nn.Module]) -> None:
+        self.parts = tuple(parts)
         # "float32" is measured; then "compiling", "measured" and for good "compiled", or "refused".
         self.phase = "float32"
         self.eager: float | None = None
@@ -48,7 +52,7 @@ class AutoCompile(Callback):
     def on_train_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
         """Go on as the training that is resumed did; refuse at once where there is nothing to gain."""
         if self.phase in ("compiling", "measured", "compiled"):
-            self._switch(trainer, pl_module, compiled=True)
+            self._switch(trainer, compiled=True)
             # Its next epoch compiles once more.
             self.phase = "compiled" if self.phase == "compiled" else "compiling"
         elif self.phase == "float32":
@@ -75,11 +79,11 @@ class AutoCompile(Callback):
             return
         if self.phase == "float32":
             self.eager = seconds / steps
-            self._decide(trainer, pl_module, seconds)
+            self._decide(trainer, seconds)
         elif self.phase == "compiling":
             self.phase = "measured"
         elif self.phase == "measured":
-            self._judge(trainer, pl_module, seconds / steps)
+            self._judge(trainer, seconds / steps)
 
     def state_dict(self) -> dict[str, Any]:
         """What was decided."""
@@ -89,7 +93,7 @@ class AutoCompile(Callback):
         """See :meth:`state_dict`."""
         self.phase, self.eager = state["phase"], state["eager"]
 
-    def _decide(self, trainer: Trainer, module: LightningModule, seconds: float) -> None:
+    def _decide(self, trainer: Trainer, seconds: float) -> None:
         left = sure(trainer) * seconds
         if left * SAVED <= COST:
             self._refuse(
@@ -99,23 +103,20 @@ class AutoCompile(Callback):
             )
             return
         self.phase = "compiling"
-        self._switch(trainer, module, compiled=True)
+        self._switch(trainer, compiled=True)
         self._tell(trainer, f"{left:.0f} s of training are sure to follow: from here compiled and in bfloat16")
 
-    def _judge(self, trainer: Trainer, module: LightningModule, compiled: float) -> None:
+    def _judge(self, trainer: Trainer, compiled: float) -> None:
         assert self.eager is not None
         if compiled >= self.eager:
-            self._switch(trainer, module, compiled=False)
+            self._switch(trainer, compiled=False)
             self._refuse(trainer, f"a step takes {compiled / self.eager:.2f} of its time before")
             return
         self.phase = "compiled"
         self._tell(trainer, f"compiled, a step takes {compiled / self.eager:.2f} of its time before", step=compiled)
 
-    def _switch(self, trainer: Trainer, module: LightningModule, *, compiled: bool) -> None:
-        from colonnade.training.module import SupervisedModule
-
-        assert isinstance(module, SupervisedModule)
-        compile_in_place({module.network, module.evaluated}, BACKEND if compiled else None)
+    def _switch(self, trainer: Trainer, *, compiled: bool) -> None:
+        compile_in_place(self.parts, BACKEND if compiled else None)
         trainer.strategy.precision_plugin = MixedPrecision("bf16-mixed", "cpu") if compiled else None
 
     def _refuse(self, trainer: Trainer, why: str) -> None:
