@@ -10,13 +10,14 @@ from typing import TYPE_CHECKING, Any, Literal
 import numpy as np
 import polars as pl
 
-from colonnade.core.errors import DataError, SchemaError, closest
+from colonnade.core.errors import DataError
 from colonnade.core.schema import Schema
 from colonnade.data.cast import Infinite
 from colonnade.data.dataset import Source, TableDataset
 from colonnade.data.sequences.clock import Step, instants, spacing, with_missing_steps
 from colonnade.data.sequences.covariates import check_names, constant, extended, seen
 from colonnade.data.sequences.fold import fold, in_order, lists_of, starts_of, steps_of
+from colonnade.data.sequences.joined import joined
 from colonnade.data.sequences.wide import from_wide
 from colonnade.data.sequences.windowed import Look, ahead, origins, tails, windowed, windows_at
 from colonnade.data.sources.ts import SERIES
@@ -35,8 +36,6 @@ log = logging.getLogger(__name__)
 ORDER = "orders the steps"
 """Why the column of ``data.time`` is no feature."""
 _SHOWN = 5
-JOINED = "/"
-"""Between the values of several columns that name a series together."""
 
 
 class SequenceDataset(TableDataset):
@@ -54,8 +53,9 @@ class SequenceDataset(TableDataset):
         name, path, target, files, sql, source: see :class:`~colonnade.data.dataset.TableDataset`.
         id: column that names the series of a row, or several that do together; series do not mix. They are numbered,
             0, 1, ..., where a wide table has no such column. None: all rows of a long table are one series.
-        time: of a long table, the column by which the steps of a series are ordered: numbers or times. None: they are
-            in order.
+        time: of a long table, the column by which the steps of a series are ordered: numbers or times; or several that
+            spell a time together, such as a date and an hour, which is then called by their names with a blank
+            between. None: they are in order.
         frequency: of series that are forecast, the time from a step to the next: ``30m``, ``1h``, ``1d``, ``1w``,
             ``1mo``, ``1q``, ``1y``, or a number where ``time`` holds numbers; None: what it is most often.
         fill: of series that are forecast, ``"forward"``: steps that are missing in ``time`` are put in, a missing value
@@ -97,7 +97,7 @@ class SequenceDataset(TableDataset):
         sql: Mapping[str, Any] | None = None,
         source: Source | None = None,
         id: str | Sequence[str] | None = SERIES,
-        time: str | None = None,
+        time: str | Sequence[str] | None = None,
         frequency: str | float | None = None,
         fill: Literal["forward"] | None = None,
         short: Literal["skip", "repeat"] = "skip",
@@ -127,10 +127,10 @@ class SequenceDataset(TableDataset):
         licence: str | None = None,
         citation: str | None = None,
     ) -> None:
-        together = None if id is None or isinstance(id, str) else tuple(id)
-        if together is not None and len(together) < 2:
-            raise ValueError(f"id={list(together)}: a column, or several that name a series together")
-        named = SERIES if id is None else id if isinstance(id, str) else JOINED.join(id)
+        self.together = joined("id", id, by="/", what="name a series")
+        self.spelled = joined("time", time, by=" ", what="spell a time")
+        named = self.together.name if self.together else SERIES if id is None else str(id)
+        order_by = self.spelled.name if self.spelled else None if time is None else str(time)
         super().__init__(
             name=name,
             path=path,
@@ -179,6 +179,7 @@ class SequenceDataset(TableDataset):
         if frequency is not None and time is None:
             raise ValueError(f"frequency={frequency} is of the column `time`, which is not set")
         future, static = (tuple([given] if isinstance(given, str) else given or ()) for given in (future, static))
+        future = self.spelled.in_place_of(future) if self.spelled else future
         for key, names in (("future", future), ("static", static)):
             if names and horizon is None:
                 raise ValueError(f"{key}={list(names)} is of series that are forecast: set horizon")
@@ -190,7 +191,6 @@ class SequenceDataset(TableDataset):
         self.static = static
         self.id = named
         self.one = id is None
-        self.together = together
         self.frequency = None if frequency is None else Step.parse(frequency)
         self.filled = fill is not None
         self.repeats = short == "repeat"
@@ -198,10 +198,15 @@ class SequenceDataset(TableDataset):
         self.horizon = horizon
         self.context = context
         self.season = season
-        self.order_by = time
+        self.order_by = order_by
         self.channels = None if channels is None else tuple(channels)
-        if time is not None and time not in future:
-            self.exclude = {time: ORDER, **self.exclude}
+        of_time = (*(self.spelled.columns if self.spelled else ()), *([] if order_by is None else [order_by]))
+        self.exclude = {**{name: ORDER for name in of_time if name not in future}, **self.exclude}
+
+    @property
+    def derived(self) -> frozenset[str]:
+        """Columns that no file holds."""
+        return frozenset(() if self.spelled is None else [self.spelled.name])
 
     def datamodule(self) -> type[SequenceDataModule]:
         """What prepares the series for a training."""
@@ -356,7 +361,8 @@ class SequenceDataset(TableDataset):
             return ordered, [note for note in [found.note()] if note is not None]
         if not found.missing and not len(found.uneven):
             return ordered, []
-        kept = {name for name in (self.id, *(self.together or ()), self.group) if name is not None}
+        of_id = self.together.columns if self.together else ()
+        kept = {name for name in (self.id, *of_id, self.group) if name is not None}
         whole = with_missing_steps(ordered, found, kept=kept, times=times, timed=timed, where=where)
         return whole, [f"{found.missing:,} missing steps of {found.step} were put in (data.fill=forward)"]
 
@@ -378,14 +384,8 @@ class SequenceDataset(TableDataset):
         return kept
 
     def _long(self, frame: pl.DataFrame) -> pl.DataFrame:
-        if self.together is not None:
-            for name in self.together:
-                if name not in frame.columns:
-                    raise SchemaError(
-                        f"data.id={list(self.together)}: '{name}' is no column{closest(name, frame.columns)}"
-                    )
-            parts = [pl.col(name).cast(pl.String) for name in self.together]
-            frame = frame.with_columns(pl.concat_str(parts, separator=JOINED).alias(self.id))
+        for made in (self.together, self.spelled):
+            frame = frame if made is None else made.beside(frame)
         if self.channels is None:
             return frame.with_columns(pl.lit("0").alias(self.id)) if self.one else frame
         others = {name for name in (*self.target, self.weight, self.group, *self.exclude) if name is not None}

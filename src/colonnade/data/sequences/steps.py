@@ -18,6 +18,7 @@ from colonnade.data.sequences.clock import instants
 from colonnade.data.sequences.dataset import ORDER, SequenceDataset
 from colonnade.data.sequences.fold import starts_of
 from colonnade.data.sequences.history import histories
+from colonnade.data.sequences.joined import joined
 from colonnade.data.sources.ts import SERIES
 from colonnade.data.sources.written import Written
 from colonnade.data.split.record import PARTS
@@ -55,8 +56,7 @@ class StepDataset(SequenceDataset):
     Args:
         name, path, target, files, sql, source: see :class:`~colonnade.data.dataset.TableDataset`.
         id: see :class:`~colonnade.data.sequences.dataset.SequenceDataset`.
-        time: see there; or several columns that spell it together, such as a date and a time of day, which is then
-            called by their names with a blank between. Events may share a time: they keep their order.
+        time: see there. Events may share a time: they keep their order.
         context: steps of a history, from 1.
         lead: steps ahead, from 0.
         known: a step knows the target of the step before it.
@@ -132,11 +132,8 @@ class StepDataset(SequenceDataset):
             licence=licence,
             citation=citation,
         )
-        self.spelled = () if time is None or isinstance(time, str) else tuple(time)
-        if not isinstance(time, str | None):
-            if len(self.spelled) < 2:
-                raise ValueError(f"time={list(time)}: a column, or several that spell a time together")
-            time = " ".join(self.spelled)
+        self.spelled = joined("time", time, by=" ", what="spell a time")
+        clock = self.spelled.name if self.spelled else None if time is None else str(time)
         if context < 1:
             raise ValueError(f"context={context} must be at least 1: a step is the last of its own history")
         if lead < 0:
@@ -145,24 +142,25 @@ class StepDataset(SequenceDataset):
             raise ValueError(f"known=true is of labels; with lead={lead} the target is a channel as it is")
         if elapsed is not None and elapsed not in UNITS:
             raise ValueError(f"elapsed={elapsed!r}: one of {', '.join(UNITS)}, or null")
-        if elapsed is not None and time is None:
+        if elapsed is not None and clock is None:
             raise ValueError(f"elapsed={elapsed} is the time between steps: set time")
         self._places = np.empty(0, np.int64)
         self.look_back = context
-        self.clock = time
-        if time is not None:
-            self.exclude = {**dict.fromkeys((time, *self.spelled), ORDER), **self.exclude}
+        self.clock = clock
+        if clock is not None:
+            of_time = (clock, *(self.spelled.columns if self.spelled else ()))
+            self.exclude = {**dict.fromkeys(of_time, ORDER), **self.exclude}
         self.lead = lead
         self.known = known
         self.elapsed = elapsed
         self.looked_up = tuple(self.target)
         if lead:
             self.target = [_ahead(name, lead) for name in self.looked_up]
-        self.due = None if time is None or not lead else _ahead(time, lead)
+        self.due = None if clock is None or not lead else _ahead(clock, lead)
         if self.due is not None:
             self.exclude = {self.due: ORDER, **self.exclude}
-            if time in self.columns:
-                self.columns[self.due] = self.columns[time]
+            if clock in self.columns:
+                self.columns[self.due] = self.columns[clock]
         if lead or known:
             # What is said of a column holds for its values at other steps.
             moved = {name: _ahead(name, lead or -1) for name in self.looked_up}
@@ -175,7 +173,7 @@ class StepDataset(SequenceDataset):
         """Columns that no file holds: they come of the neighbours of a step."""
         moved = {_ahead(name, self.lead or -1) for name in self.looked_up} if self.lead or self.known else set()
         others = {name for name in (self.due, ELAPSED if self.elapsed is not None else None) if name is not None}
-        return frozenset(moved | others | ({self.clock} if self.spelled and self.clock is not None else set()))
+        return super().derived | moved | others
 
     def datamodule(self) -> type[StepDataModule]:
         """What prepares the steps for a training."""
@@ -218,16 +216,7 @@ class StepDataset(SequenceDataset):
         return self._derived(self._counted(ordered), {}, where), first_line if ordered is frame else None
 
     def _long(self, frame: pl.DataFrame) -> pl.DataFrame:
-        frame = super()._long(frame).with_columns(pl.int_range(pl.len()).alias(_ROW))
-        for name in self.spelled:
-            if name not in frame.columns:
-                raise SchemaError(
-                    f"data.time={list(self.spelled)}: '{name}' is no column{closest(name, frame.columns)}"
-                )
-        if self.spelled and self.clock is not None:
-            parts = [pl.col(name).cast(pl.String) for name in self.spelled]
-            frame = frame.with_columns(pl.concat_str(parts, separator=" ").alias(self.clock))
-        return frame
+        return super()._long(frame).with_columns(pl.int_range(pl.len()).alias(_ROW))
 
     def _counted(self, ordered: pl.DataFrame) -> pl.DataFrame:
         """The steps in their order; where each stands in the file is noted."""

@@ -24,8 +24,8 @@ class TiDE(SeesAhead):
     Das et al., *Long-term Forecasting with TiDE: Time-series Dense Encoder*, TMLR 2023. All channels share the weights;
     each is normalised by its own window, as in the published runs. What is known of a step ahead goes in a few numbers
     into the encoder and beside what the decoder gives for that step; what is static goes into the encoder once.
-    Departures: no norm behind the last block unless asked for; columns of the past and those known ahead are brought to a
-    few numbers by blocks of their own.
+    Departures: no norm behind the last block unless asked for; columns of the past and those known ahead are brought
+    to a few numbers by blocks of their own.
 
     Args:
         layout: of an embedded step.
