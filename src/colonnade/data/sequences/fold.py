@@ -10,6 +10,7 @@ import polars as pl
 
 from colonnade.core.errors import DataError, SchemaError, closest
 from colonnade.data.sequences.clock import instants
+from colonnade.data.sequences.likely import likely
 from colonnade.data.table import Table
 
 _SHOWN = 5
@@ -42,7 +43,8 @@ def in_order(
     """
     for key, name in (("id", id), ("time", time)):
         if name is not None and name not in frame.columns:
-            raise SchemaError(f"{where}: data.{key}={name} is no column{closest(name, frame.columns)}")
+            hint = likely(frame) if key == "id" else ""
+            raise SchemaError(f"{where}: data.{key}={name} is no column{closest(name, frame.columns)}{hint}")
         if name is not None and (n := frame[name].null_count()):
             raise DataError(f"{where}: column '{name}' (data.{key}) is missing in {n:,} rows")
     part = np.zeros(frame.height, dtype=np.int64)
