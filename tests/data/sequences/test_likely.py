@@ -26,6 +26,12 @@ def test_the_first_that_fit_are_named():
     assert likely(SALES.filter(shop="a")) == "; data.id=null data.time=day would fit: one series"
 
 
+def test_times_that_are_all_different_stand_in_the_order_of_their_series():
+    moments = [f"2024-01-01 {hour:02d}:00" for hour in (1, 9, 2, 8, 3, 10, 4, 11)]
+    events = SALES.with_columns(day=pl.Series(moments), case=pl.Series([1, 2, 1, 3, 1, 2, 1, 3]))
+    assert likely(events.drop("region", "shop")) == "; data.id=case data.time=day would fit: 3 series"
+
+
 def test_nothing_is_guessed_where_nothing_fits():
     assert likely(SALES.drop("shop")) == ""
     assert likely(SALES.drop("day")) == ""

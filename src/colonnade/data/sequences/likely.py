@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+
 import polars as pl
 
 from colonnade.core.errors import DataError
@@ -24,23 +26,35 @@ def likely(frame: pl.DataFrame) -> str:
     '; data.id=null data.time=day would fit: one series'
     """
     few = frame.head(_ROWS)
-    for time in (column for column in few if _is_time(column)):
-        if time.n_unique() == len(time):
-            return f"; data.id=null data.time={time.name} would fit: one series"
+    shown = "" if len(few) == frame.height else f" in the first {_ROWS:,} rows"
+    for name, time in _times(few):
+        if time.is_sorted() and time.n_unique() == len(time):
+            return f"; data.id=null data.time={name} would fit: one series{shown}"
         for id in few:
-            named = id.name != time.name and (id.dtype == pl.String or id.dtype.is_integer())
-            n = id.n_unique() if named and not id.null_count() else 0
-            if 1 < n <= len(id) // 2 and few.select(id.name, time.name).is_unique().all():
-                shown = "" if len(few) == frame.height else f" in the first {_ROWS:,} rows"
-                return f"; data.id={id.name} data.time={time.name} would fit: {n:,} series{shown}"
+            named = id.name != name and (id.dtype == pl.String or id.dtype.is_integer()) and not id.null_count()
+            if named and 1 < (n := id.n_unique()) <= len(id) // 2 and _each_once(id, time):
+                return f"; data.id={id.name} data.time={name} would fit: {n:,} series{shown}"
     return ""
 
 
-def _is_time(column: pl.Series) -> bool:
-    """Whether a column holds dates or times, and misses none."""
-    if column.null_count() or not (column.dtype == pl.String or column.dtype.is_temporal()):
+def _times(frame: pl.DataFrame) -> Iterator[tuple[str, pl.Series]]:
+    """Columns that hold dates or times, and miss none."""
+    for column in frame:
+        if column.null_count() or not (column.dtype == pl.String or column.dtype.is_temporal()):
+            continue
+        try:
+            times = instants(column, "")
+        except DataError:
+            continue
+        if isinstance(times.dtype, (pl.Date, pl.Datetime)):
+            yield column.name, times
+
+
+def _each_once(id: pl.Series, time: pl.Series) -> bool:
+    """Whether a series has no time twice, and, where no time stands twice at all, its steps stand in their order: any
+    column would name series of such times."""
+    both = pl.DataFrame({"id": id, "time": time})
+    if not both.is_unique().all():
         return False
-    try:
-        return isinstance(instants(column, "").dtype, (pl.Date, pl.Datetime))
-    except DataError:
-        return False
+    later = (pl.col("time") >= pl.col("time").shift(1)).over("id").fill_null(True)
+    return time.n_unique() < len(time) or bool(both.select(later.all()).item())
