@@ -183,11 +183,11 @@ def main() -> None:
         "checkpoints, validation and progress bar; bare is a loop over our network that gathers, learns and does "
         "nothing else: the most that this machine can give. Windows a second are those that a longer training adds "
         "to a shorter one, so that what is done once does not count; seconds are those of the shorter one. PatchTST "
-        f"of ours is trained on {TRAIN:,} windows. {ROUNDS} rounds, medians. What is asked of PatchTST at a batch of 128 "
-        "is more than its matrix products alone allow in float32, forwards and backwards, without softmax, norms and "
-        "dropout, measured by themselves on 2026-11-28: 787 windows a second. They are 47 % of a step, softmax 11 %, "
-        "copies 11 %, dropout 8 %; fused products of scores, and compiled code, changed a step by less than the noise, "
-        "bfloat16 made it 1.5 times as fast.",
+        f"of ours is trained on {TRAIN:,} windows. {ROUNDS} rounds, medians. What is asked of PatchTST at a batch of "
+        "128 is more than its matrix products alone allow in float32, forwards and backwards, without softmax, norms "
+        "and dropout, measured by themselves on 2026-11-28: 787 windows a second. They are 47 % of a step, softmax "
+        "11 %, copies 11 %, dropout 8 %; fused products of scores, and compiled code, changed a step by less than the "
+        "noise, bfloat16 made it 1.5 times as fast.",
     )
     columns = [
         "model",
