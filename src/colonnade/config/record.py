@@ -80,7 +80,7 @@ def redact(cfg: DictConfig, *, resolve: bool = True) -> DictConfig:
     return clean
 
 
-def stored(cfg: DictConfig) -> str:
+def stored_text(cfg: DictConfig) -> str:
     """The YAML of what :func:`redact` gives; ``OmegaConf.to_yaml`` would make nodes of it first, in four times the
     time."""
     return yaml.dump(redacted(cfg), Dumper=_Dumper, sort_keys=False, allow_unicode=True, default_flow_style=False)

@@ -15,7 +15,7 @@ from omegaconf import DictConfig, OmegaConf, open_dict
 
 from colonnade.config.baseline import fits_at_once
 from colonnade.config.check import check
-from colonnade.config.record import config_hash, stored
+from colonnade.config.record import config_hash, stored_text
 from colonnade.core.errors import ColonnadeError, ConfigError, RunFolderError, out_of_memory
 from colonnade.runs.assemble import Parts, assemble, check_devices
 from colonnade.runs.environment import environment
@@ -326,6 +326,6 @@ def record(cfg: DictConfig, concrete: DictConfig, folder: RunFolder, table: Tabl
         concrete.run_dir = "."
     folder.record(
         config_hash(cfg),
-        stored(concrete),
+        stored_text(concrete),
         {**environment(), "origin": table.origin, "notes": list(notes)},
     )
