@@ -325,7 +325,7 @@ def record(cfg: DictConfig, concrete: DictConfig, folder: RunFolder, table: Tabl
         # The folder may be moved: paths in its record begin where the record lies.
         concrete.run_dir = "."
     folder.record(
-        config_hash(cfg),
+        folder.claimed or config_hash(cfg),
         stored_text(concrete),
         {**environment(), "origin": table.origin, "notes": list(notes)},
     )
