@@ -1,7 +1,8 @@
 """Commands in processes of their own, forked from one that has imported what they need.
 
 A test that starts ten commands would spend most of its time on importing torch ten times. The process that they are
-forked from starts with the first command, and ends with the tests.
+forked from starts with the first command, and ends with the tests. The server of multiprocessing from which the jobs of
+a search are forked starts like that, too.
 """
 
 from __future__ import annotations
@@ -19,6 +20,7 @@ import tempfile
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from functools import partial
+from multiprocessing import util
 from pathlib import Path
 from typing import Any
 
@@ -190,11 +192,34 @@ def _become(request: dict[str, Any]) -> None:
     os.environ.clear()
     os.environ.update(request["env"])
     os.chdir(request["cwd"])
+    util.spawnv_passfds = _spawn
     program = request["program"]
     sys.argv = [program, *request["words"]]
     script = program.endswith(".py")
     sys.path[0] = str(Path(program).parent) if script else request["cwd"]
     (runpy.run_path if script else partial(runpy.run_module, alter_sys=True))(program, run_name="__main__")
+
+
+def _spawn(path: str, args: Sequence[str], kept: Sequence[int], anew: Any = util.spawnv_passfds) -> int:
+    """Start a server of multiprocessing, which would import what is here already; other programs as usual.
+
+    Like a new program it has the files that it is given and no handlers of signals.
+    """
+    if not args[-1].startswith("from multiprocessing.forkserver"):
+        return anew(path, args, kept)
+    pid = os.fork()
+    if pid:
+        return pid
+    with suppress(BaseException):
+        for number in signal.valid_signals():
+            if callable(signal.getsignal(number)):
+                signal.signal(number, signal.SIG_DFL)
+        opened = {int(name) for name in os.listdir("/proc/self/fd")}
+        for handle in opened - {0, 1, 2, *kept}:
+            with suppress(OSError):
+                os.close(handle)
+        exec(args[-1], {})
+    os._exit(0)
 
 
 if __name__ == "__main__":

@@ -15,8 +15,9 @@ from omegaconf import DictConfig, OmegaConf
 from colonnade.config.targets import find
 from colonnade.core.errors import ConfigError
 
-# Keys of a node that are no arguments.
-CONTROL = frozenset({"_target_", "_partial_"})
+POSITIONAL = "_args_"
+# Keys of a node that are no arguments by name; what is made of a node is always converted.
+CONTROL = frozenset({"_target_", "_partial_", "_convert_", POSITIONAL})
 
 
 def build(node: DictConfig | Mapping[str, Any], **late: Any) -> Any:
@@ -45,11 +46,14 @@ def construct(node: DictConfig | Mapping[str, Any], **late: Any) -> Any:
     # All of them before the first is called.
     guard(plain)
     assert isinstance(plain, Mapping)
-    return find(str(plain["_target_"]))(**{**_arguments(plain), **late})
+    return _called({**plain, "_partial_": True})(**late)
 
 
-def _arguments(node: Mapping[str, Any]) -> dict[str, Any]:
-    return {str(key): _made(value) for key, value in node.items() if key not in CONTROL}
+def _called(node: Mapping[str, Any]) -> Any:
+    target = find(str(node["_target_"]))
+    places = _made(node.get(POSITIONAL, []))
+    names = {str(key): _made(value) for key, value in node.items() if key not in CONTROL}
+    return partial(target, *places, **names) if node.get("_partial_") else target(*places, **names)
 
 
 def _made(node: Any) -> Any:
@@ -60,8 +64,7 @@ def _made(node: Any) -> Any:
         return node
     if "_target_" not in node:
         return {key: _made(value) for key, value in node.items()}
-    target = find(str(node["_target_"]))
-    return partial(target, **_arguments(node)) if node.get("_partial_") else target(**_arguments(node))
+    return _called(node)
 
 
 def guard(node: Any) -> None:
