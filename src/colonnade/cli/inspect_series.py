@@ -120,9 +120,8 @@ def written_schema(dataset: SequenceDataset, table: Table) -> Schema:
     from colonnade.data.sequences.steps import StepDataset
 
     steps = steps_of_series(dataset, table).schema
-    made = dataset.derived if isinstance(dataset, StepDataset) else frozenset()
     targets = dataset.looked_up if isinstance(dataset, StepDataset) else steps.targets
-    kept = {*steps.features, *targets} - made
+    kept = {*steps.features, *targets} - dataset.derived
     columns = {name: column for name, column in steps.columns.items() if name in kept}
     exclude = {name: reason for name, reason in dataset.exclude.items() if reason != ORDER}
     return replace(steps, columns=columns, targets=targets, exclude=exclude, row_id=None)

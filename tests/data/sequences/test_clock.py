@@ -45,6 +45,20 @@ def test_months_that_end():
     assert found.ahead.tolist() == [1, 1, 2, 1]
 
 
+@pytest.mark.parametrize(
+    "spelled", [["2024-01-31 7", "2024-02-01 12"], ["2024 1 31 07", "2024 2 1 12"], ["2024-01-31T7", "2024-2-1T12"]]
+)
+def test_a_day_and_an_hour(spelled):
+    assert instants(pl.Series("at", spelled), "x.csv").to_list() == [datetime(2024, 1, 31, 7), datetime(2024, 2, 1, 12)]
+
+
+def test_an_hour_that_no_day_has():
+    with pytest.raises(
+        DataError, match="x.csv: column 'at' \\(data.time\\) holds '2024-01-31 24': numbers are expected"
+    ):
+        instants(pl.Series("at", ["2024-01-30 1", "2024-01-31 24"]), "x.csv")
+
+
 def test_gaps_are_counted_within_a_series():
     times = pl.Series("at", [0, 1, 2, 5, 6, 100, 101, 103])
     starts = np.array([True, False, False, False, False, True, False, False])

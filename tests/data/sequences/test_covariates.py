@@ -7,6 +7,7 @@ from datetime import datetime, timedelta
 import numpy as np
 import polars as pl
 import pytest
+import torch
 
 from colonnade.config.compose import compose
 from colonnade.core.errors import ConfigError, DataError, SchemaError
@@ -70,6 +71,19 @@ def test_a_window_goes_on_into_what_is_known(short):
                 seen = np.maximum(np.arange(origin - 6, origin + 2), begin)
                 np.testing.assert_allclose(num[:, place], z[seen], atol=1e-5)
                 np.testing.assert_array_equal(cat[:, spec.cat_names.index("open")], code[seen])
+
+
+def test_the_calendar_of_a_time_that_columns_spell_together():
+    frame = series()
+    at = frame["at"].str.split(" ")
+    apart = frame.with_columns(day=at.list.get(0), hour=at.list.get(1)).drop("at")
+    time = ("data.time=[day,hour]", "data.future=[day,hour,price]")
+    together, one = ready(apart, *time), ready(frame, "data.future=[at,price]")
+    assert {name.replace("day hour", "at") for name in together.spec.known} == {*one.spec.known}
+    places = [one.spec.num_names.index(name.replace("day hour", "at")) for name in together.spec.num_names]
+    for a, b in zip(together.loader_for("test"), one.loader_for("test")):
+        torch.testing.assert_close(a.num, b.num[..., places])
+    assert {"price", "hour"} == {*ready(apart, "data.time=[day,hour]", "data.future=[hour,price]").spec.known}
 
 
 def test_a_file_is_forecast_behind_the_last_target():

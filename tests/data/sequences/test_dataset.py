@@ -47,6 +47,22 @@ def test_times_that_are_numbers_in_text_are_ordered_as_numbers():
     assert long(frame, time="t").read().frame["x"].to_list() == [[1.0, None, 3.0], [11.0, 12.0]]
 
 
+def test_columns_that_spell_a_time_together_order_the_steps():
+    clock = pl.Series([9, 10, 9, 7, 8])
+    apart = LONG.with_columns(
+        t=pl.Series(["2024-01-03", "2024-01-01", "2024-01-02", "2024-01-03", "2024-01-02"]), h=clock
+    )
+    dataset = long(apart, time=["t", "h"])
+    table = dataset.read()
+    assert table.frame["x"].to_list() == [[1.0, None, 3.0], [11.0, 12.0]]
+    assert table.schema.features == ("x", "c")
+    assert {"t", "h", "t h"} <= {*table.schema.exclude}
+    new = dataset.read_new(apart.drop("y")[::-1], table.schema, need_target=False)
+    assert dict(zip(new.frame["id"], new.frame["x"].to_list())) == {"b": [1.0, None, 3.0], "a": [11.0, 12.0]}
+    with pytest.raises(DataError, match=r"2 rows share the series and the time \(data.time=t h\) with another"):
+        long(apart.with_columns(h=pl.Series([9, 10, 9, 9, 8])), time=["t", "h"]).read()
+
+
 def test_further_rows_are_folded_as_the_training_rows_were():
     dataset = long(time="t")
     schema = dataset.read().schema

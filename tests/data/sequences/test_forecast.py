@@ -137,10 +137,8 @@ def test_what_cannot_be_forecast(change, more, error, said):
         ({"horizon": 0, "context": 4}, "horizon=0 must be at least 1"),
         ({"horizon": 3, "context": 4, "weight": "w"}, "weight=w: all windows of a forecast weigh the same"),
         ({"fill": "forward"}, "frequency=None and fill=forward are of series that are forecast: set horizon"),
-        (
-            {"horizon": 3, "context": 4, "fill": "back"},
-            "fill='back' and short='skip': forward or null, and skip or repeat",
-        ),
+        ({"horizon": 3, "context": 4, "fill": "back"}, "fill='back': forward or null"),
+        ({"horizon": 3, "context": 4, "short": "pad"}, "short='pad': skip or repeat"),
         ({"horizon": 3, "context": 4, "frequency": "1h"}, "frequency=1h is of the column `time`, which is not set"),
         ({"horizon": 3, "context": 4, "time": "t", "frequency": "1x"}, "frequency=1x: a time such as 30m, 1h, 1d"),
         ({"id": ["a"]}, r"id=\['a'\]: a column, or several that name a series together"),

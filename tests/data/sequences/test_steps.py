@@ -96,7 +96,7 @@ def test_one_series_is_divided_by_time():
         ({"context": 0}, "context=0 must be at least 1"),
         ({"lead": -1}, "lead=-1 must be 0, the step itself, or more"),
         ({"lead": 1, "known": True}, "known=true is of labels; with lead=1 the target is a channel"),
-        ({"elapsed": "years"}, "elapsed='years': one of seconds, minutes, hours, days, or null"),
+        ({"elapsed": "years"}, "elapsed='years': one of seconds, minutes, hours, days, number, or null"),
         ({"elapsed": "days", "time": None}, "elapsed=days is the time between steps: set time"),
         ({"time": ["when"]}, r"time=\['when'\]: a column, or several that spell a time together"),
     ],

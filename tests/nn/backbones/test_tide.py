@@ -50,6 +50,19 @@ def test_the_formula(channels):
         torch.testing.assert_close(found[:, :, k], (ahead - bias) / weight * scale + mean)
 
 
+def test_a_norm_behind_the_last_block_leaves_the_linear_map():
+    window = Window(context=8, horizon=3, channels=(0,))
+    model = TiDE(layout=LAYOUT, window=window, norm_last=True, **SMALL).eval()
+    with torch.no_grad():
+        model.temporal.norm.bias.fill_(0.25)
+    x = torch.randn(5, 8, 4)
+    normal, location, scale = model.norm(x[:, :, 0].unsqueeze(1))
+    linear = (model.skip(normal) + 0.25) * scale + location
+    torch.testing.assert_close(model(x)[0], linear.flatten(1).unsqueeze(1))
+    model(x)[0].square().sum().backward()
+    assert not any(p.grad.any() for p in model.dense.parameters())
+
+
 def test_there_are_as_many_blocks_as_asked_for():
     window = Window(context=8, horizon=3, channels=(0,))
     model = TiDE(layout=LAYOUT, window=window, n_encoder=2, n_decoder=3, **SMALL)

@@ -12,6 +12,8 @@ import polars as pl
 from colonnade.core.errors import DataError
 
 _QUARTER = r"^\s*(\d{4})[ -]?Q([1-4])\s*$"
+# As columns of a date, or of year, month and day, and of an hour spell it together.
+_HOUR = r"^\s*(\d{4})[ -](\d{1,2})[ -](\d{1,2})(?:[ T](\d{1,2}))?\s*$"
 _FREQUENCY = re.compile(r"^(\d*)\s*(ms|s|min|m|h|d|w|mo|q|y)$")
 _MICROSECONDS = {"ms": 1e3, "s": 1e6, "min": 6e7, "m": 6e7, "h": 3.6e9, "d": 8.64e10, "w": 6.048e11}
 _MONTHS = {"mo": 1, "q": 3, "y": 12}
@@ -102,7 +104,7 @@ class Spacing:
 
 
 def instants(column: pl.Series, where: str) -> pl.Series:
-    """Times that can be compared: of text, the numbers, quarters or times that it spells.
+    """Times that can be compared: of text, the numbers, quarters, hours (``2024-01-31 7``) or times that it spells.
 
     Raises:
         DataError: a value is none of these.
@@ -118,7 +120,7 @@ def instants(column: pl.Series, where: str) -> pl.Series:
         month = (column.str.extract(_QUARTER, 2).cast(pl.Int32) * 3 - 2).cast(pl.String).str.zfill(2)
         return (column.str.extract(_QUARTER, 1) + "-" + month + "-01").str.to_datetime("%Y-%m-%d", time_unit="us")
     try:
-        return column.str.to_datetime(time_unit="us", strict=True)
+        return _times(column, strict=True)
     except pl.exceptions.PolarsError as error:
         example = column.filter(numbers.is_null() & _unreadable(column))[0]
         raise DataError(
@@ -127,10 +129,19 @@ def instants(column: pl.Series, where: str) -> pl.Series:
         ) from error
 
 
+def _times(column: pl.Series, *, strict: bool) -> pl.Series:
+    """Times that text spells; what is none is an error, or missing."""
+    if not column.str.contains(_HOUR).all():
+        return column.str.to_datetime(time_unit="us", strict=strict)
+    parts = [column.str.extract(_HOUR, i).fill_null("0").str.zfill(2) for i in range(1, 5)]
+    whole = pl.select(pl.format("{}-{}-{} {}:00", *parts).alias(column.name)).to_series()
+    return whole.str.to_datetime("%Y-%m-%d %H:%M", time_unit="us", strict=strict)
+
+
 def _unreadable(column: pl.Series) -> pl.Series:
     """Which values are no time, as far as can be told; all of them where no form of times is seen."""
     try:
-        return column.str.to_datetime(time_unit="us", strict=False).is_null()
+        return _times(column, strict=False).is_null()
     except pl.exceptions.PolarsError:
         return pl.repeat(True, len(column), eager=True)
 

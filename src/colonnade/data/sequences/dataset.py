@@ -10,13 +10,16 @@ from typing import TYPE_CHECKING, Any, Literal
 import numpy as np
 import polars as pl
 
-from colonnade.core.errors import DataError, SchemaError, closest
+from colonnade.core.errors import DataError
 from colonnade.core.schema import Schema
 from colonnade.data.cast import Infinite
 from colonnade.data.dataset import Source, TableDataset
+from colonnade.data.sequences.agreement import check_covariates, check_layout, check_times, check_windows
 from colonnade.data.sequences.clock import Step, instants, spacing, with_missing_steps
 from colonnade.data.sequences.covariates import check_names, constant, extended, seen
+from colonnade.data.sequences.elapsed import ELAPSED, with_elapsed
 from colonnade.data.sequences.fold import fold, in_order, lists_of, starts_of, steps_of
+from colonnade.data.sequences.joined import joined
 from colonnade.data.sequences.wide import from_wide
 from colonnade.data.sequences.windowed import Look, ahead, origins, tails, windowed, windows_at
 from colonnade.data.sources.ts import SERIES
@@ -35,8 +38,6 @@ log = logging.getLogger(__name__)
 ORDER = "orders the steps"
 """Why the column of ``data.time`` is no feature."""
 _SHOWN = 5
-JOINED = "/"
-"""Between the values of several columns that name a series together."""
 
 
 class SequenceDataset(TableDataset):
@@ -54,8 +55,12 @@ class SequenceDataset(TableDataset):
         name, path, target, files, sql, source: see :class:`~colonnade.data.dataset.TableDataset`.
         id: column that names the series of a row, or several that do together; series do not mix. They are numbered,
             0, 1, ..., where a wide table has no such column. None: all rows of a long table are one series.
-        time: of a long table, the column by which the steps of a series are ordered: numbers or times. None: they are
-            in order.
+        time: of a long table, the column by which the steps of a series are ordered: numbers or times; or several that
+            spell a time together, such as a date and an hour, which is then called by their names with a blank
+            between. None: they are in order.
+        elapsed: unit in which the channel ``elapsed`` holds the time since the step before, 0 at the first, of series
+            whose steps are unevenly apart: seconds, minutes, hours or days; ``number`` where ``time`` holds numbers.
+            None: there is no such channel.
         frequency: of series that are forecast, the time from a step to the next: ``30m``, ``1h``, ``1d``, ``1w``,
             ``1mo``, ``1q``, ``1y``, or a number where ``time`` holds numbers; None: what it is most often.
         fill: of series that are forecast, ``"forward"``: steps that are missing in ``time`` are put in, a missing value
@@ -84,7 +89,7 @@ class SequenceDataset(TableDataset):
     Raises:
         ValueError: see there; ``future`` or ``static`` without ``horizon``, or naming a target or each other's columns;
             or ``channels`` together with ``time``, a channel named twice, ``horizon`` without
-            ``context``, weights of forecasts, or ``frequency`` or ``fill`` that do not go with the rest.
+            ``context``, weights of forecasts, or ``frequency``, ``fill`` or ``elapsed`` that do not go with the rest.
     """
 
     def __init__(
@@ -97,7 +102,8 @@ class SequenceDataset(TableDataset):
         sql: Mapping[str, Any] | None = None,
         source: Source | None = None,
         id: str | Sequence[str] | None = SERIES,
-        time: str | None = None,
+        time: str | Sequence[str] | None = None,
+        elapsed: Literal["seconds", "minutes", "hours", "days", "number"] | None = None,
         frequency: str | float | None = None,
         fill: Literal["forward"] | None = None,
         short: Literal["skip", "repeat"] = "skip",
@@ -127,10 +133,10 @@ class SequenceDataset(TableDataset):
         licence: str | None = None,
         citation: str | None = None,
     ) -> None:
-        together = None if id is None or isinstance(id, str) else tuple(id)
-        if together is not None and len(together) < 2:
-            raise ValueError(f"id={list(together)}: a column, or several that name a series together")
-        named = SERIES if id is None else id if isinstance(id, str) else JOINED.join(id)
+        self.together = joined("id", id, by="/", what="name a series")
+        self.spelled = joined("time", time, by=" ", what="spell a time")
+        named = self.together.name if self.together else SERIES if id is None else str(id)
+        order_by = self.spelled.name if self.spelled else None if time is None else str(time)
         super().__init__(
             name=name,
             path=path,
@@ -159,38 +165,16 @@ class SequenceDataset(TableDataset):
             licence=licence,
             citation=citation,
         )
-        if channels is not None and id is None:
-            raise ValueError(f"channels={list(channels)} says that each row is a series, and id=null that all are one")
-        if channels is not None and time is not None:
-            raise ValueError(f"channels={list(channels)} says that the table is wide, and time={time} that it is long")
-        if channels is not None and (not channels or len(set(channels)) < len(channels)):
-            raise ValueError(f"channels={list(channels)}: one name or more, each once")
-        if (horizon is None) != (context is None):
-            raise ValueError(f"horizon={horizon} and context={context}: a forecast needs both")
-        for key, value in (("horizon", horizon), ("context", context), ("season", season)):
-            if value is not None and value < 1:
-                raise ValueError(f"{key}={value} must be at least 1")
-        if horizon is not None and weight is not None:
-            raise ValueError(f"weight={weight}: all windows of a forecast weigh the same")
-        if fill not in (None, "forward") or short not in ("skip", "repeat"):
-            raise ValueError(f"fill={fill!r} and short={short!r}: forward or null, and skip or repeat")
-        if horizon is None and (frequency is not None or fill is not None):
-            raise ValueError(f"frequency={frequency} and fill={fill} are of series that are forecast: set horizon")
-        if frequency is not None and time is None:
-            raise ValueError(f"frequency={frequency} is of the column `time`, which is not set")
         future, static = (tuple([given] if isinstance(given, str) else given or ()) for given in (future, static))
-        for key, names in (("future", future), ("static", static)):
-            if names and horizon is None:
-                raise ValueError(f"{key}={list(names)} is of series that are forecast: set horizon")
-            if twice := set(names) & {*self.target}:
-                raise ValueError(f"{key}={list(names)} holds what is forecast: {', '.join(sorted(twice))}")
-        if twice := set(future) & set(static):
-            raise ValueError(f"future and static both name {', '.join(sorted(twice))}: what is static needs no future")
+        future = self.spelled.in_place_of(future) if self.spelled else future
+        check_layout(one=id is None, time=order_by, channels=channels)
+        check_windows(horizon=horizon, context=context, season=season, short=short, weight=weight)
+        check_times(time=order_by, elapsed=elapsed, frequency=frequency, fill=fill, horizon=horizon)
+        check_covariates(future=future, static=static, target=self.target, horizon=horizon)
         self.future = future
         self.static = static
         self.id = named
         self.one = id is None
-        self.together = together
         self.frequency = None if frequency is None else Step.parse(frequency)
         self.filled = fill is not None
         self.repeats = short == "repeat"
@@ -198,10 +182,17 @@ class SequenceDataset(TableDataset):
         self.horizon = horizon
         self.context = context
         self.season = season
-        self.order_by = time
+        self.order_by = order_by
+        self.elapsed = elapsed
         self.channels = None if channels is None else tuple(channels)
-        if time is not None and time not in future:
-            self.exclude = {time: ORDER, **self.exclude}
+        of_time = (*(self.spelled.columns if self.spelled else ()), *([] if order_by is None else [order_by]))
+        self.exclude = {**{name: ORDER for name in of_time if name not in future}, **self.exclude}
+
+    @property
+    def derived(self) -> frozenset[str]:
+        """Columns that no file holds."""
+        spelled = [] if self.spelled is None else [self.spelled.name]
+        return frozenset([*spelled, *([] if self.elapsed is None else [ELAPSED])])
 
     def datamodule(self) -> type[SequenceDataModule]:
         """What prepares the series for a training."""
@@ -319,6 +310,7 @@ class SequenceDataset(TableDataset):
         where, goes_on = self.path or self.name, self.horizon is not None
         ordered = in_order(frame, id=self.id, time=self.order_by, parts=parts, where=where, goes_on=goes_on)
         # A series that is forecast goes on in the next part; where it is divided, the split says.
+        ordered = self._timed(ordered, parts, where)
         regular, self._irregular = self._regular(ordered, where, known=not goes_on or len(parts) < 2)
         parts = {} if goes_on else parts
         return regular, parts, origin, first_line if regular is ordered and self._as_read(frame, ordered) else None
@@ -326,10 +318,18 @@ class SequenceDataset(TableDataset):
     def _arranged(self, frame: pl.DataFrame, first_line: Written | None) -> tuple[pl.DataFrame, Written | None]:
         long = self._long(frame)
         ordered = in_order(long, id=self.id, time=self.order_by, parts={}, where="the new data")
+        ordered = self._timed(ordered, {}, "the new data")
         regular, notes = self._regular(ordered, "the new data")
         for note in notes:
             log.warning("the new data: %s", note)
         return regular, first_line if regular is ordered and self._as_read(long, ordered) else None
+
+    def _timed(self, ordered: pl.DataFrame, parts: Mapping[str, tuple[int, int]], where: str) -> pl.DataFrame:
+        """Steps in order, with the time since the one before, where that is asked for."""
+        if self.elapsed is None or self.order_by is None:
+            return ordered
+        starts = starts_of(ordered[self.id], parts)
+        return with_elapsed(ordered, self.elapsed, time=self.order_by, starts=starts, where=where)
 
     def _regular(self, ordered: pl.DataFrame, where: str, *, known: bool = True) -> tuple[pl.DataFrame, list[str]]:
         """Rows with those that are missing, where they are to be put in; otherwise, in words, what is irregular.
@@ -356,7 +356,8 @@ class SequenceDataset(TableDataset):
             return ordered, [note for note in [found.note()] if note is not None]
         if not found.missing and not len(found.uneven):
             return ordered, []
-        kept = {name for name in (self.id, *(self.together or ()), self.group) if name is not None}
+        of_id = self.together.columns if self.together else ()
+        kept = {name for name in (self.id, *of_id, self.group) if name is not None}
         whole = with_missing_steps(ordered, found, kept=kept, times=times, timed=timed, where=where)
         return whole, [f"{found.missing:,} missing steps of {found.step} were put in (data.fill=forward)"]
 
@@ -378,14 +379,8 @@ class SequenceDataset(TableDataset):
         return kept
 
     def _long(self, frame: pl.DataFrame) -> pl.DataFrame:
-        if self.together is not None:
-            for name in self.together:
-                if name not in frame.columns:
-                    raise SchemaError(
-                        f"data.id={list(self.together)}: '{name}' is no column{closest(name, frame.columns)}"
-                    )
-            parts = [pl.col(name).cast(pl.String) for name in self.together]
-            frame = frame.with_columns(pl.concat_str(parts, separator=JOINED).alias(self.id))
+        for made in (self.together, self.spelled):
+            frame = frame if made is None else made.beside(frame)
         if self.channels is None:
             return frame.with_columns(pl.lit("0").alias(self.id)) if self.one else frame
         others = {name for name in (*self.target, self.weight, self.group, *self.exclude) if name is not None}

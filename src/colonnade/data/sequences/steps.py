@@ -14,10 +14,11 @@ from colonnade.core.errors import DataError, SchemaError, closest
 from colonnade.core.schema import Schema
 from colonnade.data.cast import Infinite
 from colonnade.data.dataset import Source, TableDataset
-from colonnade.data.sequences.clock import instants
 from colonnade.data.sequences.dataset import ORDER, SequenceDataset
+from colonnade.data.sequences.elapsed import ELAPSED, UNITS, check_unit, present, with_elapsed
 from colonnade.data.sequences.fold import starts_of
 from colonnade.data.sequences.history import histories
+from colonnade.data.sequences.joined import joined
 from colonnade.data.sources.ts import SERIES
 from colonnade.data.sources.written import Written
 from colonnade.data.split.record import PARTS
@@ -26,9 +27,6 @@ from colonnade.data.table import Table
 if TYPE_CHECKING:
     from colonnade.data.sequences.stepwise import StepDataModule
 
-ELAPSED = "elapsed"
-"""Name of the channel of elapsed time."""
-UNITS = {"seconds": 1, "minutes": 60, "hours": 3600, "days": 86400}
 TORN = "steps of one series are alike, so that they stay in one part"
 """Why rows are not drawn at random."""
 SHARES = (0.64, 0.8)
@@ -55,21 +53,17 @@ class StepDataset(SequenceDataset):
     Args:
         name, path, target, files, sql, source: see :class:`~colonnade.data.dataset.TableDataset`.
         id: see :class:`~colonnade.data.sequences.dataset.SequenceDataset`.
-        time: see there; or several columns that spell it together, such as a date and a time of day, which is then
-            called by their names with a blank between. Events may share a time: they keep their order.
+        time: see there. Events may share a time: they keep their order.
         context: steps of a history, from 1.
         lead: steps ahead, from 0.
         known: a step knows the target of the step before it.
-        elapsed: unit in which the channel ``elapsed`` holds the time since the step before, 0 at the first: seconds,
-            minutes, hours or days. It can be a target: ``target=elapsed lead=1`` is the time to the next event. None:
-            there is no such channel.
+        elapsed: see there. It can be a target: ``target=elapsed lead=1`` is the time to the next event.
         delimiter, decimal, encoding, header, missing, replace, select, filter, columns, levels, exclude, weight:
             see :class:`~colonnade.data.dataset.TableDataset`.
         timezone, infinite, homepage, licence, citation: see there.
 
     Raises:
-        ValueError: see there; or ``context`` or ``lead`` out of range, ``known`` with a lead, ``elapsed`` without
-            ``time`` or in another unit.
+        ValueError: see there; or ``context`` or ``lead`` out of range, ``known`` with a lead.
     """
 
     def __init__(
@@ -86,7 +80,7 @@ class StepDataset(SequenceDataset):
         context: int = 64,
         lead: int = 0,
         known: bool = False,
-        elapsed: Literal["seconds", "minutes", "hours", "days"] | None = None,
+        elapsed: Literal["seconds", "minutes", "hours", "days", "number"] | None = None,
         delimiter: str | None = None,
         decimal: str = ".",
         encoding: str = "utf-8",
@@ -132,37 +126,32 @@ class StepDataset(SequenceDataset):
             licence=licence,
             citation=citation,
         )
-        self.spelled = () if time is None or isinstance(time, str) else tuple(time)
-        if not isinstance(time, str | None):
-            if len(self.spelled) < 2:
-                raise ValueError(f"time={list(time)}: a column, or several that spell a time together")
-            time = " ".join(self.spelled)
+        self.spelled = joined("time", time, by=" ", what="spell a time")
+        clock = self.spelled.name if self.spelled else None if time is None else str(time)
         if context < 1:
             raise ValueError(f"context={context} must be at least 1: a step is the last of its own history")
         if lead < 0:
             raise ValueError(f"lead={lead} must be 0, the step itself, or more")
         if lead and known:
             raise ValueError(f"known=true is of labels; with lead={lead} the target is a channel as it is")
-        if elapsed is not None and elapsed not in UNITS:
-            raise ValueError(f"elapsed={elapsed!r}: one of {', '.join(UNITS)}, or null")
-        if elapsed is not None and time is None:
-            raise ValueError(f"elapsed={elapsed} is the time between steps: set time")
+        check_unit(elapsed, clock)
         self._places = np.empty(0, np.int64)
         self.look_back = context
-        self.clock = time
-        if time is not None:
-            self.exclude = {**dict.fromkeys((time, *self.spelled), ORDER), **self.exclude}
+        self.clock = clock
+        if clock is not None:
+            of_time = (clock, *(self.spelled.columns if self.spelled else ()))
+            self.exclude = {**dict.fromkeys(of_time, ORDER), **self.exclude}
         self.lead = lead
         self.known = known
         self.elapsed = elapsed
         self.looked_up = tuple(self.target)
         if lead:
             self.target = [_ahead(name, lead) for name in self.looked_up]
-        self.due = None if time is None or not lead else _ahead(time, lead)
+        self.due = None if clock is None or not lead else _ahead(clock, lead)
         if self.due is not None:
             self.exclude = {self.due: ORDER, **self.exclude}
-            if time in self.columns:
-                self.columns[self.due] = self.columns[time]
+            if clock in self.columns:
+                self.columns[self.due] = self.columns[clock]
         if lead or known:
             # What is said of a column holds for its values at other steps.
             moved = {name: _ahead(name, lead or -1) for name in self.looked_up}
@@ -174,8 +163,7 @@ class StepDataset(SequenceDataset):
     def derived(self) -> frozenset[str]:
         """Columns that no file holds: they come of the neighbours of a step."""
         moved = {_ahead(name, self.lead or -1) for name in self.looked_up} if self.lead or self.known else set()
-        others = {name for name in (self.due, ELAPSED if self.elapsed is not None else None) if name is not None}
-        return frozenset(moved | others | ({self.clock} if self.spelled and self.clock is not None else set()))
+        return super().derived | moved | ({self.due} if self.due is not None else set())
 
     def datamodule(self) -> type[StepDataModule]:
         """What prepares the steps for a training."""
@@ -218,16 +206,7 @@ class StepDataset(SequenceDataset):
         return self._derived(self._counted(ordered), {}, where), first_line if ordered is frame else None
 
     def _long(self, frame: pl.DataFrame) -> pl.DataFrame:
-        frame = super()._long(frame).with_columns(pl.int_range(pl.len()).alias(_ROW))
-        for name in self.spelled:
-            if name not in frame.columns:
-                raise SchemaError(
-                    f"data.time={list(self.spelled)}: '{name}' is no column{closest(name, frame.columns)}"
-                )
-        if self.spelled and self.clock is not None:
-            parts = [pl.col(name).cast(pl.String) for name in self.spelled]
-            frame = frame.with_columns(pl.concat_str(parts, separator=" ").alias(self.clock))
-        return frame
+        return super()._long(frame).with_columns(pl.int_range(pl.len()).alias(_ROW))
 
     def _counted(self, ordered: pl.DataFrame) -> pl.DataFrame:
         """The steps in their order; where each stands in the file is noted."""
@@ -246,7 +225,7 @@ class StepDataset(SequenceDataset):
         if self.clock not in frame.columns:
             raise SchemaError(f"{where}: data.time={self.clock} is no column{closest(self.clock, frame.columns)}")
         keys = pl.DataFrame(
-            {"series": np.cumsum(starts_of(frame[self.id], parts)), "time": _instants(frame, self.clock, where)}
+            {"series": np.cumsum(starts_of(frame[self.id], parts)), "time": present(frame, self.clock, where)}
         )
         order = keys.with_row_index("row").sort("series", "time", maintain_order=True)["row"]
         return frame if order.is_sorted() else frame[order]
@@ -256,17 +235,7 @@ class StepDataset(SequenceDataset):
         starts = starts_of(frame[self.id], parts)
         series = pl.Series(np.cumsum(starts))
         if self.elapsed is not None and self.clock is not None:
-            if ELAPSED in frame.columns:
-                raise SchemaError(f"{where}: there is a column '{ELAPSED}' already: data.elapsed=null, or rename it")
-            times = _instants(frame, self.clock, where)
-            if not isinstance(times.dtype, (pl.Date, pl.Datetime)):
-                held = "times of day" if times.dtype.is_temporal() else "numbers"
-                raise DataError(
-                    f"{where}: column '{self.clock}' (data.time) holds {held}, no dates or times: data.elapsed=null"
-                )
-            seconds = times.cast(pl.Datetime("us")).dt.timestamp("us").to_numpy() / 1e6
-            since = np.where(starts, 0.0, np.diff(seconds, prepend=seconds[:1])) / UNITS[self.elapsed]
-            frame = frame.with_columns(pl.Series(ELAPSED, since))
+            frame = with_elapsed(frame, self.elapsed, time=self.clock, starts=starts, where=where)
         steps = -self.lead if self.lead else 1 if self.known else 0
         if not steps:
             return frame
@@ -301,10 +270,3 @@ class StepDataset(SequenceDataset):
 def _ahead(name: str, steps: int) -> str:
     """Name of a column as it is some steps later: ``activity+1``; or before: ``correct-1``."""
     return f"{name}{steps:+d}"
-
-
-def _instants(frame: pl.DataFrame, name: str, where: str) -> pl.Series:
-    """The column of times, none of which is missing."""
-    if n := frame[name].null_count():
-        raise DataError(f"{where}: column '{name}' (data.time) is missing in {n:,} rows")
-    return instants(frame[name], where)

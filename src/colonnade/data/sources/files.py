@@ -16,6 +16,7 @@ from colonnade.data.sources import text
 from colonnade.data.sources.delimited import Delimited, read_delimited
 from colonnade.data.sources.tracing import is_tracing, read_tracing
 from colonnade.data.sources.ts import read_ts
+from colonnade.data.sources.ucr import is_ucr, read_ucr
 from colonnade.data.sources.written import Place, Written
 
 _JSON = (".jsonl", ".ndjson", ".json")
@@ -28,8 +29,8 @@ def read_file(path: Path | str, options: Delimited) -> tuple[pl.DataFrame, Writt
 
     Args:
         path: CSV or TSV (plain or gzip), Parquet, Arrow or Feather, or JSON (plain or gzip): an object on each line,
-            or an array of objects; ``.ts`` of the UCR and UEA archives, or the three lines for each student of
-            knowledge tracing (plain or gzip).
+            or an array of objects; ``.ts`` of the UCR and UEA archives, ``.tsv`` of the UCR archive, or the three
+            lines for each student of knowledge tracing (plain or gzip).
         options: how delimited text is written; ``header`` also names the columns of a Parquet file that calls them 0,
             1, ...
 
@@ -55,6 +56,8 @@ def read_file(path: Path | str, options: Delimited) -> tuple[pl.DataFrame, Writt
             raise DataError(f"{path}: a spreadsheet or zip archive: save the table as CSV or Parquet (known: {_KNOWN})")
         elif ending == ".ts":
             return read_ts(path), None
+        elif ending == ".tsv" and options.header is None and is_ucr(path):
+            return read_ucr(path), None
         elif ending in _JSON:
             frame, first_row = _read_json(path, options.encoding)
         elif is_tracing(path):

@@ -64,7 +64,7 @@ def read_ts(path: Path) -> pl.DataFrame:
     faults.raise_if_any(DataError, str(path))
     if not series:
         raise DataError(f"{path}: 0 series behind @data")
-    return _frame(series, found, labels, path)
+    return frame_of(series, found, labels, path)
 
 
 def _header(lines: list[str], path: Path) -> tuple[dict[str, list[str]], int]:
@@ -100,7 +100,18 @@ def _values(channels: list[str], number: int, faults: Faults) -> np.ndarray | No
     return np.stack(values)
 
 
-def _frame(series: list[np.ndarray], found: list[str], labels: str | None, path: Path) -> pl.DataFrame:
+def frame_of(series: list[np.ndarray], found: list[str], labels: str | None, path: Path) -> pl.DataFrame:
+    """A row for each step, see :func:`read_ts`.
+
+    Args:
+        series: ``(C, T)`` each.
+        found: their labels, as written.
+        labels: the column that they become; None: there are none.
+        path: of the file, for messages.
+
+    Raises:
+        DataError: a label is no number where the column is that of numbers.
+    """
     lengths = np.array([values.shape[1] for values in series])
     steps = np.concatenate(series, axis=1)
     columns: dict[str, pl.Series] = {SERIES: pl.Series(np.repeat(np.arange(len(series)), lengths))}

@@ -24,8 +24,8 @@ class TiDE(SeesAhead):
     Das et al., *Long-term Forecasting with TiDE: Time-series Dense Encoder*, TMLR 2023. All channels share the weights;
     each is normalised by its own window, as in the published runs. What is known of a step ahead goes in a few numbers
     into the encoder and beside what the decoder gives for that step; what is static goes into the encoder once.
-    Departures: no norm behind the last block, which gives one number: in the published code the norm of it is a
-    constant; columns of the past and those known ahead are brought to a few numbers by blocks of their own.
+    Departures: no norm behind the last block unless asked for; columns of the past and those known ahead are brought
+    to a few numbers by blocks of their own.
 
     Args:
         layout: of an embedded step.
@@ -37,6 +37,8 @@ class TiDE(SeesAhead):
         d_temporal: hidden width of the block that they share.
         d_covariate: numbers to which the other columns of a step are brought, and those known ahead.
         dropout: of what each block adds.
+        norm_last: whether a layer norm stands behind the last block too, as in the published runs. That block gives one
+            number a step, and the norm of one number is a constant: what is learned is the linear map of the past.
 
     Raises:
         ValueError: for an argument out of range.
@@ -54,6 +56,7 @@ class TiDE(SeesAhead):
         d_temporal: int = 64,
         d_covariate: int = 4,
         dropout: float = 0.3,
+        norm_last: bool = False,
     ) -> None:
         super().__init__()
         positive(d_hidden=d_hidden, n_encoder=n_encoder, n_decoder=n_decoder, d_decoded=d_decoded)
@@ -75,7 +78,7 @@ class TiDE(SeesAhead):
         widths = [d_in, *[d_hidden] * (n_encoder + n_decoder - 1), window.horizon * d_decoded]
         self.dense = nn.Sequential(*(Block(a, d_hidden, b, dropout=dropout) for a, b in pairwise(widths)))
         d_step = d_decoded + (d_covariate if window.known else 0)
-        self.temporal = Block(d_step, d_temporal, 1, dropout=dropout, norm=False)
+        self.temporal = Block(d_step, d_temporal, 1, dropout=dropout, norm=norm_last)
         self.skip = nn.Linear(window.context, window.levels)
 
     def forward(
