@@ -53,7 +53,7 @@ def test_a_graph_computes_in_16_bits_between_float32_inputs_and_outputs(tmp_path
     weights = {w.name: w.data_type for w in graph.initializer}
     products = [weights[node.input[1]] for node in graph.node if node.op_type == "Gemm"]
     assert products == [onnx.TensorProto.FLOAT16] * 2
-    loaded = OnnxModel(tmp_path / "model.onnx")
+    loaded = OnnxModel(tmp_path / "model.onnx", providers=["CPUExecutionProvider"])
     found = loaded.predict({name: of.frame[name].to_numpy() for name in loaded.columns})["probability"]
     assert found.dtype == np.float32
     # onnxruntime has no such operators for processors, and rounds to 16 bits before and behind those it has.
@@ -80,9 +80,7 @@ def test_a_program_computes_in_16_bits(kind, tmp_path):
 def test_what_is_too_far_off_is_not_written(tmp_path):
     of = made("mlp", "regression", ["plain", "skewed"])
     for export, key in ((OnnxExport, "onnx"), (TorchExport, "torch")):
-        with pytest.raises(
-            ExportError, match=rf"the fp16 .* is off by .*: export\.{key}\.compute=null, or a larger expo"
-        ):
+        with pytest.raises(ExportError, match=rf"the fp16 .* is off by .*: export\.{key}\.compute=null"):
             export(compute="fp16", quantize_tolerance=1e-9)(exportable(of), of.frame, tmp_path / f"model.{key}")
     assert not list(tmp_path.iterdir())
 

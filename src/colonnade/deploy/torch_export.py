@@ -101,8 +101,8 @@ class TorchExport:
             model: a network, a baseline, an encoder, or a predictor that holds such.
 
         Raises:
-            ConfigError: trees, which are no operations of torch; steps of a pipeline, or quantiles, that are none. Or no
-                network, which alone is computed in 16 bits.
+            ConfigError: trees, which are no operations of torch; steps of a pipeline, or quantiles, that are none. Or
+                no network, which alone is computed in 16 bits.
         """
         for part in model.modules():
             if isinstance(part, DistributionDecoder):

@@ -102,8 +102,8 @@ def export(
         format: ``onnx``: a graph from raw columns; ``pt2``: a program of torch, from codes.
 
     Raises:
-        ConfigError: ``out`` cannot be written, ``quantize``, ``compute`` or ``format`` is something else, the model cannot
-            be exported, or its data cannot be read any more.
+        ConfigError: ``out`` cannot be written, ``quantize``, ``compute`` or ``format`` is something else, the model
+            cannot be exported, or its data cannot be read any more.
         ExportError: graph and model differ.
         RunFolderError: see :func:`~colonnade.runs.load.load`.
     """
