@@ -36,6 +36,7 @@ FACTS = "facts.json"
 """What a program says of itself, among its extra files."""
 DEVICE = "device"
 """What a program says of the one it was compiled for, unless that is the processor."""
+OF_TORCH = "AOTI_"
 CPU, CUDA = "cpu", "cuda"
 ROWS, STEPS = 3, 5
 """Of the example that torch sees; any numbers but 0 and 1."""
@@ -222,7 +223,9 @@ def load_program(path: Path | str, device: str = CPU) -> tuple[Program, dict[str
             compiled: Any = aoti_load_package(str(path))
         except RuntimeError as error:
             raise ExportError("it is no program that torch can load") from error
-        program, said = compiled, dict(compiled.get_metadata())
+        # Beside ours there is what torch notes of itself.
+        told = compiled.get_metadata().items()
+        program, said = compiled, {name: text for name, text in told if not name.startswith(OF_TORCH)}
         if (made := said.get(DEVICE, CPU)) != device:
             raise ExportError(f"the program was compiled for {made}, and is to run on {device}") from None
     else:
