@@ -7,7 +7,7 @@ from safetensors.torch import load_file, save_file
 from colonnade.core.errors import ConfigError, ExportError
 from colonnade.data.lookup import Lookup
 from colonnade.deploy.onnx_export import Exportable
-from colonnade.deploy.parity import check_program
+from colonnade.deploy.program_parity import check_program
 from colonnade.deploy.torch_export import TorchExport, load_program
 
 from .kit import made
