@@ -46,14 +46,12 @@ def construct(node: DictConfig | Mapping[str, Any], **late: Any) -> Any:
     # All of them before the first is called.
     guard(plain)
     assert isinstance(plain, Mapping)
-    return _called({**plain, "_partial_": True})(**late)
+    return _unfinished(plain)(**late)
 
 
-def _called(node: Mapping[str, Any]) -> Any:
-    target = find(str(node["_target_"]))
-    places = _made(node.get(POSITIONAL, []))
+def _unfinished(node: Mapping[Any, Any]) -> partial[Any]:
     names = {str(key): _made(value) for key, value in node.items() if key not in CONTROL}
-    return partial(target, *places, **names) if node.get("_partial_") else target(*places, **names)
+    return partial(find(str(node["_target_"])), *_made(node.get(POSITIONAL, [])), **names)
 
 
 def _made(node: Any) -> Any:
@@ -64,7 +62,8 @@ def _made(node: Any) -> Any:
         return node
     if "_target_" not in node:
         return {key: _made(value) for key, value in node.items()}
-    return _called(node)
+    made = _unfinished(node)
+    return made if node.get("_partial_") else made()
 
 
 def guard(node: Any) -> None:
