@@ -51,3 +51,8 @@ def run(
     yield Commands(tmp_path, capsys, caplog)
     root.handlers[:] = handlers
     root.setLevel(level)
+
+
+@pytest.fixture(scope="module", autouse=True)
+def _figures(unrendered: None) -> None:
+    """See :func:`unrendered`."""
