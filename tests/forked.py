@@ -24,8 +24,6 @@ from multiprocessing import util
 from pathlib import Path
 from typing import Any
 
-from matplotlib.figure import Figure
-
 CLI = "colonnade.cli"
 _LIMIT = 300.0
 
@@ -213,6 +211,8 @@ def _become(request: dict[str, Any]) -> None:
     if request["new_session"]:
         os.setsid()
     if not request["rendered"]:
+        from matplotlib.figure import Figure
+
         Figure.draw = lambda figure, renderer: None
     for number, name in ((1, "out"), (2, "err")):
         handle = os.open(request[name], os.O_CREAT | os.O_WRONLY | os.O_APPEND, 0o600)

@@ -19,7 +19,7 @@ ONE = (
     "data=breast_cancer",
     "trainer=cpu",
     "threads=1",
-    "trainer.max_epochs=30",
+    "trainer.max_epochs=15",
     "loader.batch_size=16",
     "loader.chunk=2",
     "model.backbone.d_hidden=[16]",
@@ -55,7 +55,7 @@ def workers(process):
 @pytest.mark.slow
 def test_two_processes_that_are_killed_and_resumed_give_the_numbers_of_one(train, tmp_path):
     one, two = tmp_path / "one", tmp_path / "two"
-    fit(compose(ONE), one)
+    fit(compose([*ONE, "callbacks.recovery.every_steps=1000"]), one)
 
     process = train(two, settings=TWO)
     wait_for_checkpoint(process, two)
@@ -81,7 +81,7 @@ def test_two_processes_that_are_killed_and_resumed_give_the_numbers_of_one(train
     assert result(two)["status"] == "finished"
     assert (two / "mlp.jsonl").exists()
     assert "batch_size: 16" in (two / "config.yaml").read_text()
-    assert result(two)["epochs"] == result(one)["epochs"] == 30
+    assert result(two)["epochs"] == result(one)["epochs"] == 15
     for split, metrics in result(one)["metrics"].items():
         assert result(two)["metrics"][split] == pytest.approx(metrics, rel=1e-3, abs=1e-4)
     weights = load_file(two / "network.safetensors")

@@ -29,7 +29,7 @@ def test_kill_9_and_resume_is_bit_exact(train, folder, case):
     # Some sixty steps and more.
     epochs = f"trainer.max_epochs={12 if case == 'lengths' else 4}"
     whole, killed = folder / f"whole-{case}", folder / f"killed-{case}"
-    fit(compose(words(case, folder, epochs)), whole)
+    fit(compose(words(case, folder, epochs, "callbacks.recovery.every_steps=1000")), whole)
     process = train(killed, settings=words(case, folder, epochs))
     wait_for_checkpoint(process, killed, beyond=9)
     process.kill()

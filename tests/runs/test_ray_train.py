@@ -113,7 +113,7 @@ def result(run_dir):
 @alone
 def test_a_training_that_is_stopped_goes_on_with_the_numbers_of_one_process(own, request, tmp_path, capsys):
     one, two = tmp_path / "one", tmp_path / "two"
-    fit(compose([*SMALL, "trainer=cpu"]), one)
+    fit(compose([*SMALL, "trainer=cpu", "callbacks.recovery.every_steps=1000"]), one)
 
     def stop():
         while not (two / "checkpoints" / "manifest.json").exists():
