@@ -17,6 +17,8 @@ from colonnade.runs.fit import fit
 from colonnade.runs.folder import RunFolder
 from colonnade.runs.load import load
 
+pytestmark = pytest.mark.rendered
+
 QUICK = ("threads=1", "trainer=cpu")
 CHURN = ("data=churn_sim", "data.source.n_rows=4000", *QUICK)
 FEW = Explain(rows=100, background=64, samples=8, top=3)
