@@ -7,10 +7,12 @@ computes the same.
 from __future__ import annotations
 
 import math
+from typing import Any
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
+from torch.autograd import Function
 
 from colonnade.nn.blocks.ensemble import BatchEnsembleLinear, EnsembleLinear, MemberScale
 from colonnade.nn.blocks.feature_scale import FeatureScale
@@ -19,6 +21,29 @@ from colonnade.nn.blocks.parametric_activation import ParametricActivation
 from colonnade.nn.embed.categorical import CategoricalEmbedding
 from colonnade.nn.embed.pbld import PBLDEmbedding
 from colonnade.nn.embed.piecewise import PiecewiseLinearEmbedding
+
+
+class Products(Function):
+    """``rows @ weight.mT + bias`` of each member; torch's own gradient of the weights lies in another order than they
+    do, and is copied."""
+
+    @staticmethod
+    def forward(ctx: Any, rows: Tensor, weight: Tensor, bias: Tensor | None) -> Tensor:
+        """``(members, rows, d_in)``, ``(members, d_out, d_in)`` and ``(members, d_out)``."""
+        ctx.save_for_backward(rows, weight)
+        if bias is None:
+            return torch.bmm(rows, weight.mT)
+        return torch.baddbmm(bias.unsqueeze(1), rows, weight.mT)
+
+    @staticmethod
+    def backward(ctx: Any, grad: Tensor) -> tuple[Tensor | None, Tensor, Tensor | None]:
+        """Gradients of all three."""
+        rows, weight = ctx.saved_tensors
+        return (
+            torch.bmm(grad, weight) if ctx.needs_input_grad[0] else None,
+            torch.bmm(grad.mT, rows),
+            grad.sum(1) if ctx.needs_input_grad[2] else None,
+        )
 
 
 class MembersLinear(nn.Module):
@@ -34,11 +59,7 @@ class MembersLinear(nn.Module):
     def forward(self, x: Tensor) -> Tensor:
         """``(members * rows, *, d_in)`` to ``(members * rows, *, d_out)``."""
         rows = x.reshape(len(self.weight), -1, x.shape[-1])
-        if self.biased:
-            assert self.bias is not None
-            out = torch.baddbmm(self.bias.unsqueeze(1), rows, self.weight.mT)
-        else:
-            out = torch.bmm(rows, self.weight.mT)
+        out: Tensor = Products.apply(rows, self.weight, self.bias if self.biased else None)
         return out.view(*x.shape[:-1], -1)
 
 
