@@ -29,7 +29,7 @@ def check_half(model: nn.Module, kind: str) -> None:
     """
     parts = [part for part in model.modules() if isinstance(part, Network | Baseline)]
     if parts and not any(isinstance(part, Network) for part in parts):
-        raise ConfigError(f"export: compute={kind} is for networks, and this model is none: leave it out")
+        raise ConfigError(f"compute={kind} is for networks, and this model is none: leave it out")
 
 
 def with_half(predictor: nn.Module, kind: str) -> nn.Module:
