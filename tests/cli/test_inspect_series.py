@@ -11,7 +11,7 @@ import pytest
 from colonnade.cli.inspect import inspect
 from colonnade.config.build import build
 from colonnade.config.compose import compose
-from colonnade.core.errors import ConfigError
+from colonnade.core.errors import ConfigError, SchemaError
 
 
 @pytest.fixture
@@ -90,6 +90,26 @@ def test_the_yaml_gives_the_same_data_and_task(folder, capsys, words):
     assert after.schema == before.schema
     assert cfg.task.name == ("forecast" if "task=forecast" in words else "binary")
     assert cfg.choices.split == ("horizon" if "task=forecast" in words else "auto")
+
+
+def test_times_that_columns_spell_together(folder, capsys):
+    frame = pl.read_csv("pumps.csv")
+    at = frame["at"].str.split("T")
+    frame.with_columns(day=at.list.get(0), clock=at.list.get(1)).drop("at").write_csv("pumps.csv")
+    words = ["data.path=pumps.csv", "data.id=pump", *FORECAST, "data=sequences", "data.time=[day,clock]"]
+    out = shown(words, capsys)
+    assert "named by 'pump', ordered by 'day clock'" in out
+    assert "times have gaps: a step is 1h, and 2 steps in 2 gaps are missing" in " ".join(out.split())
+    before, after = (build(compose(given).data).read() for given in (words, ["data=pumps"]))
+    assert after.frame.equals(before.frame)
+    assert after.schema == before.schema
+
+
+def test_who_names_no_series_is_told_which_columns_would_fit(folder):
+    with pytest.raises(
+        SchemaError, match="data.id=series is no column; known: .*; data.id=pump data.time=at would fit"
+    ):
+        inspect(["pumps.csv", "data=sequences", "data.target=kind"])
 
 
 def test_parts_are_of_tables(folder):

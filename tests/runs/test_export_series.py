@@ -11,7 +11,7 @@ import pytest
 import torch
 
 from colonnade.config.compose import compose
-from colonnade.core.errors import ConfigError, DataError, ExportError
+from colonnade.core.errors import ConfigError, DataError, ExportError, SchemaError
 from colonnade.deploy.runtime import InputError, OnnxModel
 from colonnade.explain.options import Explain
 from colonnade.nn.backbones.recurrent import Recurrent
@@ -191,6 +191,25 @@ def test_windows_that_begin_before_their_series_and_are_filled(tmp_path):
     fit(compose(test_forecasts.words(*words)), tmp_path / "run", test_forecasts.series())
     short = test_forecasts.series().filter((pl.col("hour") < 40) & (pl.col("hour") != 7))
     same(predict_onnx(tmp_path / "run" / "model.onnx", short), predict(tmp_path / "run", short))
+
+
+def test_times_that_columns_spell_together(tmp_path):
+    days = test_forecasts.series().with_columns(
+        day=(pl.date(2024, 1, 1) + pl.duration(days=pl.col("hour") // 24)).cast(pl.String), hour=pl.col("hour") % 24
+    )
+    of_time = ("data.time=[day,hour]", "data.elapsed=hours")
+    words = test_forecasts.words("model=naive", *of_time, "logger=none", "callbacks=none", "export=onnx")
+    fit(compose(words), tmp_path / "run", days)
+    found = predict_onnx(tmp_path / "run" / "model.onnx", days)
+    same(found, predict(tmp_path / "run", days))
+    fit(
+        compose(test_forecasts.words("model=naive", "logger=none", "callbacks=none")),
+        tmp_path / "one",
+        test_forecasts.series(),
+    )
+    same(found, predict(tmp_path / "one", test_forecasts.series()))
+    with pytest.raises(SchemaError, match=r"data.time=\['day', 'hour'\]: 'day' is no column"):
+        predict_onnx(tmp_path / "run" / "model.onnx", days.drop("day"))
 
 
 def test_steps_that_are_told_by_their_history(tmp_path, monkeypatch):

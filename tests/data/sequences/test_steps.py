@@ -114,7 +114,7 @@ def test_options_out_of_range(options, said):
             LOG.with_columns(when=pl.lit("soon")),
             {},
             DataError,
-            "column 'when' .data.time. holds 'soon': numbers are expected",
+            "column 'when' .data.time. holds 'soon' in row 0 .from 0.: numbers are expected",
         ),
         (LOG, {"time": "cost", "elapsed": "days"}, DataError, "column 'cost' .data.time. holds numbers, no dates"),
         (

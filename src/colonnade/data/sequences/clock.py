@@ -122,9 +122,10 @@ def instants(column: pl.Series, where: str) -> pl.Series:
     try:
         return _times(column, strict=True)
     except pl.exceptions.PolarsError as error:
-        example = column.filter(numbers.is_null() & _unreadable(column))[0]
+        row = int((numbers.is_null() & _unreadable(column)).arg_true()[0])
         raise DataError(
-            f"{where}: column '{column.name}' (data.time) holds '{example}': numbers are expected, or times such as "
+            f"{where}: column '{column.name}' (data.time) holds '{column[row]}' in row {row} (from 0): numbers are "
+            "expected, or times such as "
             "2024-01-31, 2024-01-31T12:00:00 or 2024 Q1"
         ) from error
 
