@@ -1,7 +1,7 @@
 """Pre-training and few labels: tables with 200, 500 and 1000 labelled rows, for ``docs/benchmarks/pretraining.md``.
 
-``COLONNADE_DATA=... python scripts/pretraining.py --data adult --model mlp_pwl``; the same command goes on where it was
-cut off.
+``COLONNADE_DATA=... python scripts/pretraining.py --data adult --model mlp_pwl`` prints them; the same command goes on
+where it was cut off.
 """
 
 from __future__ import annotations
@@ -22,18 +22,20 @@ from colonnade.config.compose import compose
 from colonnade.runs.fit import fit_in
 from colonnade.runs.folder import RunFolder
 
-LABELS = (200, 500, 1000)
 # Small steps for few rows; the same for all ways to begin.
 FINE = ("loader.batch_size=32", "trainer.max_epochs=150", "callbacks.early_stopping.patience=25")
 # What the pre-training may learn; the last one learns nothing, so that runs begin from the pipeline of all rows alone.
 OBJECTIVES = {
     "swap": (),
     "mask": ("task.corruption=mask",),
-    "swap, both": ("task.objective=both",),
+    "swap-both": ("task.objective=both",),
     "nothing": ("optim.lr=1e-12", "trainer.max_epochs=1"),
 }
-SCRATCH = "from scratch"
-METRICS = ("log_loss", "accuracy")
+SCRATCH = "from-scratch"
+METRICS = ("log_loss", "auroc", "accuracy")
+Metrics = dict[str, dict[str, float]]
+# Runs of all seeds by what they begin from and the number of labels.
+Found = dict[tuple[str, int], list[Metrics]]
 
 
 def rows(data: str, seed: int, n: int, path: Path) -> str:
@@ -63,11 +65,11 @@ def rows(data: str, seed: int, n: int, path: Path) -> str:
     return target
 
 
-def trained(folder: Path, *words: str) -> dict[str, dict[str, float]]:
+def trained(folder: Path, *words: str) -> Metrics:
     """Metrics of a run, trained if it is not there yet."""
     common = ("data=table", "data.exclude=[part]", "split=predefined", "split.column=part")
     cfg = compose([*common, "trainer=cpu", "threads=1", "trainer.enable_progress_bar=false", "logger=none", *words])
-    metrics: dict[str, dict[str, float]] = fit_in(cfg, RunFolder(folder), shown=False)["metrics"]
+    metrics: Metrics = fit_in(cfg, RunFolder(folder), shown=False)["metrics"]
     return metrics
 
 
@@ -76,61 +78,80 @@ def told(values: list[float]) -> str:
     return f"{mean(values):.4f} ± {stdev(values):.4f}"
 
 
+def trainings(given: argparse.Namespace, labels: list[int], objectives: list[str]) -> Found:
+    """Train what is missing."""
+    found: Found = {}
+    own = given.out / given.data / given.model
+    for seed in range(given.seeds):
+        tables = {n: given.out / given.data / f"{seed}-{n}.parquet" for n in labels}
+        for n, path in tables.items():
+            target = rows(given.data, seed, n, path)
+        data = (f"data.target={target}", f"data.columns.{target}=categorical", f"seed={seed}")
+        begin: dict[str, tuple[str, ...]] = {SCRATCH: ()}
+        for name in objectives:
+            asked = (f"model={given.pretrain or given.model}", f"data.path={tables[labels[0]]}", *data)
+            learned = (f"trainer.max_epochs={given.epochs}", *given.words, *OBJECTIVES[name])
+            trained(own / f"{name}-{seed}", *asked, "task=denoising", *learned)
+            begin[name] = (f"init_from={own / f'{name}-{seed}'}", *given.fine)
+        for n, path in tables.items():
+            asked = (f"model={given.model}", f"data.path={path}", "data.drop_missing_target=true", *data, *FINE)
+            for name, start in begin.items():
+                found.setdefault((name, n), []).append(trained(own / f"fine-{name}-{n}-{seed}", *asked, *start))
+    return found
+
+
+def measures(found: Found) -> str:
+    """A line for each number of labels and beginning."""
+    return machine.table(
+        ["labels", "begins from", "val log loss", *(f"test {name}" for name in METRICS)],
+        [
+            [
+                n,
+                name,
+                told([r["val"]["log_loss"] for r in runs]),
+                *(told([r["test"][m] for r in runs]) for m in METRICS),
+            ]
+            for (name, n), runs in sorted(found.items(), key=lambda item: item[0][1])
+        ],
+    )
+
+
+def gains(found: Found, objectives: list[str]) -> str:
+    """How much better the objective of the lowest validation log loss is, seed by seed."""
+    lines = []
+    for n in sorted({n for _, n in found}):
+        learned = [name for name in objectives if name != "nothing"]
+        chosen = min(learned, key=lambda name: mean(run["val"]["log_loss"] for run in found[name, n]))
+        for other in (SCRATCH, "nothing"):
+            for metric in METRICS:
+                sign = -1 if metric == "log_loss" else 1
+                pairs = zip(found[chosen, n], found[other, n], strict=True)
+                by_seed = [sign * (a["test"][metric] - b["test"][metric]) for a, b in pairs]
+                seeds = f"{sum(gain > 0 for gain in by_seed)} of {len(by_seed)}"
+                lines.append([n, chosen, other, metric, told(by_seed), seeds])
+    return machine.table(["labels", "objective", "against", "test measure", "gain", "seeds that gain"], lines)
+
+
 def main() -> None:
-    """Train, or read what was trained, and write the page of one model."""
+    """Train, or read what was trained, and print the tables of one model."""
     words = argparse.ArgumentParser()
     words.add_argument("--data", default="adult")
     words.add_argument("--model", default="mlp_pwl")
     words.add_argument("--pretrain", default=None, help="the model of the pre-training, where it has another head")
+    words.add_argument("--words", nargs="*", default=[], help="further words of the pre-training")
+    words.add_argument("--objectives", default=",".join(OBJECTIVES), help="of the pre-training")
+    words.add_argument("--labels", default="200,500,1000", help="numbers of rows with a label, the fewest first")
     words.add_argument("--out", type=Path, default=Path("outputs/pretraining"))
     words.add_argument("--seeds", type=int, default=5)
     words.add_argument("--fine", nargs="*", default=[], help="further words for runs that begin from a pre-training")
     words.add_argument("--epochs", type=int, default=20, help="of the pre-training")
     given = words.parse_args()
-    found: dict[tuple[str, int], list[dict[str, dict[str, float]]]] = {}
-    for seed in range(given.seeds):
-        begin = {SCRATCH: ""}
-        for name, objective in OBJECTIVES.items():
-            folder = given.out / given.data / given.model / f"{name.replace(', ', '-')}-{seed}"
-            path = given.out / given.data / f"{seed}-{LABELS[0]}.parquet"
-            target = rows(given.data, seed, LABELS[0], path)
-            data = (f"data.target={target}", f"data.columns.{target}=categorical", f"seed={seed}")
-            asked = (f"model={given.pretrain or given.model}", f"data.path={path}", *data)
-            trained(folder, *asked, "task=denoising", f"trainer.max_epochs={given.epochs}", *objective)
-            begin[name] = str(folder)
-        for n in LABELS:
-            path = given.out / given.data / f"{seed}-{n}.parquet"
-            rows(given.data, seed, n, path)
-            for name, folder in begin.items():
-                own = (
-                    given.out
-                    / given.data
-                    / given.model
-                    / f"fine-{name.replace(', ', '-').replace(' ', '-')}-{n}-{seed}"
-                )
-                asked = (f"model={given.model}", f"data.path={path}", "data.drop_missing_target=true", *data)
-                start = (f"init_from={folder}", *given.fine) if folder else ()
-                found.setdefault((name, n), []).append(trained(own, *asked, *start, *FINE))
-    lines = [
-        [
-            n,
-            name,
-            told([run["val"]["log_loss"] for run in runs]),
-            *(told([r["test"][m] for r in runs]) for m in METRICS),
-        ]
-        for (name, n), runs in sorted(found.items(), key=lambda item: item[0][1])
-    ]
-    pairs = []
-    for n in LABELS:
-        chosen = min(list(OBJECTIVES)[:-1], key=lambda name: mean(run["val"]["log_loss"] for run in found[name, n]))
-        for other in (SCRATCH, "nothing"):
-            gains = [b["test"]["log_loss"] - a["test"]["log_loss"] for a, b in zip(found[chosen, n], found[other, n])]
-            pairs.append([n, chosen, other, told(gains), f"{sum(gain > 0 for gain in gains)} of {len(gains)}"])
+    objectives = given.objectives.split(",")
+    found = trainings(given, [int(n) for n in given.labels.split(",")], objectives)
     print(f"## {given.data}, {given.model}\n")
-    columns = ["labels", "begins from", "val log loss", *(f"test {name}" for name in METRICS)]
-    print(machine.table(columns, lines))
-    print("The objective of the lowest validation log loss, and how much lower its test log loss is, seed by seed:\n")
-    print(machine.table(["labels", "objective", "against", "gain", "seeds that gain"], pairs))
+    print(measures(found))
+    print("The objective of the lowest validation log loss, and what is gained on test rows, seed by seed:\n")
+    print(gains(found, objectives))
 
 
 if __name__ == "__main__":

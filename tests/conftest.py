@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import gc
 import os
 import random
 import shutil
@@ -22,6 +23,8 @@ import pytest
 import torch
 
 torch.set_num_threads(1)
+# Of all that is imported nothing becomes garbage: looking through it again and again takes a tenth of the time.
+gc.set_threshold(100_000, 20, 100)
 
 
 @pytest.fixture(autouse=True)
@@ -62,6 +65,18 @@ def one_registry() -> Iterator[None]:
 
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(registry, "from_torchlib", staticmethod(copied))
+        yield
+
+
+@pytest.fixture(scope="module")
+def unrendered(request: pytest.FixtureRequest) -> Iterator[None]:
+    """Figures are made, and their files are white, unless the module is marked ``rendered``.
+
+    Half the time of a small training is matplotlib's; what figures look like, ``tests/report`` asks.
+    """
+    with pytest.MonkeyPatch.context() as patch:
+        if request.node.get_closest_marker("rendered") is None:
+            patch.setattr("matplotlib.figure.Figure.draw", lambda figure, renderer: None)
         yield
 
 

@@ -1,7 +1,8 @@
 """Commands in processes of their own, forked from one that has imported what they need.
 
 A test that starts ten commands would spend most of its time on importing torch ten times. The process that they are
-forked from starts with the first command, and ends with the tests.
+forked from starts with the first command, and ends with the tests. The server of multiprocessing from which the jobs of
+a search are forked starts like that, too.
 """
 
 from __future__ import annotations
@@ -19,6 +20,7 @@ import tempfile
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from functools import partial
+from multiprocessing import util
 from pathlib import Path
 from typing import Any
 
@@ -87,6 +89,7 @@ def start(
     env: Mapping[str, str] | None = None,
     together: bool = False,
     new_session: bool = False,
+    rendered: bool = False,
 ) -> Command:
     """Start a command.
 
@@ -97,6 +100,7 @@ def start(
         env: variables besides those of this process.
         together: standard error goes where standard output goes.
         new_session: it leads a session of its own.
+        rendered: figures are rendered; else their files are white, which takes half the time of a small training.
     """
     folder = Path(tempfile.mkdtemp(prefix="command-"))
     out, err = folder / "out", folder / "err"
@@ -108,6 +112,7 @@ def start(
         "out": str(out),
         "err": str(out if together else err),
         "new_session": new_session,
+        "rendered": rendered,
     }
     ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
     with theirs:
@@ -117,16 +122,40 @@ def start(
 
 
 def run(
-    words: Sequence[str], cwd: Path, *, program: str = CLI, timeout: float = _LIMIT
+    words: Sequence[str], cwd: Path, *, program: str = CLI, timeout: float = _LIMIT, rendered: bool = False
 ) -> subprocess.CompletedProcess[str]:
     """Run a command to its end, as ``subprocess.run`` does."""
-    command = start(words, cwd, program=program)
+    command = start(words, cwd, program=program, rendered=rendered)
     try:
         out, err = command.communicate(timeout)
     finally:
         command.kill()
     assert command.returncode is not None
     return subprocess.CompletedProcess(list(words), command.returncode, out, err)
+
+
+def run_ranks(n: int, words: Sequence[str], cwd: Path, *, program: str, timeout: float = _LIMIT) -> None:
+    """Run a program in ``n`` processes that hear of each other what ``torchrun`` tells its own."""
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = free.getsockname()[1]
+    common = {
+        "CUDA_VISIBLE_DEVICES": "",
+        "LOCAL_WORLD_SIZE": f"{n}",
+        "MASTER_ADDR": "127.0.0.1",
+        "MASTER_PORT": f"{port}",
+        "TORCHELASTIC_RUN_ID": "tests",
+        "WORLD_SIZE": f"{n}",
+    }
+    environments = [{**common, "RANK": f"{rank}", "LOCAL_RANK": f"{rank}"} for rank in range(n)]
+    commands = [start(words, cwd, program=program, env=one, together=True) for one in environments]
+    try:
+        for command in commands:
+            said, _ = command.communicate(timeout)
+            assert command.returncode == 0, said[-3000:]
+    finally:
+        for command in commands:
+            command.kill()
 
 
 _servers: dict[int, socket.socket] = {}
@@ -181,6 +210,10 @@ def _become(request: dict[str, Any]) -> None:
     """Do in this process what ``python -m <program> <words>`` does."""
     if request["new_session"]:
         os.setsid()
+    if not request["rendered"]:
+        from matplotlib.figure import Figure
+
+        Figure.draw = lambda figure, renderer: None
     for number, name in ((1, "out"), (2, "err")):
         handle = os.open(request[name], os.O_CREAT | os.O_WRONLY | os.O_APPEND, 0o600)
         os.dup2(handle, number)
@@ -190,11 +223,34 @@ def _become(request: dict[str, Any]) -> None:
     os.environ.clear()
     os.environ.update(request["env"])
     os.chdir(request["cwd"])
+    util.spawnv_passfds = _spawn
     program = request["program"]
     sys.argv = [program, *request["words"]]
     script = program.endswith(".py")
     sys.path[0] = str(Path(program).parent) if script else request["cwd"]
     (runpy.run_path if script else partial(runpy.run_module, alter_sys=True))(program, run_name="__main__")
+
+
+def _spawn(path: str, args: Sequence[str], kept: Sequence[int], anew: Any = util.spawnv_passfds) -> int:
+    """Start a server of multiprocessing, which would import what is here already; other programs as usual.
+
+    Like a new program it has the files that it is given and no handlers of signals.
+    """
+    if not args[-1].startswith("from multiprocessing.forkserver"):
+        return anew(path, args, kept)
+    pid = os.fork()
+    if pid:
+        return pid
+    with suppress(BaseException):
+        for number in signal.valid_signals():
+            if callable(signal.getsignal(number)):
+                signal.signal(number, signal.SIG_DFL)
+        opened = {int(name) for name in os.listdir("/proc/self/fd")}
+        for handle in opened - {0, 1, 2, *kept}:
+            with suppress(OSError):
+                os.close(handle)
+        exec(args[-1], {})
+    os._exit(0)
 
 
 if __name__ == "__main__":

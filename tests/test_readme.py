@@ -66,9 +66,9 @@ def run(line: str, folder: Path) -> list[str]:
     if words[0] in ("train", "train.py"):
         words += ["trainer.max_epochs=1"]
     if program == "python":
-        done = forked.run(words[1:], folder, program=str(folder / words[0]))
+        done = forked.run(words[1:], folder, program=str(folder / words[0]), rendered=True)
     else:
-        done = forked.run(words, folder)
+        done = forked.run(words, folder, rendered=True)
     assert done.returncode == 0, f"{line}\n{done.stderr}"
     assert "Traceback" not in done.stderr, line
     assert "Warning" not in done.stderr, line

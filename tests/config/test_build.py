@@ -10,6 +10,7 @@ from colonnade.core.spec import BatchSpec
 from colonnade.training.optim import OptimizerBuilder
 
 OPTIM = "colonnade.training.optim.OptimizerBuilder"
+BEST = "colonnade.training.callbacks.best.Best"
 
 
 def test_builds_with_plain_lists_and_interpolations():
@@ -54,10 +55,9 @@ def test_a_target_that_an_interpolation_brings_is_refused(tmp_path):
     ):
         with pytest.raises(ConfigError, match="'shutil.copyfile' is not among the targets"):
             build(OmegaConf.create(cfg).optim)
-    # Escaped, it is text at first; Hydra would resolve it again.
-    for optim in ({"lr": "\\" + attack}, {"betas": ["\\" + attack]}):
-        with pytest.raises(ConfigError, match=r"^'\$\{oc.create:.*still holds an interpolation"):
-            build(OmegaConf.create({"optim": {"_target_": OPTIM, **optim}}).optim)
+    # Escaped, it is text, and is not resolved again.
+    best = {"_target_": BEST, "dirpath": ".", "monitor": "\\" + attack, "mode": "min"}
+    assert build(OmegaConf.create({"best": best}).best).monitor == attack
     assert not made.exists()
 
 
@@ -69,3 +69,25 @@ def test_unlisted_targets_are_refused_at_any_depth(node):
         build(node)
     with pytest.raises(ConfigError, match="is not among the targets"):
         build(OmegaConf.create(node))
+
+
+def test_what_is_built_has_lists_of_its_own(mini, monkeypatch):
+    import smallparts
+
+    made = []
+
+    def optim(**arguments):
+        made.append(arguments)
+        arguments["betas"].append(1)
+
+    optim.__module__ = "smallparts"
+    monkeypatch.setattr(smallparts, "Optim", optim)
+    node = {"_target_": "smallparts.Optim", "_partial_": True, "_convert_": "none", "betas": [0.5]}
+    for lr in (0.1, 0.2):
+        build(node, lr=lr)
+    assert made == [{"betas": [0.5, 1], "lr": 0.1}, {"betas": [0.5, 1], "lr": 0.2}]
+    assert node["betas"] == [0.5]
+
+
+def test_positional_arguments():
+    assert build({"_target_": "torch.nn.Linear", "_args_": [2, 3], "bias": False}).weight.shape == (3, 2)

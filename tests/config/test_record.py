@@ -4,7 +4,7 @@ import pytest
 from omegaconf import OmegaConf
 
 from colonnade.config.compose import compose
-from colonnade.config.record import config_hash, load_config, redact, redact_words
+from colonnade.config.record import config_hash, load_config, redact, redact_words, stored_text
 from colonnade.core.errors import ConfigError
 
 
@@ -234,6 +234,16 @@ def test_plain_references_and_those_to_the_environment_are_taken(tmp_path, monke
 def test_what_is_stored_has_no_aliases():
     shared = [1, {"x": 2}]
     assert "*" not in OmegaConf.to_yaml(redact(OmegaConf.create({"a": shared, "b": shared, "c": "${a}"})))
+
+
+@pytest.mark.parametrize(
+    "text", ["1", "1e3", "-.5", "1_0", "0x10", "yes", "n", "null", "~", ".inf", "nan", "1:30", "é", "*b"]
+)
+def test_text_stays_text_where_it_is_stored(text, tmp_path):
+    cfg = OmegaConf.create({"a": [text, " "], "b": {text: 1e-05}, "c": None, "d": []})
+    (tmp_path / "config.yaml").write_text(stored_text(cfg), encoding="utf-8")
+    assert load_config(tmp_path / "config.yaml") == cfg
+    assert stored_text(cfg) == OmegaConf.to_yaml(cfg)
 
 
 def test_a_huge_file_is_refused(tmp_path):

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -88,10 +88,10 @@ def points(space: Mapping[str, Dimension]) -> Iterator[list[str]]:
         yield [space[key].word(value) for key, value in trial.params.items()]
 
 
-def at(cfg: DictConfig, words: list[str]) -> DictConfig:
+def at(cfg: DictConfig, words: Sequence[str]) -> DictConfig:
     """A configuration at a point of its space: to compose it anew takes most of the time of such a test."""
     cfg = cfg.copy()
-    for override in OverridesParser.create().parse_overrides(words):
+    for override in OverridesParser.create().parse_overrides(list(words)):
         OmegaConf.update(cfg, override.key_or_group, override.value(), force_add=True)
     return cfg
 
@@ -141,7 +141,7 @@ def test_it_fits_the_model(model):
     space = read(words, cfg, faults)
     assert list(faults) == []
     assert 4 <= len(space) <= 8
-    cfg, _ = composed(f"model={model}", *SHORT.get(model, ()))
+    cfg = at(cfg, SHORT.get(model, ()))
     for corner in points(space):
         there = at(cfg, corner)
         assert list(faults_of(there)) == [], corner

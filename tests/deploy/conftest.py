@@ -6,3 +6,8 @@ import pytest
 @pytest.fixture(scope="session", autouse=True)
 def _exports(one_registry: None) -> None:
     """See :func:`one_registry`."""
+
+
+@pytest.fixture(scope="module", autouse=True)
+def _figures(unrendered: None) -> None:
+    """See :func:`unrendered`."""

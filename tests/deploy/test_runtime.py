@@ -3,6 +3,7 @@ from datetime import UTC, date, datetime
 
 import numpy as np
 import onnx
+import onnxruntime
 import pandas as pd
 import polars as pl
 import pytest
@@ -153,7 +154,9 @@ def test_columns_that_are_missing_or_uneven():
 
 def test_columns_of_a_matrix_and_rows_in_pieces():
     inputs = [given(c, "numbers", name="numbers", place=i) for i, c in enumerate("abc")]
-    model = OnnxModel(file(*inputs), threads=1)
+    providers = onnxruntime.get_available_providers()
+    model = OnnxModel(file(*inputs), threads=1, providers=providers)
+    assert model.session.get_providers() == providers
     columns = {c: np.arange(10) + 10 * i for i, c in enumerate("abc")}
     found = model.predict({**columns, "other": []}, rows=3)["value"]
     np.testing.assert_array_equal(found, np.stack(list(columns.values()), axis=1))

@@ -76,3 +76,36 @@ def test_what_comes_before_a_product_goes_into_its_weights():
     (found,) = InferenceSession(ir.to_proto(model).SerializeToString()).run(None, {"x": rows})
     given = (rows * numbers["r"]) * numbers["r"] - numbers["r"]
     np.testing.assert_allclose(found, 0.5 * given @ numbers["w"].T + 2 * numbers["c"], rtol=1e-5, atol=1e-5)
+
+
+def test_what_is_taken_apart_is_a_product_for_each_part():
+    rng = np.random.default_rng(0)
+    sizes = {"w": (6, 3), "u": (3, 6), "c": 6}
+    numbers = {name: rng.normal(size=size).astype(np.float32) for name, size in sizes.items()}
+    kept = [constant(name, values) for name, values in numbers.items()] + [constant("shape", [-1, 2, 6])]
+    w, u, bias, shape = kept
+    x = ir.val("x", dtype=ir.DataType.FLOAT, shape=["batch", 3])
+    nodes, outs = [], []
+    # Both share the shape.
+    for weight, attributes, n in ((w, {"transB": 1, "alpha": 0.5}, 3), (u, {"beta": 2.0}, 2)):
+        nodes.append(ir.node("Gemm", [x, weight, bias], attributes))
+        nodes.append(ir.node("Reshape", [nodes[-1].outputs[0], shape], {"allowzero": 1}))
+        nodes.append(ir.node("Split", nodes[-1].outputs, {"axis": 2, "num_outputs": n}, num_outputs=n))
+        nodes.append(ir.node("Concat", nodes[-1].outputs[::-1], {"axis": 2}))
+        out = nodes[-1].outputs[0]
+        out.name, out.type, out.shape = f"y{n}", ir.TensorType(ir.DataType.FLOAT), ir.Shape(["half", 2, 6])
+        outs.append(out)
+        for i, part in enumerate(nodes[-2].outputs):
+            part.name, part.type = f"part{n}/{i}", ir.TensorType(ir.DataType.FLOAT)
+    graph = ir.Graph([x], outs, nodes=nodes, initializers=kept, opset_imports={"": 20}, name="split")
+    model = ir.Model(graph, ir_version=10)
+    simplify(model)
+    kinds = [node.op_type for node in model.graph]
+    assert "Split" not in kinds
+    assert kinds.count("Gemm") == 5
+    rows = rng.normal(size=(4, 3)).astype(np.float32)
+    three, two = InferenceSession(ir.to_proto(model).SerializeToString()).run(None, {"x": rows})
+    turned = (0.5 * rows @ numbers["w"].T + numbers["c"]).reshape(-1, 2, 3, 2)[:, :, ::-1]
+    np.testing.assert_allclose(three, turned.reshape(-1, 2, 6), rtol=1e-5, atol=1e-5)
+    turned = (rows @ numbers["u"] + 2 * numbers["c"]).reshape(-1, 2, 2, 3)[:, :, ::-1]
+    np.testing.assert_allclose(two, turned.reshape(-1, 2, 6), rtol=1e-5, atol=1e-5)

@@ -7,7 +7,7 @@ from safetensors.torch import load_file, save_file
 from colonnade.core.errors import ConfigError, ExportError
 from colonnade.data.lookup import Lookup
 from colonnade.deploy.onnx_export import Exportable
-from colonnade.deploy.parity import check_program
+from colonnade.deploy.program_parity import check_program
 from colonnade.deploy.torch_export import TorchExport, load_program
 
 from .kit import made
@@ -41,6 +41,22 @@ def test_weights_that_were_read_from_a_file_may_be_empty(tmp_path):
     of.predictor.load_state_dict(weights, assign=True)
     assert sum(not weight.numel() for weight in weights.values()) > 1
     assert TorchExport()(exportable(of), of.frame, tmp_path / "model.pt2").worst < 1e-6
+
+
+def test_what_torch_notes_of_a_compiled_program_is_not_ours(tmp_path, monkeypatch):
+    class Compiled:
+        def get_metadata(self):
+            return {"task": "binary", "lookup": '{"num": []}', "AOTI_DEVICE_KEY": "cpu", **more}
+
+    more = {}
+    monkeypatch.setattr("torch._inductor.aoti_load_package", lambda path: Compiled())
+    (tmp_path / "model.pt2").write_bytes(b"machine code")
+    program, facts = load_program(tmp_path / "model.pt2")
+    assert isinstance(program, Compiled)
+    assert facts == {"task": "binary", "lookup": {"num": []}}
+    more["device"] = "cuda"
+    with pytest.raises(ExportError, match="the program was compiled for cuda, and is to run on cpu"):
+        load_program(tmp_path / "model.pt2")
 
 
 def test_another_model_is_found_out(tmp_path):

@@ -16,7 +16,7 @@ SETTINGS = (
     "data=breast_cancer",
     "trainer=cpu",
     "threads=1",
-    "trainer.max_epochs=30",
+    "trainer.max_epochs=15",
     "loader.batch_size=32",
     "loader.chunk=4",
     "model.backbone.d_hidden=[32]",
@@ -51,3 +51,8 @@ def run(
     yield Commands(tmp_path, capsys, caplog)
     root.handlers[:] = handlers
     root.setLevel(level)
+
+
+@pytest.fixture(scope="module", autouse=True)
+def _figures(unrendered: None) -> None:
+    """See :func:`unrendered`."""

@@ -1,6 +1,6 @@
 """Series of several lengths, windows of one, and steps with a label each: small trainings that can be broken off.
 
-``python -m torch.distributed.run --nproc-per-node=2 series.py <folder>`` trains them in two processes.
+As a program with a folder it trains them as one of two processes.
 """
 
 from __future__ import annotations

@@ -147,6 +147,15 @@ def test_a_town_that_one_fold_knows_reaches_its_model_alone(run, caplog):
     assert "column 'town': 1 of 4 rows hold a category unseen" in caplog.text
 
 
+def test_what_is_odd_about_the_table_is_told_once(tmp_path, caplog):
+    caplog.set_level(logging.INFO)
+    names = pl.Series("name", [f"n{i % 200}" for i in range(N)])
+    frame().with_columns(names).write_csv(tmp_path / "t.csv")
+    train(tmp_path / "run", "model=linear_sklearn", "cv=kfold", "cv.folds=2")
+    assert caplog.text.count("name: 200 levels in 240 rows") == 1
+    assert caplog.text.count("rare: column 'name'") == 2, "each fold fits its own"
+
+
 def test_what_was_cut_off_goes_on_and_nothing_is_done_twice(tmp_path):
     folder, words = tmp_path / "run", ("model=linear_sklearn", "cv=kfold", "cv.folds=2")
     before = train(folder, *words)

@@ -17,6 +17,8 @@ from colonnade.runs.fit import fit
 from colonnade.runs.folder import RunFolder
 from colonnade.runs.load import load
 
+pytestmark = pytest.mark.rendered
+
 QUICK = ("threads=1", "trainer=cpu")
 CHURN = ("data=churn_sim", "data.source.n_rows=4000", *QUICK)
 FEW = Explain(rows=100, background=64, samples=8, top=3)
@@ -28,6 +30,11 @@ MODELS = {
     "random_forest": ("model.n_estimators=20", "logger=none"),
     "linear_sklearn": ("logger=none",),
     "mlp_plr": ("trainer.max_epochs=5", "logger=none"),
+    "gandalf": ("trainer.max_epochs=5", "logger=none"),
+    "modernnca": ("trainer.max_epochs=3", "logger=none"),
+    # Small ones, which learn in some steps what theirs take epochs for.
+    "dcnv2": ("model.backbone.d_block=64", "optim.lr=0.002", "trainer.max_epochs=3", "logger=none"),
+    "tabtransformer": ("model.backbone.n_blocks=1", "optim.lr=0.002", "trainer.max_epochs=3", "logger=none"),
     "made": (
         "model=linear",
         "trainer.max_epochs=6",
@@ -107,6 +114,10 @@ def test_the_folder_after_a_training_that_explains(runs):
         ("random_forest", "tree_shap"),
         ("linear_sklearn", "shapley"),
         ("mlp_plr", "integrated_gradients"),
+        ("gandalf", "integrated_gradients"),
+        ("modernnca", "shapley"),
+        ("dcnv2", "integrated_gradients"),
+        ("tabtransformer", "integrated_gradients"),
         ("made", "auto"),
     ],
 )

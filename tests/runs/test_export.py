@@ -123,16 +123,23 @@ def test_a_program_predicts_what_the_run_predicts(run, tmp_path, capsys):
         assert main(["predict", f"model={model}", f"data.path={run / name}", f"out={tmp_path / 'p.parquet'}"]) == 0
         same(pl.read_parquet(tmp_path / "p.parquet"), predict(run / "run", run / name))
     assert capsys.readouterr().out.endswith("5 rows: " + str(tmp_path / "p.parquet") + "\n")
+    with pytest.raises(ConfigError, match=r"trainer\.accelerator=tpu: cpu, gpu, cuda"):
+        predict_program(model, run / "new.csv", accelerator="tpu")
+    if not torch.cuda.is_available():
+        with pytest.raises(ConfigError, match=r"trainer\.accelerator=gpu: torch finds no GPU here"):
+            predict_program(model, run / "new.csv", accelerator="gpu")
 
 
 def test_eight_bits(run, tmp_path, capsys):
     words = ["export", f"run={run / 'run'}", f"out={tmp_path / 'm.onnx'}"]
     assert main([*words, "quantize=int8"]) == 0
-    assert "with weights of fewer bits, mean difference\n  label" in capsys.readouterr().out
+    assert "in fewer bits, mean difference\n  label" in capsys.readouterr().out
     exact, small = (predict_onnx(path, run / "rows.csv") for path in (run / "run" / "model.onnx", tmp_path / "m.onnx"))
     assert 0 < (exact["probability/yes"] - small["probability/yes"]).abs().max() < 0.05
     assert main([*words, "quantize=int4"]) != 0
     assert "export: quantize must be one of int8, fp16, bf16, or null, got int4" in capsys.readouterr().err
+    assert main([*words, "compute=int8"]) != 0
+    assert "export: compute must be fp16, or null, got int8" in capsys.readouterr().err
 
 
 def test_the_verb_needs_no_torch(run, tmp_path):

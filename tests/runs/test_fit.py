@@ -13,6 +13,8 @@ from colonnade.runs.fit import fit
 from colonnade.runs.load import load_run
 from colonnade.runs.predict import predict
 
+pytestmark = pytest.mark.rendered
+
 QUICK = (
     "model=mlp",
     "model.backbone.d_hidden=[16]",

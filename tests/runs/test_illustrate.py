@@ -2,10 +2,13 @@
 
 import json
 
+import pytest
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 
 from colonnade.config.compose import compose
 from colonnade.runs.fit import fit
+
+pytestmark = pytest.mark.rendered
 
 WORDS = ("model=linear", "data=wine", "trainer=cpu", "trainer.max_epochs=1", "threads=1")
 BATCH_SIZE_FINDER = "+callbacks.batch_size_finder"

@@ -53,6 +53,19 @@ def pretrained(table, folder, *words):
     return fit_in(asked(table, "task=denoising", "trainer.max_epochs=2", *words), RunFolder(folder), shown=False)
 
 
+@pytest.mark.parametrize("kept", ["numbers", "categories"])
+def test_columns_of_one_kind_alone(kept, table, tmp_path):
+    frame = pl.read_parquet(table)
+    numbers = [name for name in frame.columns if frame[name].dtype.is_numeric()]
+    frame.select(*(numbers if kept == "numbers" else ["contract", "payment"]), "churned").write_parquet(
+        tmp_path / "rows.parquet"
+    )
+    result = pretrained(tmp_path / "rows.parquet", tmp_path / "pre", "trainer.max_epochs=1", "model=mlp", SMALL)
+    measured = {"mse", "r2"} if kept == "numbers" else {"accuracy"}
+    assert set(result["metrics"]["test"]) == {"loss", *measured}
+    assert set(pl.read_csv(tmp_path / "pre" / "reconstruction.csv")["measure"]) == measured - {"mse"}
+
+
 @pytest.fixture(scope="module")
 def run(table, tmp_path_factory):
     folder = tmp_path_factory.mktemp("runs") / "pre"

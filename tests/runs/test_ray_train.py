@@ -42,7 +42,7 @@ SMALL = (
     "model=mlp",
     "data=breast_cancer",
     "threads=1",
-    "trainer.max_epochs=60",
+    "trainer.max_epochs=30",
     "loader.batch_size=16",
     "loader.chunk=2",
     "model.backbone.d_hidden=[16]",
@@ -113,7 +113,7 @@ def result(run_dir):
 @alone
 def test_a_training_that_is_stopped_goes_on_with_the_numbers_of_one_process(own, request, tmp_path, capsys):
     one, two = tmp_path / "one", tmp_path / "two"
-    fit(compose([*SMALL, "trainer=cpu"]), one)
+    fit(compose([*SMALL, "trainer=cpu", "callbacks.recovery.every_steps=1000"]), one)
 
     def stop():
         while not (two / "checkpoints" / "manifest.json").exists():

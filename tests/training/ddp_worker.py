@@ -1,4 +1,4 @@
-"""Trains in each of two processes: ``python -m torch.distributed.run --nproc-per-node=2 ddp_worker.py <folder>``."""
+"""Trains in each of two processes, each told its rank as ``torchrun`` tells it: ``ddp_worker.py <folder>``."""
 
 import sys
 from pathlib import Path

@@ -1,7 +1,4 @@
 import json
-import os
-import subprocess
-import sys
 from pathlib import Path
 
 import pytest
@@ -9,22 +6,14 @@ import torch
 from ddp_worker import CASES, train
 from kit import same
 
+import forked
 from colonnade.training.checkpoint_io import best_checkpoint, latest_recovery
 
 
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory):
     path = tmp_path_factory.mktemp("ddp")
-    command = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc-per-node=2"]
-    worker = Path(__file__).parent / "ddp_worker.py"
-    done = subprocess.run(
-        [*command, str(worker), str(path / "two")],
-        env={**os.environ, "OMP_NUM_THREADS": "1", "CUDA_VISIBLE_DEVICES": ""},
-        capture_output=True,
-        text=True,
-        timeout=250,
-    )
-    assert done.returncode == 0, done.stderr[-3000:]
+    forked.run_ranks(2, [str(path / "two")], path, program=str(Path(__file__).with_name("ddp_worker.py")))
     train(path / "one", 1)
     return path
 

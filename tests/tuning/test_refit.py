@@ -20,6 +20,8 @@ from colonnade.training.callbacks.throughput import Throughput
 from colonnade.training.schedules import cosine
 from colonnade.tuning.refit import epochs_seen, refit
 
+pytestmark = pytest.mark.usefixtures("unrendered")
+
 HORIZON = 12
 QUICK = (
     "model=mlp",

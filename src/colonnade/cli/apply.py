@@ -10,22 +10,25 @@ from colonnade.cli.words import parse, show_messages, usage
 ROWS = {"data.path": "file with the columns of the training data"}
 RUN = {"run": "folder of a finished run", **ROWS}
 MODEL = {"model": "instead of run=, the .onnx or .pt2 file of an exported run", **ROWS}
+DEVICE = {"trainer.accelerator": "of a .pt2 file: cpu (default) or gpu"}
 OUT = {"out": "where to write: .csv, .parquet, .jsonl or .arrow"}
 
 
 def predict(words: Sequence[str]) -> None:
     """Write predictions: row ids, labels or values, probabilities."""
     exported = any(word.startswith("model=") for word in words)
-    given = parse("predict", words, {**(MODEL if exported else RUN), **OUT}, {})
+    program = any(word.startswith("model=") and word.endswith(".pt2") for word in words)
+    given = parse("predict", words, {**(MODEL if exported else RUN), **OUT}, DEVICE if program else {})
     if given is None:
         purpose = "Predictions of a finished run, or of its exported file, for the rows of a file."
-        sys.stdout.write(usage("predict", purpose, {**RUN, **OUT}, {"model": MODEL["model"]}))
+        sys.stdout.write(usage("predict", purpose, {**RUN, **OUT}, {"model": MODEL["model"], **DEVICE}))
         return
     show_messages()
-    if exported and given["model"].endswith(".pt2"):
+    if program:
         from colonnade.runs.predict_program import predict_program
 
-        frame = predict_program(given["model"], given["data.path"], given["out"])
+        wanted = given.get("trainer.accelerator", "cpu")
+        frame = predict_program(given["model"], given["data.path"], given["out"], accelerator=wanted)
     elif exported:
         # Imports no torch.
         from colonnade.runs.predict_onnx import predict_onnx

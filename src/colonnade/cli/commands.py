@@ -6,12 +6,12 @@ import atexit
 import gc
 import os
 import sys
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Sequence
 
 from colonnade import __version__
 from colonnade.cli.signals import TERMINATED, Termination
 from colonnade.core.errors import ColonnadeError, ConfigError, closest
+from colonnade.core.garbage import seldom_collected
 
 INTERRUPTED = 130
 COMPLETION = ("-sc", "--shell-completion", "--shell_completion")
@@ -145,7 +145,9 @@ def main(argv: Sequence[str] | None = None) -> int:
         return 0
     if words[0] == "--version":
         words[0] = "version"
-    with _seldom_collected(), Termination() as termination:
+    atexit.unregister(_leave)
+    atexit.register(_leave)
+    with seldom_collected(), Termination() as termination:
         try:
             if words[0] not in VERBS:
                 raise ConfigError(f"there is no verb '{words[0]}'{closest(words[0], VERBS)}")
@@ -158,22 +160,6 @@ def main(argv: Sequence[str] | None = None) -> int:
         except SystemExit as stop:
             return TERMINATED if termination.received else status(stop)
     return 0
-
-
-@contextmanager
-def _seldom_collected() -> Iterator[None]:
-    """Collect garbage seldom, and not at the end of the process.
-
-    Imports leave some 500,000 objects that stay: looking through them again and again takes a second of a short job.
-    """
-    before = gc.get_threshold()
-    gc.set_threshold(100_000, 20, 100)
-    atexit.unregister(_leave)
-    atexit.register(_leave)
-    try:
-        yield
-    finally:
-        gc.set_threshold(*before)
 
 
 def _leave() -> None:

@@ -12,6 +12,7 @@ OPTIONAL = {
     "out": "the file to write; without it, model.onnx or model.pt2 in the run folder",
     "format": "onnx (default): a graph from raw columns; pt2: a program of torch.export, from codes",
     "quantize": "int8, fp16 or bf16: weights of fewer bits, if predictions stay near to the run's",
+    "compute": "fp16, of pt2 also bf16: networks that compute in 16 bits, for GPUs, if predictions stay near",
     "data.path": "file of rows to compare graph and model on; without it, the run's own data",
 }
 
@@ -25,8 +26,14 @@ def export(words: Sequence[str]) -> None:
     show_messages()
     from colonnade.runs.export import export as apply
 
-    quantize, kind = given.get("quantize"), given.get("format", "onnx")
-    done = apply(given["run"], given.get("out"), given.get("data.path"), quantize=quantize, format=kind)
+    done = apply(
+        given["run"],
+        given.get("out"),
+        given.get("data.path"),
+        quantize=given.get("quantize"),
+        compute=given.get("compute"),
+        format=given.get("format", "onnx"),
+    )
     sys.stdout.write(
         f"{done.path}: {done.size:,} bytes, compared with the run on {done.parity.rows:,} rows; largest difference\n"
     )
@@ -34,6 +41,6 @@ def export(words: Sequence[str]) -> None:
     for name, error in done.parity.errors.items():
         sys.stdout.write(f"  {name:<{width}}  {error:.1e}\n")
     if done.parity.quantized is not None:
-        sys.stdout.write("with weights of fewer bits, mean difference\n")
+        sys.stdout.write("in fewer bits, mean difference\n")
         for name, mean in done.parity.quantized.items():
             sys.stdout.write(f"  {name:<{width}}  {mean:.1e}\n")

@@ -17,6 +17,7 @@ from omegaconf import DictConfig
 from colonnade.cli.show import without_secrets
 from colonnade.config.auto import WORD, with_model
 from colonnade.config.compose import SEARCH, Request, composed, defaults_of_hydra, of_training, refusals, with_record
+from colonnade.config.loader import composing_once
 from colonnade.config.locate import PRIMARY, shipped
 from colonnade.core.errors import ColonnadeError, ConfigError
 
@@ -46,13 +47,13 @@ def train(words: Sequence[str]) -> None:
         os.environ[FULL_ERROR] = "1"
         try:
             settled = _named(words)
-            with _arguments(settled), without_secrets(settled):
+            with _arguments(settled), without_secrets(settled), composing_once():
                 command()
         except refusals() as error:
             if begun:
                 raise
             mended = _named(_mend(words, error))
-            with _arguments(mended), without_secrets(mended):
+            with _arguments(mended), without_secrets(mended), composing_once():
                 command()
     finally:
         os.environ.pop(FULL_ERROR)

@@ -1,1 +1,1 @@
-"""Compose, check, build and record configurations. The only room that calls Hydra's ``instantiate``."""
+"""Compose, check, build and record configurations. The only room that makes what a ``_target_`` names."""

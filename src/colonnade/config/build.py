@@ -1,15 +1,23 @@
-"""Build: from a node of a configuration to a live object. The only caller of Hydra's ``instantiate``."""
+"""Build: from a node of a configuration to a live object, as Hydra's ``instantiate`` would make it.
+
+Hydra's own makes a configuration of the node again and takes 3 ms for an object that is made in 20 us: a third of what
+a short training took beside its steps. What follows also resolves nothing, so that text stays text.
+"""
 
 from __future__ import annotations
 
-import inspect
 from collections.abc import Iterator, Mapping
+from functools import partial
 from typing import Any
 
 from omegaconf import DictConfig, OmegaConf
 
 from colonnade.config.targets import find
-from colonnade.core.errors import ColonnadeError, ConfigError
+from colonnade.core.errors import ConfigError
+
+POSITIONAL = "_args_"
+# Keys of a node that are no arguments by name; what is made of a node is always converted.
+CONTROL = frozenset({"_target_", "_partial_", "_convert_", POSITIONAL})
 
 
 def build(node: DictConfig | Mapping[str, Any], **late: Any) -> Any:
@@ -33,30 +41,29 @@ def build(node: DictConfig | Mapping[str, Any], **late: Any) -> Any:
 
 def construct(node: DictConfig | Mapping[str, Any], **late: Any) -> Any:
     """Like :func:`build`, with the constructor's own errors."""
-    from hydra.errors import InstantiationException
-    from hydra.utils import instantiate
-
     # Resolved first: what an interpolation gives may hold a target too.
     plain = OmegaConf.to_container(node, resolve=True) if isinstance(node, DictConfig) else node
+    # All of them before the first is called.
     guard(plain)
-    for part in parts(plain):
-        if isinstance(part, str) and "${" in part:
-            raise ConfigError(f"'{part}' still holds an interpolation, which Hydra would resolve unguarded")
-    # Hydra 1.4 asks for a list too; by now every target is on ours.
-    takes_list = "_execution_whitelist_" in inspect.signature(instantiate).parameters
-    listed = {"_execution_whitelist_": targets(plain)} if takes_list else {}
-    try:
-        # Completed outside of Hydra, which would take a dataclass among the late arguments for a configuration.
-        return instantiate(plain, _partial_=True, _convert_="all", **listed)(**late)
-    except InstantiationException as error:
-        if isinstance(error.__cause__, (ColonnadeError, ValueError, TypeError)):
-            raise error.__cause__ from None
-        raise
+    assert isinstance(plain, Mapping)
+    return _unfinished(plain)(**late)
 
 
-def targets(node: Any) -> list[str]:
-    """The targets of a plain node, at any depth."""
-    return sorted({str(part["_target_"]) for part in parts(node) if isinstance(part, Mapping) and "_target_" in part})
+def _unfinished(node: Mapping[Any, Any]) -> partial[Any]:
+    names = {str(key): _made(value) for key, value in node.items() if key not in CONTROL}
+    return partial(find(str(node["_target_"])), *_made(node.get(POSITIONAL, [])), **names)
+
+
+def _made(node: Any) -> Any:
+    """What a plain node stands for, innermost first."""
+    if isinstance(node, list | tuple):
+        return [_made(value) for value in node]
+    if not isinstance(node, Mapping):
+        return node
+    if "_target_" not in node:
+        return {key: _made(value) for key, value in node.items()}
+    made = _unfinished(node)
+    return made if node.get("_partial_") else made()
 
 
 def guard(node: Any) -> None:

@@ -37,8 +37,17 @@ def divided(words: Sequence[str], loader: ConfigLoader) -> tuple[tuple[str, ...]
     from hydra.core.override_parser.overrides_parser import OverridesParser
 
     parsed = OverridesParser.create(loader).parse_overrides(list(words))
-    values = [o for o in parsed if o.key_or_group != SEARCHPATH and not loader.get_group_options(o.key_or_group)]
+    values = [o for o in parsed if o.key_or_group != SEARCHPATH and not is_group(o.key_or_group, loader)]
     return tuple(str(o.input_line) for o in parsed if o not in values), values
+
+
+def is_group(key: str, loader: ConfigLoader) -> bool:
+    """Whether a key chooses a file."""
+    from hydra._internal.config_loader_impl import ConfigLoaderImpl
+
+    # A loader copies its repository for each question; and a group has no dot in its name.
+    asked = loader.repository if isinstance(loader, ConfigLoaderImpl) else loader
+    return "." not in key and bool(asked.get_group_options(key))
 
 
 def with_values(whole: DictConfig, values: Sequence[Override]) -> DictConfig:

@@ -9,11 +9,11 @@ from omegaconf import DictConfig, ListConfig, OmegaConf
 from omegaconf.errors import InterpolationToMissingValueError, OmegaConfBaseException
 
 from colonnade.config.annotations import UNKNOWN, mismatch
+from colonnade.config.build import CONTROL
 from colonnade.config.signature import Argument, signature
 from colonnade.config.targets import find
 from colonnade.core.errors import ColonnadeError, Faults, closest
 
-CONTROL = frozenset({"_target_", "_partial_", "_convert_", "_recursive_"})
 # Arguments that runs add when it builds a node: not missing, and not to be typed.
 LATE = {
     "model": frozenset({"spec"}),

@@ -8,6 +8,7 @@ import types
 import typing
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import cache
 from typing import Any
 
 POSITIONAL = (inspect.Parameter.POSITIONAL_ONLY, inspect.Parameter.VAR_POSITIONAL)
@@ -44,6 +45,7 @@ class Signature:
     open: bool
 
 
+@cache
 def signature(target: Callable[..., Any]) -> Signature:
     """Read the signature of a class or function."""
     function = inspect.unwrap(target.__init__ if inspect.isclass(target) else target)

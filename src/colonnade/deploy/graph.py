@@ -27,6 +27,7 @@ from colonnade.deploy.periodic import with_periodic
 from colonnade.deploy.ranks import plant_ranks, with_ranks
 from colonnade.deploy.recurrence import for_export
 from colonnade.deploy.simplify import simplify
+from colonnade.deploy.tokens import with_tokens
 from colonnade.deploy.translations import translations
 from colonnade.deploy.trees import plant, with_trees
 from colonnade.training.predictor import Predictor, encode
@@ -166,7 +167,7 @@ def build_graph(
         names = output_names(predictor, lookup, series)
         traceable, trees = with_trees(for_export(predictor))
         traceable, knots = with_ranks(traceable)
-        traceable = with_periodic(with_activations(with_bins(traceable, knots)))
+        traceable = with_tokens(with_periodic(with_activations(with_bins(traceable, knots))))
         model = _exported(RawPredictor(traceable, lookup, series), lookup, names)
         plant_ranks(model, knots)
         plant(model, trees)

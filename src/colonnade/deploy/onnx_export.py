@@ -15,7 +15,8 @@ from torch import nn
 from colonnade.core.errors import MissingExtraError
 from colonnade.core.files import write_atomic
 from colonnade.data.encoder import Encoder
-from colonnade.deploy.kinds import KINDS
+from colonnade.deploy.half import check_half, with_half
+from colonnade.deploy.kinds import FP16, KINDS
 from colonnade.tasks.forecast_distribution import DistributionDecoder
 
 if TYPE_CHECKING:
@@ -72,11 +73,13 @@ class OnnxExport:
         quantize: weights of fewer bits, once the graph as it was exported has been compared; None: not. ``int8``:
             matrices as whole numbers, and what they are multiplied with rounded as it comes (dynamic quantization);
             ``fp16``, ``bf16``: weights stored in 16 bits.
-        quantize_tolerance: largest mean difference of an output that this may make, above 0, counted as ``tolerance``
-            is, and of labels and sets in shares of the rows.
+        compute: ``fp16``: what follows the embeddings up to the raw outputs is computed in 16 bits, for GPUs, likewise
+            once the exact graph has been compared; None: in float32.
+        quantize_tolerance: largest mean difference of an output that either may make, above 0, counted as
+            ``tolerance`` is, and of labels and sets in shares of the rows.
 
     Raises:
-        ValueError: an argument is out of range.
+        ValueError: an argument is out of range, or both ``quantize`` and ``compute`` are given.
         MissingExtraError: onnx, onnxscript or onnxruntime is not installed.
     """
 
@@ -89,6 +92,7 @@ class OnnxExport:
         rows: int = 1000,
         matrix_above: int = 100,
         quantize: str | None = None,
+        compute: str | None = None,
         quantize_tolerance: float = 0.01,
     ) -> None:
         if not tolerance > 0:
@@ -99,9 +103,15 @@ class OnnxExport:
             raise ValueError(f"matrix_above must be 0 or more, got {matrix_above}")
         if quantize is not None and quantize not in KINDS:
             raise ValueError(f"quantize must be one of {', '.join(KINDS)}, or null, got {quantize}")
+        if compute not in (None, FP16):
+            # Tried: onnxruntime 1.32 has no operator for it on processors, so that nothing could be compared.
+            raise ValueError(f"compute must be {FP16}, or null, got {compute}; export.torch takes bf16 too")
+        if quantize is not None and compute is not None:
+            raise ValueError(f"quantize={quantize} and compute={compute} exclude each other: leave out one of them")
         if not quantize_tolerance > 0:
             raise ValueError(f"quantize_tolerance must be above 0, got {quantize_tolerance}")
         self.quantize = quantize
+        self.compute = compute
         self.quantize_tolerance = quantize_tolerance
         self.tolerance = tolerance
         self.rows = rows
@@ -117,8 +127,11 @@ class OnnxExport:
             model: a network, a baseline, an encoder, or a predictor that holds such.
 
         Raises:
-            ConfigError: steps of a pipeline cannot be exported; all are named. Or quantiles of a distribution cannot.
+            ConfigError: steps of a pipeline cannot be exported; all are named. Or quantiles of a distribution cannot;
+                or there is no network, which alone is computed in 16 bits.
         """
+        if self.compute is not None:
+            check_half(model, self.compute)
         for part in model.modules():
             if isinstance(part, DistributionDecoder):
                 part.check_graph()
@@ -160,18 +173,24 @@ class OnnxExport:
         parity = check_parity(
             graph, trained.predictor, lookup, spec, frame[chosen], tolerance=self.tolerance, row_ids=chosen
         )
-        shipped = graph.shipped
-        if self.quantize is not None:
+        shipped, kind = graph.shipped, self.quantize or self.compute
+        if kind is not None:
             from colonnade.deploy.quantized import check_quantized, quantize
 
-            shipped = quantize(shipped, self.quantize)
+            key = f"export.onnx.{'quantize' if self.compute is None else 'compute'}"
+            if self.compute is None:
+                shipped = quantize(shipped, kind)
+            else:
+                half = with_half(trained.predictor, kind)
+                shipped = build_graph(half, lookup, spec, inputs, facts(trained)).shipped
             means = check_quantized(
                 shipped,
                 trained.predictor,
                 lookup,
                 spec,
                 frame[chosen],
-                kind=self.quantize,
+                kind=kind,
+                key=key,
                 tolerance=self.quantize_tolerance,
             )
             parity = replace(parity, quantized=means)

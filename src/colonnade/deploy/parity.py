@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
 import polars as pl
 import torch
-from torch import Tensor, nn
+from torch import nn
 
 from colonnade.core.errors import DataError, ExportError
 from colonnade.core.schema import TargetKind
@@ -93,7 +93,7 @@ def check_parity(
         except InputError as failed:
             raise ExportError(f"export: {failed}") from failed
         feeds = model.feeds(columns)
-        for start, size in _batches(rows.height, largest):
+        for start, size in batches(rows.height, largest):
             try:
                 found = model.session.run(None, model.cut(feeds, start, size))
             except Exception as failed:  # its classes are those of a C++ library, and without a common base
@@ -117,58 +117,6 @@ def check_parity(
     return Parity(rows=rows.height, tolerance=tolerance, errors=errors)
 
 
-def check_program(
-    program: Callable[..., dict[str, Tensor]],
-    predictor: nn.Module,
-    lookup: Lookup,
-    spec: BatchSpec,
-    frame: pl.DataFrame,
-    *,
-    tolerance: float,
-) -> Parity:
-    """Give the same codes to a program of torch and to the model, and compare what comes out.
-
-    Args:
-        program: takes what a Predictor takes.
-        predictor, lookup, spec, frame, tolerance: see :func:`check_parity`.
-
-    Raises:
-        ExportError: a difference is larger, or the program does not take a batch.
-        DataError: there are no rows.
-    """
-    if frame.is_empty():
-        raise DataError("export: no rows to compare the program with the model on: give some, data.path=...")
-    series = Series.of(spec)
-    rows, names = with_strange(
-        frame.select(lookup.names), lookup, free=series is not None and series.length is not None
-    )
-    names += [f"row {i}" for i in range(frame.height)]
-    raw = lookup(rows) if series is None else raw_series(lookup, rows, lookup.names)
-    errors: dict[str, float] = {}
-    for start, size in _batches(rows.height, BATCHES[-1] if series is None else at_once(longest(rows))):
-        blocks = [block[start : start + size] for block in raw.inputs]
-        try:
-            with torch.inference_mode():
-                right = {name: values.numpy() for name, values in predictor(*blocks).items()}
-                found = program(*blocks)
-        except Exception as failed:  # of several classes without a common base
-            reason = str(failed).splitlines()[0]
-            raise ExportError(f"export: the program does not take batches of {size}: {reason}") from failed
-        for name, values in found.items():
-            array = values.numpy()
-            if name == "label" and spec.classes:
-                array = np.asarray(spec.classes, dtype=object)[array]
-            error = difference(name, array, right, spec, tolerance)
-            worst = int(error.argmax())
-            if error[worst] > tolerance:
-                raise ExportError(
-                    f"export: output '{name}' of the program is off by {error[worst]:.3g} (allowed {tolerance:g}) in "
-                    f"{names[start + worst]}, in batches of {size}"
-                )
-            errors[name] = max(errors.get(name, 0.0), float(error[worst]))
-    return Parity(rows=rows.height, tolerance=tolerance, errors=errors)
-
-
 def predictions(
     predictor: nn.Module, lookup: Lookup, rows: pl.DataFrame, series: Series | None
 ) -> dict[str, np.ndarray]:
@@ -186,7 +134,7 @@ def predictions(
         return {name: torch.cat([piece[name] for piece in pieces]).numpy() for name in pieces[0]}
 
 
-def _batches(n_rows: int, largest: int) -> Iterator[tuple[int, int]]:
+def batches(n_rows: int, largest: int) -> Iterator[tuple[int, int]]:
     """Beginning and size of each batch."""
     for size in dict.fromkeys(min(size, largest) for size in BATCHES):
         for start in range(0, min(n_rows, size * SHARE), size):

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -117,6 +117,7 @@ def check_quantized(
     frame: pl.DataFrame,
     *,
     kind: str,
+    key: str,
     tolerance: float,
 ) -> dict[str, float]:
     """How far the predictions of a quantized graph are from those of the model, on average over the rows.
@@ -128,8 +129,8 @@ def check_quantized(
         spec: of the data.
         frame: typed rows.
         kind: of weights, for the message.
-        tolerance: largest mean difference of an output that is allowed: of a probability as it is, of a value in
-            standard deviations of its target; of labels and sets the share of the rows that differ.
+        key: see :func:`check_near`.
+        tolerance: see :func:`check_near`.
 
     Returns:
         The mean difference of each output.
@@ -140,12 +141,41 @@ def check_quantized(
     model = OnnxModel(graph)
     found = model.predict(columns_of(frame, model.columns), rows=BATCHES[-1])
     expected = predictions(predictor, lookup, frame.select(lookup.names), Series.of(spec))
+    return check_near(found, expected, spec, what=f"the {kind} graph", key=key, tolerance=tolerance)
+
+
+def check_near(
+    found: Mapping[str, np.ndarray],
+    expected: dict[str, np.ndarray],
+    spec: BatchSpec,
+    *,
+    what: str,
+    key: str,
+    tolerance: float,
+) -> dict[str, float]:
+    """The gate of all that is rounded: how far predictions are from those of the model, on average over the rows.
+
+    Args:
+        found: what it gives.
+        expected: what the Predictor gives; classes as indices.
+        spec: of the data.
+        what: it is, for the message.
+        key: of the configuration that asked for it, for the message.
+        tolerance: largest mean difference of an output that is allowed: of a probability as it is, of a value in
+            standard deviations of its target; of labels and sets the share of the rows that differ.
+
+    Returns:
+        The mean difference of each output.
+
+    Raises:
+        ExportError: a mean difference is larger.
+    """
     means = {name: float(difference(name, values, expected, spec, 0.0).mean()) for name, values in found.items()}
     worst = max(means, key=means.__getitem__)
     if not means[worst] <= tolerance:
         raise ExportError(
-            f"export: output '{worst}' of the {kind} graph is off by {means[worst]:.3g} on average (allowed "
-            f"{tolerance:g}): export.onnx.quantize=null, or a larger export.onnx.quantize_tolerance"
+            f"export: output '{worst}' of {what} is off by {means[worst]:.3g} on average (allowed {tolerance:g}): "
+            f"{key}=null, or a larger {key.rpartition('.')[0]}.quantize_tolerance"
         )
     return means
 

@@ -23,9 +23,9 @@ import numpy as np
 NUMBERS, TEXTS, TIMES = "numbers", "texts", "times"
 TYPES = {NUMBERS: np.float64, TEXTS: object, TIMES: np.int64}
 TRUE, FALSE = ("true", "yes", "t", "y", "1"), ("false", "no", "f", "n", "0")
-NO_TIME = np.iinfo(np.int64).min
-"""A missing datetime, as numpy's NaT."""
+NO_TIME = np.iinfo(np.int64).min  # a missing datetime, as numpy's NaT
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+CPU = ("CPUExecutionProvider",)
 PLAIN = ("version", "config_hash", "task", "target_kind")  # facts that are text; others are JSON
 PADDING = {NUMBERS: np.nan, TEXTS: "", TIMES: NO_TIME}  # of series, behind their end
 # What may stand beside a prediction, in this order.
@@ -44,6 +44,7 @@ class OnnxModel:
     Args:
         file: its path, or its bytes.
         threads: of one prediction; None: as many as there are cores.
+        providers: of onnxruntime, the first that it has and that can; others need another of its packages.
 
     Attributes:
         session: of onnxruntime.
@@ -55,7 +56,7 @@ class OnnxModel:
         InputError: the file was not exported by colonnade.
     """
 
-    def __init__(self, file: Path | str | bytes, *, threads: int | None = None) -> None:
+    def __init__(self, file: Path | str | bytes, *, threads: int | None = None, providers: Sequence[str] = CPU) -> None:
         import onnxruntime
 
         options = onnxruntime.SessionOptions()
@@ -64,7 +65,7 @@ class OnnxModel:
             options.intra_op_num_threads = options.inter_op_num_threads = threads
         source = file if isinstance(file, bytes) else str(file)
         try:
-            self.session = onnxruntime.InferenceSession(source, options, providers=["CPUExecutionProvider"])
+            self.session = onnxruntime.InferenceSession(source, options, providers=list(providers))
         except Exception as error:  # its classes are those of a C++ library, and without a common base
             name = "the file" if isinstance(file, bytes) else f"'{file}'"
             raise InputError(f"{name} is no model that onnxruntime can load: {str(error).splitlines()[0]}") from error
@@ -85,9 +86,8 @@ class OnnxModel:
 
         Args:
             columns: ``N`` values by column: arrays or lists of numbers, booleans, text, datetimes; None, NaN, NaT and
-                the words for it are missing. Text is read as in a CSV file. Further columns are ignored. Of series,
-                ``N`` arrays or lists of steps by column; forecasts look at the last ``context`` steps and ``ahead``
-                more, of which columns that are not known ahead are missing.
+                the words for it are missing. Text is read as in a CSV file. Further columns are ignored. Of series, a
+                list of steps each; forecasts look at the last ``context``, and ``ahead`` more of what is known ahead.
             rows: at a time; of long series fewer.
 
         Returns:

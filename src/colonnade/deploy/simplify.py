@@ -27,6 +27,7 @@ def simplify(model: ir.Model) -> None:
         _gather_of_gather,
         _concat_of_concat,
         _product_of_scaled,
+        _split_of_product,
     ):
         for node in list(model.graph):
             rewrite(model.graph, node)
@@ -95,8 +96,7 @@ def _gather_of_gather(graph: ir.Graph, node: ir.Node) -> None:
     first, second = _array(inner.inputs[1]), _array(later)
     if node.attributes.get_int("axis", 0) != -1 or first is None or second is None or {first.ndim, second.ndim} != {1}:
         return
-    chosen = ir.val(f"{node.outputs[0].name}/columns", const_value=ir.tensor(first[second]))
-    graph.register_initializer(chosen)
+    chosen = _new(graph, f"{node.outputs[0].name}/columns", first[second])
     _replace(graph, node, ir.node("Gather", [inner.inputs[0], chosen], {"axis": -1}))
 
 
@@ -143,11 +143,50 @@ def _product_of_scaled(graph: ir.Graph, node: ir.Node) -> None:
         return
     new = []
     for name, values, like in (("weight", rows.T if transposed else rows, weight), ("bias", moved, bias)):
-        tensor = ir.tensor(np.ascontiguousarray(values.astype(like.dtype)))
-        new.append(ir.val(f"{node.outputs[0].name}/{name}", const_value=tensor))
-        graph.register_initializer(new[-1])
+        new.append(_new(graph, f"{node.outputs[0].name}/{name}", values.astype(like.dtype)))
     attributes = {"alpha": alpha, "beta": 1.0, "transB": int(transposed)}
     _replace(graph, node, ir.node("Gemm", [found, *new], attributes))
+
+
+def _split_of_product(graph: ir.Graph, node: ir.Node) -> None:
+    """What a product gives and is taken apart at once, as gates are, is a product for each part."""
+    import onnx_ir as ir
+
+    shaped = _before(node.inputs[0], "Reshape") if node.op_type == "Split" and len(node.inputs) == 1 else None
+    product = _before(shaped.inputs[0], "Gemm") if shaped is not None else None
+    if shaped is None or product is None or len(product.inputs) < 3:
+        return
+    weight, bias, shape = (_array(value) for value in (product.inputs[1], product.inputs[2], shaped.inputs[1]))
+    if (
+        weight is None
+        or bias is None
+        or shape is None
+        or node.attributes.get_int("axis", 0) not in (-1, len(shape) - 1)
+    ):
+        return
+    transposed, n = product.attributes.get_int("transB", 0), len(node.outputs)
+    if bias.ndim != 1 or shape[-1] != len(bias) or len(bias) % n:
+        return
+    name = node.outputs[0].name
+    to = _new(graph, f"{name}/shape", np.append(shape[:-1], shape[-1] // n))
+    weights = np.split(weight, n, axis=0 if transposed else 1)
+    for place, (out, *parts) in enumerate(zip(node.outputs, weights, np.split(bias, n))):
+        given = [_new(graph, f"{name}/{kind}/{place}", part) for kind, part in zip(("weight", "bias"), parts)]
+        one = ir.node("Gemm", [product.inputs[0], *given], dict(product.attributes))
+        back = ir.node("Reshape", [one.outputs[0], to], dict(shaped.attributes))
+        one.outputs[0].type = back.outputs[0].type = out.type
+        back.outputs[0].shape = out.shape
+        graph.insert_before(node, [one, back])
+        out.replace_all_uses_with(back.outputs[0])
+
+
+def _new(graph: ir.Graph, name: str, values: np.ndarray) -> ir.Value:
+    """A constant that the graph had not."""
+    import onnx_ir as ir
+
+    value = ir.val(name, const_value=ir.tensor(np.ascontiguousarray(values)))
+    graph.register_initializer(value)
+    return value
 
 
 def _before(value: ir.Value | None, kind: str) -> ir.Node | None:

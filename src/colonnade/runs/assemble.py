@@ -168,8 +168,13 @@ def check_devices(cfg: DictConfig) -> None:
         raise ConfigError(f"{key}: torch finds none on this machine; trainer=cpu, or trainer=auto for what there is")
 
 
-def build_trainer(cfg: DictConfig, run_dir: Path) -> Trainer:
+def build_trainer(cfg: DictConfig, run_dir: Path, *, quiet: bool = False) -> Trainer:
     """Build the trainer with the callbacks and loggers of the configuration, writing into ``run_dir``.
+
+    Args:
+        cfg: the configuration.
+        run_dir: the run folder.
+        quiet: without a progress bar, whatever the configuration says.
 
     Raises:
         ConfigError: Lightning refuses what it was asked for, such as devices that are not there.
@@ -182,15 +187,18 @@ def build_trainer(cfg: DictConfig, run_dir: Path) -> Trainer:
     check_devices(cfg)
     # Its announcements are not for the people who train; its warnings are.
     logging.getLogger("lightning.pytorch").setLevel(logging.WARNING)
-    callbacks = _entries(cfg, "callbacks", run_dir)
-    if not cfg.trainer.get("enable_progress_bar", True):
+    cfg = _writing_into(cfg, run_dir)
+    callbacks = _entries(cfg, "callbacks")
+    shown = cfg.trainer.get("enable_progress_bar", True) and not quiet
+    if not shown:
         # Lightning would refuse the one among the callbacks.
         callbacks = [c for c in callbacks if not isinstance(c, ProgressBar)]
     try:
         trainer: Trainer = build(
             cfg.trainer,
             callbacks=callbacks,
-            logger=build_loggers(cfg, run_dir) or False,
+            logger=_entries(cfg, "logger") or False,
+            enable_progress_bar=shown,
             plugins=[AtomicCheckpointIO()],
             default_root_dir=str(run_dir),
             **_placed(cfg),
@@ -212,12 +220,17 @@ def _placed(cfg: DictConfig) -> dict[str, int]:
 
 def build_loggers(cfg: DictConfig, run_dir: Path) -> list[Logger]:
     """Build the loggers of the configuration, writing into ``run_dir``."""
-    return _entries(cfg, "logger", run_dir)
+    return _entries(_writing_into(cfg, run_dir), "logger")
 
 
-def _entries(cfg: DictConfig, group: str, run_dir: Path) -> list[Any]:
-    """What the entries of ``callbacks:`` or ``logger:`` name."""
+def _writing_into(cfg: DictConfig, run_dir: Path) -> DictConfig:
+    """The configuration with its run folder, to which callbacks and loggers refer."""
     cfg = cfg.copy()
     with open_dict(cfg):
         cfg.run_dir = str(run_dir)
+    return cfg
+
+
+def _entries(cfg: DictConfig, group: str) -> list[Any]:
+    """What the entries of ``callbacks:`` or ``logger:`` name."""
     return [build(node) for node in (cfg[group] or {}).values() if node is not None]

@@ -13,10 +13,10 @@ from typing import Any
 
 import numpy as np
 import polars as pl
-from omegaconf import DictConfig, OmegaConf, open_dict
+from omegaconf import DictConfig, open_dict
 from torch import Tensor, nn
 
-from colonnade.config.record import config_hash, redact
+from colonnade.config.record import config_hash, stored_text
 from colonnade.core.errors import ConfigError
 from colonnade.core.files import sha256
 from colonnade.data.sequences.dataset import SequenceDataset
@@ -115,7 +115,7 @@ def calibrate(
         if (source / SPLIT).exists():
             shutil.copyfile(source / SPLIT, folder / SPLIT)
         state = {key: value for key, value in (source.state or {}).items() if key != "config_hash"}
-        folder.record(config_hash(cfg), OmegaConf.to_yaml(redact(cfg)), state)
+        folder.record(config_hash(cfg), stored_text(cfg), state)
         metrics = _measured(folder, loaded, calibrated, frames, stored)
         calibrated.write(folder.path, FITTED_ON if new is None else "data")
         _draw(calibrated, folder.path)

@@ -10,8 +10,8 @@ import json
 import logging
 import math
 import os
-from collections.abc import Mapping, Sequence
-from contextlib import suppress
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager, suppress
 from dataclasses import asdict
 from pathlib import Path
 from statistics import fmean
@@ -23,6 +23,7 @@ from omegaconf import DictConfig, open_dict
 from colonnade.config.build import build
 from colonnade.core.errors import ColonnadeError, ConfigError
 from colonnade.core.files import finite, write_atomic
+from colonnade.data.datamodule import log as data_log
 from colonnade.report.crossval import LEVEL, METHOD, spread_of
 from colonnade.runs.assemble import AUTO, dataset_of, with_task
 from colonnade.runs.crossed import write_predictions
@@ -76,22 +77,23 @@ def cross_validate(
     record(cfg, concrete, folder, table, table.notes)
     cross, folds, splits = divide(concrete, table)
     places = [RunFolder(folder / FOLDS / str(i)) for i in range(len(folds))]
-    if cross.packed:
-        _train_packed(folds, places, table)
-    results: list[dict[str, Any]] = []
-    for i, (fold, place) in enumerate(zip(folds, places)):
-        if not place.finished:
-            how = splits[i].how.partition(", ")[2]
-            log.info("training %d of %d (%s/%d): %s", i + 1, len(folds), FOLDS, i, how)
-        try:
-            result = fit_in(fold, place, table=table, shown=False)
-        except ColonnadeError:
-            log.error("training %d of %d ('%s') failed", i + 1, len(folds), place.path)
-            raise
-        results.append(finite(result))
-        _note(folder / METRICS, results)
-        if (folder / PRUNE).exists() and len(results) < len(folds):
-            return _given_up(concrete, folder, results)
+    with _told_once(table.notes):
+        if cross.packed:
+            _train_packed(folds, places, table)
+        results: list[dict[str, Any]] = []
+        for i, (fold, place) in enumerate(zip(folds, places)):
+            if not place.finished:
+                how = splits[i].how.partition(", ")[2]
+                log.info("training %d of %d (%s/%d): %s", i + 1, len(folds), FOLDS, i, how)
+            try:
+                result = fit_in(fold, place, table=table, shown=False)
+            except ColonnadeError:
+                log.error("training %d of %d ('%s') failed", i + 1, len(folds), place.path)
+                raise
+            results.append(finite(result))
+            _note(folder / METRICS, results)
+            if (folder / PRUNE).exists() and len(results) < len(folds):
+                return _given_up(concrete, folder, results)
     members = [f"{FOLDS}/{i}" for i in range(len(folds))]
     loaded = [load(folder / member) for member in members]
     combiner = WeightedMean(loaded[0].spec.target_kind, torch.ones(len(loaded)))
@@ -163,6 +165,24 @@ def fold_config(cfg: DictConfig, cross: CrossValidator, fold: int) -> DictConfig
         cfg.seed = cfg.seed + fold // cross.folds
         cfg.cv = cfg.cv.get("inner")
     return cfg
+
+
+@contextmanager
+def _told_once(notes: Sequence[str]) -> Iterator[None]:
+    """What reading said of the table is said by the first fold, not by each."""
+    said: set[str] = set()
+
+    def unsaid(record: logging.LogRecord) -> bool:
+        text = record.getMessage()
+        known = text in said
+        said.update({text} & {*notes})
+        return not known
+
+    data_log.addFilter(unsaid)
+    try:
+        yield
+    finally:
+        data_log.removeFilter(unsaid)
 
 
 def _train_packed(folds: Sequence[DictConfig], places: Sequence[RunFolder], table: Table) -> None:

@@ -16,7 +16,7 @@ import polars as pl
 import torch
 from omegaconf import DictConfig, OmegaConf
 
-from colonnade.config.record import config_hash, redact
+from colonnade.config.record import config_hash, stored_text
 from colonnade.core.errors import ConfigError
 from colonnade.core.files import sha256
 from colonnade.runs.compare import read_runs, refuse_strangers
@@ -109,7 +109,7 @@ def ensemble(
         kept = [i for i in range(len(names)) if weights is None or weights[i] > 0]
         whole = gather(cfg, [loaded[i] for i in kept], combiner, [names[i] for i in kept])
         state = {**environment(), "origin": (found[0].folder.state or {}).get("origin", []), "notes": []}
-        folder.record(config_hash(cfg), OmegaConf.to_yaml(redact(cfg)), state)
+        folder.record(config_hash(cfg), stored_text(cfg), state)
         entries = []
         for place, i in enumerate(kept):
             copy_run(Path(names[i]), folder / MEMBERS / str(place))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import platform
 import sys
+from functools import cache
 from importlib.metadata import PackageNotFoundError, version
 from typing import Any
 
@@ -17,12 +18,6 @@ def environment() -> dict[str, Any]:
     """
     import torch
 
-    versions = {}
-    for package in PACKAGES:
-        try:
-            versions[package] = version(package)
-        except PackageNotFoundError:
-            versions[package] = "not installed as a package"
     return {
         "python": sys.version.split()[0],
         "platform": platform.platform(),
@@ -30,5 +25,14 @@ def environment() -> dict[str, Any]:
         "threads": torch.get_num_threads(),
         "cuda": torch.version.cuda if torch.cuda.is_available() else None,
         "gpus": [torch.cuda.get_device_name(i) for i in range(torch.cuda.device_count())],
-        "versions": versions,
+        "versions": {package: _version(package) for package in PACKAGES},
     }
+
+
+@cache
+def _version(package: str) -> str:
+    """The version of an installed package, which is read from a file."""
+    try:
+        return version(package)
+    except PackageNotFoundError:
+        return "not installed as a package"

@@ -86,6 +86,7 @@ def export(
     data: Any = None,
     *,
     quantize: str | None = None,
+    compute: str | None = None,
     format: str = "onnx",
 ) -> Exported:
     """Export a finished run as one file, once it gives what the run gives.
@@ -96,11 +97,13 @@ def export(
             the run folder, listed in its manifest.
         data: path of a file, or a frame, of rows to compare on; None: those of the run's own data.
         quantize: ``int8``, ``fp16`` or ``bf16``, of ``onnx``; None: as the run's configuration has it.
+        compute: ``fp16``, of ``pt2`` also ``bf16``: networks that compute in 16 bits; None: as the run's configuration
+            has it.
         format: ``onnx``: a graph from raw columns; ``pt2``: a program of torch, from codes.
 
     Raises:
-        ConfigError: ``out`` cannot be written, ``quantize`` or ``format`` is something else, the model cannot be
-            exported, or its data cannot be read any more.
+        ConfigError: ``out`` cannot be written, ``quantize``, ``compute`` or ``format`` is something else, the model
+            cannot be exported, or its data cannot be read any more.
         ExportError: graph and model differ.
         RunFolderError: see :func:`~colonnade.runs.load.load`.
     """
@@ -110,11 +113,12 @@ def export(
         raise ConfigError(f"export: format must be one of {', '.join(FORMATS)}, got '{format}'")
     kind = FORMATS[format]
     exporter = next((one for one in exports(loaded.cfg) if isinstance(one, kind)), None) or kind()
-    if quantize is not None:
-        if kind is not OnnxExport:
-            raise ConfigError("export: quantize= is for format=onnx")
+    if quantize is not None and kind is not OnnxExport:
+        raise ConfigError("export: quantize= is for format=onnx")
+    asked = {name: value for name, value in (("quantize", quantize), ("compute", compute)) if value is not None}
+    if asked:
         try:
-            exporter = OnnxExport(**{**vars(exporter), "quantize": quantize})
+            exporter = kind(**{**vars(exporter), **asked})
         except ValueError as error:
             raise ConfigError(f"export: {error}") from error
     path = folder / exporter.file if out is None else Path(out)

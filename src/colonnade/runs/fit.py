@@ -15,7 +15,7 @@ from omegaconf import DictConfig, OmegaConf, open_dict
 
 from colonnade.config.baseline import fits_at_once
 from colonnade.config.check import check
-from colonnade.config.record import config_hash, redact
+from colonnade.config.record import config_hash, stored_text
 from colonnade.core.errors import ColonnadeError, ConfigError, RunFolderError, out_of_memory
 from colonnade.runs.assemble import Parts, assemble, check_devices
 from colonnade.runs.environment import environment
@@ -320,13 +320,12 @@ def record(cfg: DictConfig, concrete: DictConfig, folder: RunFolder, table: Tabl
         table: the data.
         notes: doubts.
     """
-    stored = concrete.copy()
-    with open_dict(stored):
+    concrete = concrete.copy()
+    with open_dict(concrete):
         # The folder may be moved: paths in its record begin where the record lies.
-        stored.run_dir = "."
-    config = OmegaConf.to_yaml(redact(stored))
+        concrete.run_dir = "."
     folder.record(
-        config_hash(cfg),
-        config,
+        folder.claimed or config_hash(cfg),
+        stored_text(concrete),
         {**environment(), "origin": table.origin, "notes": list(notes)},
     )

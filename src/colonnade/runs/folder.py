@@ -40,10 +40,14 @@ class RunFolder:
 
     Args:
         path: the folder; made when absent.
+
+    Attributes:
+        claimed: hash of the configuration that it was taken for; empty: it was not.
     """
 
     def __init__(self, path: Path | str) -> None:
         self.path = Path(path)
+        self.claimed = ""
 
     def __truediv__(self, name: str) -> Path:
         return self.path / name
@@ -136,6 +140,7 @@ class RunFolder:
             # Weights of which nobody knows the configuration must not be trained on.
             raise RunFolderError(f"'{self.path}' holds {orphans[0]} but no {STATE}; give overwrite=true to start over")
         self.checkpoints.mkdir(parents=True, exist_ok=True)
+        self.claimed = config_hash
 
     def record(self, config_hash: str, config: str, environment: dict[str, Any]) -> None:
         """Write what the run is made from: ``config.yaml`` and ``environment.json``."""

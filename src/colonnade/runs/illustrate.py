@@ -108,6 +108,8 @@ def record_settings(cfg: DictConfig, metrics: Mapping[str, Mapping[str, float]],
     """Tell every logger the settings of the run; TensorBoard's table of them also gets the final metrics."""
     from lightning.pytorch.loggers import TensorBoardLogger
 
+    if not trained.loggers:
+        return
     clean = redacted(cfg)
     settings = _settings(clean)
     final = {f"{split}/{name}": value for split, values in metrics.items() for name, value in values.items()}

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from omegaconf import DictConfig, OmegaConf, open_dict
+from omegaconf import DictConfig, OmegaConf
 
 from colonnade.config.baseline import fits_at_once
 from colonnade.config.build import build
@@ -234,7 +234,7 @@ def _assembled(
     for cfg, folder in todo:
         try:
             prepare_process(cfg)
-            key = OmegaConf.to_yaml(cfg.data, resolve=True)
+            key = json.dumps(OmegaConf.to_container(cfg.data, resolve=True), default=str)
             if table is None and key not in tables:
                 tables[key] = build(cfg.data).read()
             runs.append(Run(cfg, folder, assemble(cfg, table=tables[key] if table is None else table)))
@@ -251,13 +251,11 @@ def _train(runs: list[Run], errors: list[ColonnadeError]) -> None:
 
     log.info("a pack of %d", len(runs))
     for run in runs:
-        cfg = run.parts.cfg.copy()
-        with open_dict(cfg):
-            # The bars of many trainings would write over each other.
-            cfg.trainer.enable_progress_bar = False
         assert isinstance(run.parts.module, SupervisedModule)
         recovery = begin(run.cfg, run.parts, run.folder)
-        run.member = Member(build_trainer(cfg, run.folder.path), run.parts.module, run.parts.datamodule)
+        # The bars of many trainings would write over each other.
+        trainer = build_trainer(run.parts.cfg, run.folder.path, quiet=True)
+        run.member = Member(trainer, run.parts.module, run.parts.datamodule)
         run.member.begin(recovery)
     of = {id(run.member): run for run in runs}
     open_ones = [run.member for run in runs if run.member is not None and not run.member.done]

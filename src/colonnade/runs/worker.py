@@ -12,6 +12,7 @@ from contextlib import nullcontext
 
 from colonnade.config.job import load_job
 from colonnade.core.errors import ColonnadeError
+from colonnade.core.garbage import seldom_collected
 from colonnade.runs.fit import train
 from colonnade.runs.folder import WORKER_LOCK, RunFolder
 from colonnade.runs.launch import JOB, is_first, note_error
@@ -26,7 +27,7 @@ def main(run_dir: str) -> int:
     folder = RunFolder(run_dir)
     try:
         # Outlives the launcher's lock: whoever comes next waits until the last state of this training is saved.
-        with folder.locked(WORKER_LOCK) if is_first() else nullcontext():
+        with seldom_collected(), folder.locked(WORKER_LOCK) if is_first() else nullcontext():
             train(load_job(folder / JOB), folder)
     except ColonnadeError as error:
         note_error(folder.path, error)

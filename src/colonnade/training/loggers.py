@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 from lightning.pytorch.loggers import TensorBoardLogger
 from lightning.pytorch.loggers.logger import rank_zero_experiment
+from lightning.pytorch.utilities import rank_zero_only
 from torch.utils.tensorboard import SummaryWriter
 
 from colonnade.training import manifest
@@ -31,6 +34,19 @@ class TensorBoard(TensorBoardLogger):
         super().__init__(run_dir, name="tensorboard", version="", purge_step=recovery[-1] + 1 if recovery else None)
         self._config = folder / CONFIG
         self._described = False
+
+    @rank_zero_only
+    def log_metrics(self, metrics: Mapping[str, Any], step: int | None = None) -> None:
+        """All values of a step in one event: Lightning writes one for each."""
+        from tensorboard.compat.proto.summary_pb2 import Summary
+
+        writer = self.experiment
+        if writer.file_writer is None:
+            # The training is over and the file closed; Lightning's way opens another.
+            super().log_metrics(dict(metrics), step)
+            return
+        values = [Summary.Value(tag=name, simple_value=float(value)) for name, value in metrics.items()]
+        writer.file_writer.add_summary(Summary(value=values), step)
 
     @property
     @rank_zero_experiment

@@ -219,6 +219,10 @@ class Rate:
         """Factor of the base rate at optimizer step ``index``, from 0."""
         return self.schedule(self.progress(index)) * schedules.warmup(index, self.warmup_steps)
 
+    def writes(self, index: int) -> bool:
+        """Whether :meth:`apply` changes anything at optimizer step ``index``."""
+        return self.decay is not None or self.moves or index < self.warmup_steps
+
     def apply(self, groups: list[dict[str, Any]], index: int) -> None:
         """Write the rate of step ``index`` into the groups; nothing to do costs nothing."""
         if self.decay is not None:

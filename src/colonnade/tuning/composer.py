@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from omegaconf import DictConfig
 
 from colonnade.config.compose import of_training, with_record
-from colonnade.config.kept import divided, with_values
+from colonnade.config.kept import divided, is_group, with_values
 
 if TYPE_CHECKING:
     from hydra.core.config_loader import ConfigLoader
@@ -43,4 +43,4 @@ class Composer:
 
     def is_group(self, key: str) -> bool:
         """Whether a key chooses a file."""
-        return bool(self.loader.get_group_options(key))
+        return is_group(key, self.loader)

@@ -1,3 +1,4 @@
+import itertools
 import math
 
 import pytest
@@ -32,6 +33,19 @@ def test_keeps_two_of_every_epoch(tmp_path):
 def test_the_last_epoch_is_always_saved(tmp_path):
     fit(tmp_path, max_share=0.0, every_seconds=1000.0)
     assert steps(tmp_path) == [39]
+
+
+def test_what_saving_takes_counts_for_all_that_share_the_time(tmp_path, monkeypatch):
+    # Each look at the clock is a second later: an epoch takes 3 of them, its saving 1.
+    ticks = itertools.count()
+    monkeypatch.setattr("colonnade.training.callbacks.recovery.time.monotonic", lambda: float(next(ticks)))
+    saved = {}
+    for sharing in (1, 100):
+        recovery = Recovery(dirpath=str(tmp_path / str(sharing)), max_share=0.5, every_seconds=1e9, keep=100)
+        recovery.sharing = sharing
+        trainer(tmp_path, epochs=4, callbacks=[recovery]).fit(module(Net(dropout=0.0)), datamodule=FakeData())
+        saved[sharing] = steps(tmp_path / str(sharing))
+    assert saved == {1: [13, 26, 39, 52], 100: [13, 52]}
 
 
 def test_by_steps_at_the_end_of_a_chunk(tmp_path):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from functools import partial
 
 import pytest
@@ -12,9 +13,16 @@ from colonnade.core.batch import Batch
 from colonnade.core.spec import BatchSpec
 from colonnade.nn.backbones.linear import Linear
 from colonnade.nn.backbones.mlp import MLP
+from colonnade.nn.backbones.realmlp import RealMLP, RealMLPHead
 from colonnade.nn.backbones.resnet import ResNet
+from colonnade.nn.backbones.tabm import TabM
 from colonnade.nn.embed.categorical import CategoricalEmbedding
+from colonnade.nn.embed.identity import Identity
 from colonnade.nn.embed.mixed import MixedEmbedding
+from colonnade.nn.embed.pbld import PBLDEmbedding
+from colonnade.nn.embed.periodic import PeriodicEmbedding
+from colonnade.nn.embed.piecewise import PiecewiseLinearEmbedding
+from colonnade.nn.head import Head
 from colonnade.nn.network import Network
 from colonnade.tasks.binary import Binary
 from colonnade.training.optim import OptimizerBuilder
@@ -31,6 +39,7 @@ SPEC = BatchSpec(
     out_shape=(1,),
     classes=("no", "yes"),
 )
+WORDS = partial(CategoricalEmbedding, unknown_rate=0.0)
 CASES = {
     "linear": (partial(Linear), partial(CategoricalEmbedding, bias=True, unknown_rate=0.0), True),
     "mlp": (
@@ -38,18 +47,36 @@ CASES = {
         partial(MixedEmbedding, max_one_hot=2, d_embedding=3, unknown_rate=0.0),
         True,
     ),
-    "resnet": (
-        partial(ResNet, d_block=4, hidden_dropout=0.0),
-        partial(CategoricalEmbedding, unknown_rate=0.0),
-        False,
-    ),
+    "resnet": (partial(ResNet, d_block=4, hidden_dropout=0.0), WORDS, True),
+    "tabm": (partial(TabM, n_members=3, d_block=5, dropout=0.0), WORDS, True),
+    "tabm_mini": (partial(TabM, variant="mini", n_members=3, d_block=5, n_blocks=2, dropout=0.0), WORDS, True),
+    "tabm_packed": (partial(TabM, variant="packed", n_members=3, d_block=5, n_blocks=2, dropout=0.0), WORDS, True),
+    "realmlp": (partial(RealMLP, d_hidden=[6, 5], dropout=0.0, activation="mish"), WORDS, True),
+    "resnet_plr": (partial(ResNet, d_block=4, hidden_dropout=0.0), WORDS, False),
 }
+NUMBERS = {
+    "tabm": partial(PiecewiseLinearEmbedding, d_embedding=3, n_bins=4, version="B"),
+    "tabm_mini": partial(PiecewiseLinearEmbedding, d_embedding=3, n_bins=4, version="A", activation=True),
+    "realmlp": partial(PBLDEmbedding, d_embedding=3, n_frequencies=4, sigma=1.0),
+    "resnet_plr": partial(PeriodicEmbedding, d_embedding=3, n_frequencies=4),
+}
+HEADS = {"realmlp": RealMLPHead}
 
 
 @pytest.mark.parametrize("model", CASES)
 def test_gradients_are_those_of_each_network(model):
     backbone, categorical, at_once = CASES[model]
-    nets = [Network(spec=SPEC, backbone=backbone, categorical=categorical) for _ in range(3)]
+    rows = Batch(num=torch.randn(40, 2), cat=torch.randint(0, 4, (40, 2)), target=torch.randint(0, 2, (40,)))
+    nets = [
+        Network(
+            spec=replace(SPEC, num_sample=rows.num[k:], train_rows=rows),
+            numerical=NUMBERS.get(model, Identity),
+            backbone=backbone,
+            categorical=categorical,
+            head=HEADS.get(model, Head),
+        )
+        for k in range(3)
+    ]
     assert takes_rows_of_all(nets[0]) is at_once
     task = Binary()
     task.setup(SPEC)
@@ -57,11 +84,12 @@ def test_gradients_are_those_of_each_network(model):
         Batch(num=torch.randn(9, 2), cat=torch.randint(0, 4, (9, 2)), target=torch.randint(0, 2, (9,))) for _ in nets
     ]
     shares = [torch.rand(9) for _ in nets]
-    expected = []
+    expected, moved = [], []
     for net, batch, share in zip(nets, batches, shares):
         before = [b.clone() for b in net.buffers()]
         loss = torch.dot(task.row_loss(net(batch).raw, batch.target), share)
         expected.append((loss, torch.autograd.grad(loss, list(net.parameters()))))
+        moved.append([b.clone() for b in net.buffers()])
         with torch.no_grad():
             for buffer, value in zip(net.buffers(), before):
                 buffer.copy_(value)
@@ -76,6 +104,9 @@ def test_gradients_are_those_of_each_network(model):
             torch.testing.assert_close(losses[k], loss.detach(), rtol=1e-5, atol=1e-6)
             for found, wanted in zip(grads, own, strict=True):
                 torch.testing.assert_close(found[k], wanted, rtol=1e-4, atol=1e-5)
+    # Running statistics: those of the first network went through one step.
+    for found, wanted in zip(nets[0].buffers(), moved[0], strict=True):
+        torch.testing.assert_close(found, wanted, rtol=1e-5, atol=1e-6)
 
 
 def test_what_is_not_known_to_keep_rows_apart_is_mapped():

@@ -11,7 +11,7 @@ from colonnade.core.spec import BatchSpec
 from colonnade.nn.backbones.mlp import MLP
 from colonnade.nn.embed.mixed import MixedEmbedding
 from colonnade.nn.network import Network
-from colonnade.training.packed.draws import Draws
+from colonnade.training.packed.draws import Draws, kind_of
 
 SPEC = BatchSpec(
     num_names=("a", "b"),
@@ -69,3 +69,21 @@ def test_a_member_draws_at_its_own_rate():
         assert torch.equal(drawn[0][k], kept == 1)
         own.get_submodule("backbone.layers.2")(torch.ones(8, 7))
         assert torch.equal(drawn[2][k], own.get_submodule("backbone.layers.5")(torch.ones(8, 5)))
+
+
+def test_a_member_shows_what_it_draws_where_it_cannot_be_drawn_into_a_row():
+    net = network()
+    still = network()
+    for name in ("categorical.learned.hide", "backbone.layers.2"):
+        still.get_submodule(name).rate = 0.0
+    batch = Batch(num=torch.randn(8, 2), cat=torch.randint(2, 4, (8, 2)))
+    draws = Draws([net, still])
+    calls = draws.calls(batch)
+    expected = draws.of([net, still], calls, seeded(3, 3))
+    for k, own in enumerate((net, still)):
+        torch.manual_seed(3)
+        for call, drawn in zip(calls, expected, strict=True):
+            module = own.get_submodule(call.name)
+            kind = kind_of(module)
+            neutral = torch.full(call.shape, kind.neutral, dtype=call.dtype)
+            assert torch.equal(kind.elsewhere(module, neutral), drawn[k])

@@ -1,11 +1,12 @@
-"""What the process that jobs are forked from has imported: all that an ordinary training needs."""
+"""What the process that jobs are forked from has imported: all that an ordinary training needs.
 
-import subprocess
-import sys
+The commands of the tests are forked from one that has imported the same.
+"""
+
+import forked
 
 TRAIN = """
 import sys
-import colonnade.tuning.launchers.preload
 from colonnade.config.compose import compose
 from colonnade.runs.fit import fit
 
@@ -25,9 +26,10 @@ SMALL = {
 
 
 def test_a_job_imports_nothing_more(tmp_path):
-    done = subprocess.run(
-        [sys.executable, "-c", TRAIN, str(tmp_path / "run")], capture_output=True, text=True, check=True, cwd=tmp_path
-    )
+    script = tmp_path / "trains.py"
+    script.write_text(TRAIN)
+    done = forked.run([str(tmp_path / "run")], tmp_path, program=str(script), rendered=True)
+    assert done.returncode == 0, done.stderr
     imported = done.stdout.strip().splitlines()[-1].split()
     assert imported[0] == "imported"
     assert set(imported[1:]) <= SMALL

@@ -71,7 +71,7 @@ def test_jobs_finish_or_fail_and_nobody_reads_their_configuration(tmp_path):
 
 @pytest.mark.slow
 def test_a_job_that_is_stopped_goes_on_later_and_one_that_is_killed_is_gone(launcher, tmp_path):
-    stopped, killed = job_in(tmp_path / "stopped", epochs=1000), job_in(tmp_path / "killed", epochs=10**6)
+    stopped, killed = job_in(tmp_path / "stopped", epochs=300), job_in(tmp_path / "killed", epochs=10**6)
     second = launcher.start(killed)
     begun(killed)
     # The one that has an end comes last, and is stopped at once.

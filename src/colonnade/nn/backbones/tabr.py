@@ -132,7 +132,7 @@ class TabR(RetrievalBackbone):
             share = self.context_dropout(torch.softmax(-distance, dim=-1)).unsqueeze(1)
         labels = torch.cat([_at(lookup.labels(index), place), torch.ones_like(share).transpose(1, 2)], -1)
         label, total = (share @ labels).squeeze(1).split([labels.shape[-1] - 1, 1], dim=-1)
-        encoded = F.linear(label, self.label_encoder.weight)
+        encoded = F.linear(label.to(self.label_encoder.weight.dtype), self.label_encoder.weight)
         if self.label_encoder.bias is not None:
             encoded = encoded + total * self.label_encoder.bias
         moved = self.shift_in(key).unsqueeze(1) - _at(F.linear(theirs, self.shift_in.weight), place)

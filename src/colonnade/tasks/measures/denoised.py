@@ -57,7 +57,8 @@ def commonest(rows: Rows) -> Float[Tensor, "k"]:
     first = rows.prediction["value"].shape[1]
     truth = rows.target[:, first : first + rows.prediction["code"].shape[1]]
     found = [torch.unique(column[~column.isnan()], return_counts=True)[1] for column in truth.T]
-    return torch.stack([n.max() / n.sum() if len(n) else torch.tensor(torch.nan) for n in found]).double()
+    shares = [float(n.max() / n.sum()) if len(n) else torch.nan for n in found]
+    return torch.tensor(shares, dtype=torch.float64)
 
 
 def _mean(values: Tensor, asked: Tensor, weight: Tensor | None) -> Tensor:

@@ -30,6 +30,9 @@ class Recovery(Checkpoint):
             one; 0: by time alone; 1: every epoch. The last epoch is always saved.
         keep: number of checkpoints that are kept, at least 1; with 2 a damaged one has a predecessor.
 
+    Attributes:
+        sharing: trainings among which this process divides its time, each of which saves; 1 but in a pack.
+
     Raises:
         ValueError: an argument is out of range.
     """
@@ -57,6 +60,7 @@ class Recovery(Checkpoint):
         self.every_steps = every_steps
         self.max_share = max_share
         self.keep = keep
+        self.sharing = 1
         self._signals = StopSignals()
         self._saved_at = 0.0
         self._saved_step = 0
@@ -92,7 +96,7 @@ class Recovery(Checkpoint):
         """Save unless epochs are so short that it would show."""
         elapsed = time.monotonic() - self._saved_at
         last = trainer.should_stop or trainer.current_epoch + 1 == trainer.max_epochs
-        cheap = self.max_share == 1 or (self.max_share > 0 and self._cost <= self.max_share * elapsed)
+        cheap = self.max_share == 1 or (self.max_share > 0 and self.sharing * self._cost <= self.max_share * elapsed)
         due = last or cheap or elapsed >= self.every_seconds
         if self.every_steps is not None:
             due |= trainer.global_step // self.every_steps > self._saved_step // self.every_steps

@@ -78,7 +78,9 @@ class BatchedNetwork:
 
             hooks = [module.register_forward_hook(note) for module in self.draws.template.modules()]
             # Forms have no weights of their own; the rest of a template has, and running means that nobody reads.
-            with self._with([w[:1] for w in part.weights]) if self._at_once else nullcontext():
+            # Those of the members stay as they are.
+            one = [*(w[:1] for w in part.weights), *(b[:1].clone() for b in part.buffers)]
+            with self._with(one) if self._at_once else nullcontext():
                 calls = self.draws.calls(batch)
             for hook in hooks:
                 hook.remove()
@@ -118,7 +120,7 @@ class BatchedNetwork:
         """Raw outputs ``(members, rows, ...)`` of one long batch."""
         rows = Batch(num=torch.cat([b.num for b in batches]), cat=torch.cat([b.cat for b in batches]))
         self.draws.give([each.flatten(0, 1) for each in drawn])
-        with self._with(part.weights):
+        with self._with([*part.weights, *part.buffers]):
             return self.draws.template(rows).raw.unflatten(0, (len(batches), -1)), None
 
     def _mapped(self, part: Slice, batches: Sequence[Batch], drawn: list[Tensor]) -> tuple[Tensor, Tensor | None]:

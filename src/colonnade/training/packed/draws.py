@@ -36,7 +36,7 @@ class Kind(ABC):
     a row for each member, and then what these mean to all members at once."""
 
     neutral: float | int
-    """Input upon which a module shows what it drew, where it cannot be drawn row by row."""
+    """Input upon which a module shows what it drew."""
 
     @abstractmethod
     def empty(self, members: int, call: Call) -> Tensor:
@@ -51,8 +51,13 @@ class Kind(ABC):
         """``(members, *shape)``: what :meth:`apply` takes, from the numbers."""
 
     @abstractmethod
-    def shown(self, output: Tensor) -> Tensor:
-        """The same of one member, from what its module made of neutral input."""
+    def elsewhere(self, module: Any, neutral: Tensor) -> Tensor:
+        """The same of one member on another device, whose kernels draw in an order of their own.
+
+        Args:
+            module: the member's.
+            neutral: input of the shape and kind that it is given, full of :attr:`neutral`.
+        """
 
     @abstractmethod
     def apply(self, x: Tensor, drawn: Tensor) -> Tensor:
@@ -78,12 +83,16 @@ class Masks(Kind):
     def meant(self, modules: Sequence[Dropout], numbers: Tensor, call: Call) -> Tensor:
         """One comparison for all members."""
         bits = numbers.view(torch.int16)[:, : call.shape.numel()]
+        if len({(module.n_kept, module.rate > 0) for module in modules}) == 1 and modules[0].rate > 0:
+            # Numbers are compared faster than tensors of them are made.
+            return mask_of(bits, modules[0].threshold, modules[0].scale, call.dtype).view(-1, *call.shape)
         threshold = torch.tensor([[module.threshold] for module in modules], dtype=torch.int16)
         scale = torch.tensor([[module.scale if module.rate > 0 else 1.0] for module in modules], dtype=call.dtype)
         return mask_of(bits, threshold, scale, call.dtype).view(-1, *call.shape)
 
-    def shown(self, output: Tensor) -> Tensor:
-        """Ones times the mask."""
+    def elsewhere(self, module: Dropout, neutral: Tensor) -> Tensor:
+        """What the member's own module makes of ones."""
+        output: Tensor = module(neutral)
         return output
 
     def apply(self, x: Tensor, drawn: Tensor) -> Tensor:
@@ -112,9 +121,11 @@ class Hidden(Kind):
         rates = torch.tensor([module.rate for module in modules]).view(-1, *(1,) * len(call.shape))
         return numbers < rates
 
-    def shown(self, output: Tensor) -> Tensor:
-        """Known levels that became unknown."""
-        return output == UNKNOWN
+    def elsewhere(self, module: HideLevels, neutral: Tensor) -> Tensor:
+        """Where the member's own module would hide a known level; nothing is drawn at rate zero."""
+        if module.rate == 0:
+            return torch.zeros_like(neutral, dtype=torch.bool)
+        return torch.rand(neutral.shape, device=neutral.device) < module.rate
 
     def apply(self, x: Tensor, drawn: Tensor) -> Tensor:
         """Hide known levels; missing stays missing."""
@@ -163,6 +174,7 @@ class Draws:
         self.template = deepcopy(networks[0]).train()
         self._given: Iterator[Tensor] | None = None
         self._seen: list[Call] = []
+        self._neutrals: dict[tuple[float, torch.Size, torch.dtype], Tensor] = {}
         self._kinds: dict[str, Kind] = {}
         for name, module in list(self.template.named_modules()):
             kind = kind_of(module)
@@ -201,13 +213,18 @@ class Draws:
                 for kind, module, room in zip(kinds, own, rooms):
                     kind.draw(module, room[k])
             else:
-                neutral = [
-                    torch.full(c.shape, kind.neutral, dtype=c.dtype, device=device) for kind, c in zip(kinds, calls)
-                ]
-                elsewhere.append([kind.shown(module(x)) for kind, module, x in zip(kinds, own, neutral)])
+                neutral = [self._neutral(call, device) for call in calls]
+                elsewhere.append([kind.elsewhere(module, x) for kind, module, x in zip(kinds, own, neutral)])
         if elsewhere:
             return [torch.stack(each) for each in zip(*elsewhere)]
         return [kind.meant(own, room, call) for kind, own, room, call in zip(kinds, zip(*modules), rooms, calls)]
+
+    def _neutral(self, call: Call, device: torch.device) -> Tensor:
+        """Made once: a GPU waits for each call."""
+        key = (self._kinds[call.name].neutral, call.shape, call.dtype)
+        if key not in self._neutrals:
+            self._neutrals[key] = torch.full(call.shape, key[0], dtype=call.dtype, device=device)
+        return self._neutrals[key]
 
     def turn(self, module: Drawn, x: Tensor) -> Tensor:
         """A turn of one of the modules."""

@@ -1,24 +1,47 @@
-"""Forms: layers that hold the weights of several members, and take their rows one member after the other.
+"""Forms: which networks take the rows of several members as one long batch, and how they are made to.
 
-What has no weights treats each row by itself, and need not know whose it is: a network sees one long batch.
+What has no weights treats each row by itself, and need not know whose it is; layers with weights have a form of
+:mod:`~colonnade.training.packed.layers`.
 """
 
 from __future__ import annotations
 
-import torch
-import torch.nn.functional as F
-from torch import Tensor, nn
+from collections.abc import Callable, Mapping
+from typing import Any
+
+from torch import nn
 
 from colonnade.nn.backbones.linear import Linear
 from colonnade.nn.backbones.mlp import MLP
+from colonnade.nn.backbones.realmlp import RealMLP, RealMLPHead
+from colonnade.nn.backbones.resnet import ResNet
+from colonnade.nn.backbones.tabm import TabM
 from colonnade.nn.blocks.dropout import Dropout, FlatCosDropout
+from colonnade.nn.blocks.ensemble import BatchEnsembleLinear, EnsembleLinear, MemberScale
+from colonnade.nn.blocks.feature_scale import FeatureScale
+from colonnade.nn.blocks.ntp import NTPLinear
+from colonnade.nn.blocks.parametric_activation import ParametricActivation
 from colonnade.nn.embed.categorical import CategoricalEmbedding
 from colonnade.nn.embed.codes import HideLevels
 from colonnade.nn.embed.identity import Identity
 from colonnade.nn.embed.mixed import MixedEmbedding
 from colonnade.nn.embed.onehot import OneHot
+from colonnade.nn.embed.pbld import PBLDEmbedding
+from colonnade.nn.embed.piecewise import PiecewiseLinearEmbedding
 from colonnade.nn.head import Head
 from colonnade.nn.network import Network
+from colonnade.training.packed.layers import (
+    MembersActivation,
+    MembersBatchEnsemble,
+    MembersEmbedding,
+    MembersEnsemble,
+    MembersLinear,
+    MembersNorm,
+    MembersNTP,
+    MembersPBLD,
+    MembersPiecewise,
+    MembersScale,
+)
 
 # What treats each row by itself, whatever it holds.
 ROWWISE = (
@@ -29,75 +52,47 @@ ROWWISE = (
     HideLevels,
     Linear,
     MLP,
+    ResNet,
+    TabM,
+    RealMLP,
     Dropout,
     FlatCosDropout,
     Head,
+    RealMLPHead,
     nn.Sequential,
+    nn.ModuleList,
     nn.ReLU,
     nn.SELU,
     nn.SiLU,
     nn.Mish,
     nn.GELU,
 )
-
-
-class MembersLinear(nn.Module):
-    """``nn.Linear`` of each member, in one batched product."""
-
-    weight: Tensor
-    bias: Tensor | None
-
-    def __init__(self, layer: nn.Linear) -> None:
-        super().__init__()
-        self.biased = layer.bias is not None
-
-    def forward(self, x: Tensor) -> Tensor:
-        """``(members * rows, *, d_in)`` to ``(members * rows, *, d_out)``."""
-        rows = x.reshape(len(self.weight), -1, x.shape[-1])
-        if self.biased:
-            assert self.bias is not None
-            out = torch.baddbmm(self.bias.unsqueeze(1), rows, self.weight.mT)
-        else:
-            out = torch.bmm(rows, self.weight.mT)
-        return out.view(*x.shape[:-1], -1)
-
-
-class MembersEmbedding(nn.Module):
-    """:class:`~colonnade.nn.embed.categorical.CategoricalEmbedding` of each member, in one look-up."""
-
-    table: Tensor
-    bias: Tensor | None
-
-    def __init__(self, layer: CategoricalEmbedding) -> None:
-        super().__init__()
-        self.hide = layer.hide
-        self.offset = layer.offset
-        self.biased = layer.bias is not None
-
-    def forward(self, x: Tensor) -> Tensor:
-        """``(members * rows, K)`` codes to ``(members * rows, K * d_embedding)``."""
-        members, levels, width = self.table.shape
-        first = torch.arange(0, members * levels, levels, device=x.device).view(-1, 1, 1)
-        codes = (self.hide(x) + self.offset).view(members, -1, x.shape[-1]) + first
-        out = F.embedding(codes, self.table.reshape(-1, width))
-        if self.biased:
-            assert self.bias is not None
-            out = out + self.bias.unsqueeze(1)
-        return out.flatten(-2).flatten(0, 1)
-
-
-FORMS = {nn.Linear: MembersLinear, CategoricalEmbedding: MembersEmbedding}
+FORMS: Mapping[type[nn.Module], Callable[[Any], nn.Module]] = {
+    nn.Linear: MembersLinear,
+    nn.BatchNorm1d: MembersNorm,
+    NTPLinear: MembersNTP,
+    FeatureScale: MembersScale,
+    MemberScale: MembersScale,
+    ParametricActivation: MembersActivation,
+    BatchEnsembleLinear: MembersBatchEnsemble,
+    EnsembleLinear: MembersEnsemble,
+    CategoricalEmbedding: MembersEmbedding,
+    PiecewiseLinearEmbedding: MembersPiecewise,
+    PBLDEmbedding: MembersPBLD,
+}
 
 
 def takes_rows_of_all(network: nn.Module) -> bool:
     """Whether everything in a network is row by row, or has a form for several members."""
-    inner = (m for m in network.modules() if not isinstance(m, CategoricalEmbedding | nn.Linear))
-    return all(type(module) in ROWWISE for module in inner)
+    if type(network) in FORMS:
+        return True
+    return type(network) in ROWWISE and all(takes_rows_of_all(module) for module in network.children())
 
 
 def give_forms(network: nn.Module) -> None:
     """Put the forms into a network, in place; their weights are handed to them before each call."""
-    for name, module in list(network.named_modules()):
+    for name, module in list(network.named_children()):
         if type(module) in FORMS:
-            parent, _, leaf = name.rpartition(".")
-            setattr(network.get_submodule(parent), leaf, FORMS[type(module)](module))
+            setattr(network, name, FORMS[type(module)](module))
+        else:
+            give_forms(module)

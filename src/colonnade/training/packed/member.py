@@ -22,7 +22,7 @@ from colonnade.training.callbacks.batch_size_finder import BatchSizeFinder
 from colonnade.training.callbacks.lr_finder import LearningRateFinder
 from colonnade.training.checkpoint_io import AtomicCheckpointIO
 from colonnade.training.module import SupervisedModule
-from colonnade.training.packed.stack import Part
+from colonnade.training.packed.stack import Part, settings_of
 from colonnade.training.seeding import reseed, step_seed
 
 # Hooks of callbacks that would see single steps, of which a pack has one for all its members.
@@ -85,6 +85,7 @@ class Member:
         self.told: SystemExit | None = None
         self.seconds = 0.0
         self._within = False
+        self._setting: tuple[Any, ...] | None = None
         for callback in self.callbacks:
             unseen = [hook for hook in UNSEEN if is_overridden(hook, callback, Callback)]
             if isinstance(callback, BatchSizeFinder | LearningRateFinder):
@@ -139,18 +140,31 @@ class Member:
             steps_per_epoch=self.loader.n_steps,
             progressive=bool(self._progressive),
         )
+        module.train()
         if module.average is not None:
             module.average.begin(self.rate.total)
+            # What is only measured need not change its mode twice an epoch, which takes as long as measuring it.
+            module.average.eval()
         self._call("on_train_start")
 
     def part(self) -> Part:
         """What is stacked."""
         return Part(self.module.network, self.optimizer, self.module.average)
 
+    def setting(self, index: int) -> tuple[Any, ...]:
+        """What decides the update of optimizer step ``index``, its learning rate by now in the optimizer."""
+        writes = self.rate.writes(index)
+        if writes:
+            self.rate.apply(self.optimizer.param_groups, index)
+        if writes or self._setting is None:
+            self._setting = settings_of(self.part())
+        return self._setting
+
     def begin_epoch(self) -> Iterator[Turn]:
         """Begin an epoch, or go on with one, and give its steps."""
         loop = self.trainer.fit_loop
-        self.module.train()
+        # A callback may have changed it.
+        self._setting = None
         if self._within:
             self._within = False
             return self._turns()
@@ -233,7 +247,8 @@ class Member:
         if not self.validation:
             return
         module = self.module
-        module.eval()
+        if module.average is None:
+            module.network.eval()
         with torch.inference_mode():
             self._call("on_validation_start")
             module.on_validation_start()
@@ -243,7 +258,8 @@ class Member:
             self._call("on_validation_epoch_end")
             module.on_validation_epoch_end()
             self._call("on_validation_end")
-        module.train()
+        if module.average is None:
+            module.network.train()
 
     def _restore(self, path: Path) -> None:
         """What Lightning does with a checkpoint."""

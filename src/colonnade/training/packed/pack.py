@@ -6,7 +6,6 @@ import logging
 import math
 import time
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
 from itertools import groupby, pairwise
 from typing import Any
 
@@ -15,6 +14,7 @@ from torch import Tensor
 
 from colonnade.core.batch import Batch
 from colonnade.core.errors import TrainingError
+from colonnade.training.callbacks.recovery import Recovery
 from colonnade.training.packed.batched import BatchedNetwork
 from colonnade.training.packed.member import Member, Turn
 from colonnade.training.packed.stack import Slice, Stack, settings_of
@@ -54,6 +54,8 @@ class Pack:
         )
         self._most = self.network.plan(self.stack.slice(0, 1), made_up).members
         self._told = time.monotonic()
+        for recovery in (c for m in members for c in m.callbacks if isinstance(c, Recovery)):
+            recovery.sharing = len(members)
 
     def train(self) -> Iterator[Member]:
         """Train to the end; gives each member as it ends.
@@ -73,9 +75,8 @@ class Pack:
             start = time.monotonic()
             self._epoch()
             for member in self.members:
-                with _kept(member):
-                    if member.error is None and member.told is None:
-                        member.end_epoch()
+                if member.error is None and member.told is None:
+                    _kept(member, member.end_epoch)
             for member in self.members:
                 if member.told is not None:
                     # By now the others have saved their states too.
@@ -115,8 +116,7 @@ class Pack:
 
     def _next(self, member: Member, turns: Iterator[Turn]) -> Turn | None:
         if member.error is None and member.told is None:
-            with _kept(member):
-                return next(turns, None)
+            return _kept(member, next, turns, None)
         return None
 
     def _step(self, start: int, turns: Sequence[Turn]) -> None:
@@ -129,13 +129,11 @@ class Pack:
         losses, grads = self.network.gradients(part, tasks, batches, shares, drawn)
         for member, turn, loss in zip(members, turns, losses.unbind()):
             # Weights after a loss that is not finite are lost, and harm no other's.
-            with _kept(member):
-                member.module.losses.add(loss, turn.step, turn.batch, turn.epoch)
-            member.rate.apply(member.optimizer.param_groups, turn.index)
+            _kept(member, member.module.losses.add, loss, turn.step, turn.batch, turn.epoch)
         clip(grads, [member.module.optim.grad_clip for member in members])
         averages = [member.module.average for member in members]
         kept = [None if a is None else a.share(turn.index) for a, turn in zip(averages, turns)]
-        settings = [(t.index, share, *settings_of(m.part())) for m, t, share in zip(members, turns, kept)]
+        settings = [(t.index, share, m.setting(t.index)) for m, t, share in zip(members, turns, kept)]
         for first, last in runs(settings, lambda setting: setting):
             update(
                 self.stack.slice(start + first, start + last),
@@ -162,15 +160,15 @@ class Pack:
         log.info("epoch %d · %d in training%s", self.members[0].trainer.current_epoch, len(self.members), shown)
 
 
-@contextmanager
-def _kept(member: Member) -> Iterator[None]:
-    """Keep with a member what ends its training, since the others go on."""
+def _kept(member: Member, function: Callable[..., Any], *arguments: Any) -> Any:
+    """Call something, and keep with a member what ends its training, since the others go on; None where it does."""
     try:
-        yield
+        return function(*arguments)
     except TrainingError as error:
         member.error = error
     except SystemExit as told:
         member.told = told
+    return None
 
 
 def runs(values: Sequence[Any], key: Callable[[Any], Any]) -> list[tuple[int, int]]:

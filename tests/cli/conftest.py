@@ -1,0 +1,8 @@
+"""Commands of these tests run within this process."""
+
+import pytest
+
+
+@pytest.fixture(scope="module", autouse=True)
+def _figures(unrendered: None) -> None:
+    """See :func:`unrendered`."""
