@@ -42,7 +42,7 @@ def construct(node: DictConfig | Mapping[str, Any], **late: Any) -> Any:
     from hydra.utils import instantiate
 
     # Resolved first: what an interpolation gives may hold a target too.
-    plain = OmegaConf.to_container(node, resolve=True) if isinstance(node, DictConfig) else node
+    plain: Any = OmegaConf.to_container(node, resolve=True) if isinstance(node, DictConfig) else node
     guard(plain)
     for part in parts(plain):
         if isinstance(part, str) and "${" in part:
