@@ -42,10 +42,9 @@ def build(node: DictConfig | Mapping[str, Any], **late: Any) -> Any:
 def construct(node: DictConfig | Mapping[str, Any], **late: Any) -> Any:
     """Like :func:`build`, with the constructor's own errors."""
     # Resolved first: what an interpolation gives may hold a target too.
-    plain = OmegaConf.to_container(node, resolve=True) if isinstance(node, DictConfig) else node
+    plain: Any = OmegaConf.to_container(node, resolve=True) if isinstance(node, DictConfig) else node
     # All of them before the first is called.
     guard(plain)
-    assert isinstance(plain, Mapping)
     return _unfinished(plain)(**late)
 
 
