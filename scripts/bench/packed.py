@@ -148,7 +148,8 @@ def on_processor() -> None:
         "python scripts/bench/packed.py",
         f"{FOLDS} folds x {SEEDS} seeds {WHAT}, {EPOCHS} epochs at most. Wall seconds of {slots} processes of one "
         f"thread that train by themselves, and of {slots} that train packs; then their CPU seconds, which other "
-        "programs disturb less, and the largest difference of a validation log loss.",
+        "programs disturb less (where wall seconds are twice as many, others were at work: believe the ratio of the "
+        "CPU), and the largest difference of a validation log loss.",
     )
     columns = ["net", "epochs", "solo s", "packed s", "ratio", "target", "solo CPU s", "packed CPU s", "CPU ratio"]
     machine.write("packed", text + "\n" + machine.table([*columns, "difference"], rows))

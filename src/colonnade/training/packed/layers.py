@@ -36,8 +36,9 @@ class Products(Function):
         return torch.baddbmm(bias.unsqueeze(1), rows, weight.mT)
 
     @staticmethod
-    def backward(ctx: Any, grad: Tensor) -> tuple[Tensor | None, Tensor, Tensor | None]:
+    def backward(ctx: Any, *grads: Tensor) -> tuple[Tensor | None, Tensor, Tensor | None]:
         """Gradients of all three."""
+        (grad,) = grads
         rows, weight = ctx.saved_tensors
         return (
             torch.bmm(grad, weight) if ctx.needs_input_grad[0] else None,
