@@ -53,5 +53,8 @@ def test_linear_layers():
     class Other(nn.Linear):
         """A layer that may do something else."""
 
-    (same,) = with_tokens(nn.Sequential(Other(8, 3)))
-    assert isinstance(same, Other)
+    class Further(SelfAttention):
+        """Attention that may be asked for more."""
+
+    kept = with_tokens(nn.Sequential(Other(8, 3), Further(8, n_heads=2)))
+    assert [type(part) for part in kept] == [Other, Further]

@@ -167,7 +167,9 @@ def build_graph(
         names = output_names(predictor, lookup, series)
         traceable, trees = with_trees(for_export(predictor))
         traceable, knots = with_ranks(traceable)
-        traceable = with_tokens(with_periodic(with_activations(with_bins(traceable, knots))))
+        traceable = with_periodic(with_activations(with_bins(traceable, knots)))
+        if series is None:
+            traceable = with_tokens(traceable)
         model = _exported(RawPredictor(traceable, lookup, series), lookup, names)
         plant_ranks(model, knots)
         plant(model, trees)

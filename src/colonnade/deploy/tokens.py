@@ -69,13 +69,15 @@ def with_tokens(predictor: nn.Module) -> nn.Module:
     Args:
         predictor: it stays as it is; without such layers in it, it is what is returned.
     """
-    turned = replaced(predictor, SelfAttention, RowsAttention)
-    # Not of kinds that are derived from it.
+    # Not kinds that are derived from them, which may do something else.
+    turned = replaced(
+        predictor, SelfAttention, lambda part: RowsAttention(part) if type(part) is SelfAttention else part
+    )
     return replaced(turned, nn.Linear, lambda layer: RowsLinear(layer) if type(layer) is nn.Linear else layer)
 
 
 def _rows(x: Tensor, weight: Tensor, bias: Tensor | None) -> Tensor:
-    # What shape is free, as that of series is, would have to be computed.
+    # Where their number is free, as that of rows that attend to rows is, shapes would have to be computed.
     if x.dim() != 3 or not isinstance(x.shape[1], int):
         return F.linear(x, weight, bias)
     return F.linear(x.flatten(0, 1), weight, bias).unflatten(0, (-1, x.shape[1]))
