@@ -48,15 +48,15 @@ CASES = {
         True,
     ),
     "resnet": (partial(ResNet, d_block=4, hidden_dropout=0.0), WORDS, True),
-    "tabm": (partial(TabM, n_members=3, d_block=5, dropout=0.0), WORDS, True),
-    "tabm_mini": (partial(TabM, variant="mini", n_members=3, d_block=5, n_blocks=2, dropout=0.0), WORDS, True),
-    "tabm_packed": (partial(TabM, variant="packed", n_members=3, d_block=5, n_blocks=2, dropout=0.0), WORDS, True),
+    "tabm": (partial(TabM, n_members=3, d_block=5, dropout=0.0), WORDS, False),
+    "mlp_pwl": (partial(MLP, d_hidden=[5], dropout=0.0), WORDS, True),
+    "mlp_pwl_a": (partial(MLP, d_hidden=[5], dropout=0.0), WORDS, True),
     "realmlp": (partial(RealMLP, d_hidden=[6, 5], dropout=0.0, activation="mish"), WORDS, True),
     "resnet_plr": (partial(ResNet, d_block=4, hidden_dropout=0.0), WORDS, False),
 }
 NUMBERS = {
-    "tabm": partial(PiecewiseLinearEmbedding, d_embedding=3, n_bins=4, version="B"),
-    "tabm_mini": partial(PiecewiseLinearEmbedding, d_embedding=3, n_bins=4, version="A", activation=True),
+    "mlp_pwl": partial(PiecewiseLinearEmbedding, d_embedding=3, n_bins=4, version="B"),
+    "mlp_pwl_a": partial(PiecewiseLinearEmbedding, d_embedding=3, n_bins=4, version="A", activation=True),
     "realmlp": partial(PBLDEmbedding, d_embedding=3, n_frequencies=4, sigma=1.0),
     "resnet_plr": partial(PeriodicEmbedding, d_embedding=3, n_frequencies=4),
 }

@@ -15,9 +15,7 @@ from colonnade.nn.backbones.linear import Linear
 from colonnade.nn.backbones.mlp import MLP
 from colonnade.nn.backbones.realmlp import RealMLP, RealMLPHead
 from colonnade.nn.backbones.resnet import ResNet
-from colonnade.nn.backbones.tabm import TabM
 from colonnade.nn.blocks.dropout import Dropout, FlatCosDropout
-from colonnade.nn.blocks.ensemble import BatchEnsembleLinear, EnsembleLinear, MemberScale
 from colonnade.nn.blocks.feature_scale import FeatureScale
 from colonnade.nn.blocks.ntp import NTPLinear
 from colonnade.nn.blocks.parametric_activation import ParametricActivation
@@ -32,9 +30,7 @@ from colonnade.nn.head import Head
 from colonnade.nn.network import Network
 from colonnade.training.packed.layers import (
     MembersActivation,
-    MembersBatchEnsemble,
     MembersEmbedding,
-    MembersEnsemble,
     MembersLinear,
     MembersNorm,
     MembersNTP,
@@ -53,7 +49,6 @@ ROWWISE = (
     Linear,
     MLP,
     ResNet,
-    TabM,
     RealMLP,
     Dropout,
     FlatCosDropout,
@@ -72,10 +67,7 @@ FORMS: Mapping[type[nn.Module], Callable[[Any], nn.Module]] = {
     nn.BatchNorm1d: MembersNorm,
     NTPLinear: MembersNTP,
     FeatureScale: MembersScale,
-    MemberScale: MembersScale,
     ParametricActivation: MembersActivation,
-    BatchEnsembleLinear: MembersBatchEnsemble,
-    EnsembleLinear: MembersEnsemble,
     CategoricalEmbedding: MembersEmbedding,
     PiecewiseLinearEmbedding: MembersPiecewise,
     PBLDEmbedding: MembersPBLD,

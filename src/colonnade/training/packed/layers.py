@@ -14,7 +14,6 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 from torch.autograd import Function
 
-from colonnade.nn.blocks.ensemble import BatchEnsembleLinear, EnsembleLinear, MemberScale
 from colonnade.nn.blocks.feature_scale import FeatureScale
 from colonnade.nn.blocks.ntp import NTPLinear
 from colonnade.nn.blocks.parametric_activation import ParametricActivation
@@ -82,16 +81,15 @@ class MembersNTP(nn.Module):
 
 
 class MembersScale(nn.Module):
-    """:class:`~colonnade.nn.blocks.feature_scale.FeatureScale` or
-    :class:`~colonnade.nn.blocks.ensemble.MemberScale` of each member."""
+    """:class:`~colonnade.nn.blocks.feature_scale.FeatureScale` of each member."""
 
     weight: Tensor
 
-    def __init__(self, layer: FeatureScale | MemberScale) -> None:
+    def __init__(self, layer: FeatureScale) -> None:
         super().__init__()
 
     def forward(self, x: Tensor) -> Tensor:
-        """``(members * rows, *, d)`` to the same, or with an ensemble between rows and dimensions."""
+        """``(members * rows, d)`` to the same."""
         return (_apart(x, self.weight) * self.weight.unsqueeze(1)).flatten(0, 1)
 
 
@@ -142,39 +140,6 @@ class MembersNorm(nn.Module):
             eps=self.eps,
         )
         return out.unflatten(1, (members, -1)).transpose(0, 1).reshape(x.shape)
-
-
-class MembersBatchEnsemble(nn.Module):
-    """:class:`~colonnade.nn.blocks.ensemble.BatchEnsembleLinear` of each member."""
-
-    weight: Tensor
-    r: Tensor
-    s: Tensor
-    bias: Tensor
-
-    def __init__(self, layer: BatchEnsembleLinear) -> None:
-        super().__init__()
-
-    def forward(self, x: Tensor) -> Tensor:
-        """``(members * rows, k or 1, d_in)`` to ``(members * rows, k, d_out)``."""
-        scaled = _apart(x, self.r) * self.r.unsqueeze(1)
-        out = torch.bmm(scaled.flatten(1, 2), self.weight.mT).view(*scaled.shape[:-1], -1)
-        return torch.addcmul(self.bias.unsqueeze(1), self.s.unsqueeze(1), out).flatten(0, 1)
-
-
-class MembersEnsemble(nn.Module):
-    """:class:`~colonnade.nn.blocks.ensemble.EnsembleLinear` of each member."""
-
-    weight: Tensor
-    bias: Tensor
-
-    def __init__(self, layer: EnsembleLinear) -> None:
-        super().__init__()
-
-    def forward(self, x: Tensor) -> Tensor:
-        """``(members * rows, k or 1, d_in)`` to ``(members * rows, k, d_out)``."""
-        rows = _apart(x, self.weight).transpose(1, 2).expand(-1, self.weight.shape[1], -1, -1)
-        return _each(rows, self.weight, self.bias).transpose(1, 2).flatten(0, 1)
 
 
 class MembersEmbedding(nn.Module):
