@@ -65,6 +65,13 @@ def test_slips_are_told_before_anything_runs(train, fitted, capsys):
     assert os.listdir(".") == []
 
 
+def test_what_is_refused_again_when_mended_is_told_too(train, fitted, capsys):
+    assert train("-m", "search={optim.lr:choice(1,2)}") == 2
+    text = capsys.readouterr().err
+    assert text.startswith("ConfigError: Error merging override ++search={optim.lr:choice(1,2)}")
+    assert fitted == []
+
+
 def test_an_error_of_the_run_is_text_with_its_status(train, fitted, monkeypatch, capsys):
     def fit(cfg, run_dir):
         raise DataError("no such file: a.csv")

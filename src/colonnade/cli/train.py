@@ -19,6 +19,7 @@ from colonnade.config.auto import WORD, with_model
 from colonnade.config.compose import SEARCH, Request, composed, defaults_of_hydra, of_training, refusals, with_record
 from colonnade.config.loader import composing_once
 from colonnade.config.locate import PRIMARY, shipped
+from colonnade.config.overrides import correct, hydra_text
 from colonnade.core.errors import ColonnadeError, ConfigError
 
 FULL_ERROR = "HYDRA_FULL_ERROR"
@@ -43,18 +44,25 @@ def train(words: Sequence[str]) -> None:
 
     words = flags_first(words)
     command = hydra.main(**defaults_of_hydra(), config_path=str(shipped()), config_name=PRIMARY)(task)
+    def run(words: Sequence[str]) -> None:
+        settled = _named(words)
+        with _arguments(settled), without_secrets(settled), composing_once():
+            command()
+
     try:
         os.environ[FULL_ERROR] = "1"
         try:
-            settled = _named(words)
-            with _arguments(settled), without_secrets(settled), composing_once():
-                command()
-        except refusals() as error:
+            run(words)
+        except refusals() as refused:
             if begun:
                 raise
-            mended = _named(_mend(words, error))
-            with _arguments(mended), without_secrets(mended), composing_once():
-                command()
+            mended = _mend(words, refused)
+            try:
+                run(mended)
+            except refusals() as again:
+                if begun:
+                    raise
+                raise ConfigError(hydra_text(again)) from again
     finally:
         os.environ.pop(FULL_ERROR)
         if asked is not None:
@@ -130,8 +138,6 @@ def _mend(words: Sequence[str], error: Exception) -> list[str]:
     Raises:
         ConfigError: with everything that is wrong.
     """
-    from colonnade.config.overrides import correct
-
     asked, ask = _asked(words)
     new = dict(zip(asked, correct(asked, ask, error)))
     return [new.get(word, word) for word in words]
