@@ -44,6 +44,7 @@ def train(words: Sequence[str]) -> None:
 
     words = flags_first(words)
     command = hydra.main(**defaults_of_hydra(), config_path=str(shipped()), config_name=PRIMARY)(task)
+
     def run(words: Sequence[str]) -> None:
         settled = _named(words)
         with _arguments(settled), without_secrets(settled), composing_once():

@@ -32,9 +32,12 @@ class ReversibleNorm(nn.Module):
     ) -> tuple[Float[Tensor, "b c t"], Float[Tensor, "b c 1"], Float[Tensor, "b c 1"]]:
         """``(B, C, T)`` normalised, and the location and scale ``(B, C, 1)`` that bring it back: ``x = normal * scale +
         location``."""
-        location = x.mean(-1, keepdim=True)
-        scale = (x.var(-1, keepdim=True, correction=0) + EPSILON).sqrt()
-        normal = (x - location) / scale
+        # From the first step on: the mean of equal numbers is off by a rounding, of which the scale would make 300.
+        first = x[..., :1]
+        moved = x - first
+        mean = moved.mean(-1, keepdim=True)
+        scale = (moved.var(-1, keepdim=True, correction=0) + EPSILON).sqrt()
+        normal, location = (moved - mean) / scale, first + mean
         if not self.learned:
             return normal, location, scale
         scale = scale * (-self.log_weight).exp()
