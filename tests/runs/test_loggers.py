@@ -6,6 +6,7 @@ import csv
 import json
 import sqlite3
 import struct
+import time
 
 import pytest
 
@@ -49,18 +50,30 @@ def test_mlflow(logged, tmp_path):
 def test_wandb_offline(logged, tmp_path):
     _, curve = logged("logger=wandb", "logger.wandb.offline=true")
     import wandb
-    from wandb.proto.wandb_internal_pb2 import Record
 
     wandb.finish()
     (path,) = (tmp_path / "run" / "wandb").glob("offline-run-*/run-*.wandb")
+    # A process of its own writes the file, to the end only after it has answered.
+    deadline = time.monotonic() + 20
+    while len(values := written(path)) < len(curve) and time.monotonic() < deadline:
+        time.sleep(0.1)
+    assert values == pytest.approx(curve)
+
+
+def written(path):
+    """The values of ``val/auroc`` in a file of W&B."""
+    from wandb.proto.wandb_internal_pb2 import Record
+
     data, at, values = path.read_bytes(), 7, []
     assert len(data) < 32768, "one block, in which no record is split"
-    while at < len(data):
+    while at + 7 <= len(data):
         # Checksum (4 bytes), length (2), kind (1), content.
         (length,) = struct.unpack_from("<H", data, at + 4)
+        if at + 7 + length > len(data):
+            break
         record = Record.FromString(data[at + 7 : at + 7 + length])
         at += 7 + length
         values += [
             json.loads(item.value_json) for item in record.history.item if "val/auroc" in (item.key, *item.nested_key)
         ]
-    assert values == pytest.approx(curve)
+    return values
