@@ -103,6 +103,19 @@ class Spacing:
         return None
 
 
+def check_present(column: pl.Series, key: str, where: str) -> None:
+    """Refuse a column of ``data.id`` or ``data.time`` that misses values.
+
+    Raises:
+        DataError: with the first row.
+    """
+    if n := column.null_count():
+        first = int(column.is_null().arg_true()[0])
+        raise DataError(
+            f"{where}: column '{column.name}' (data.{key}) is missing in {n:,} rows (the first, from 0: {first})"
+        )
+
+
 def instants(column: pl.Series, where: str) -> pl.Series:
     """Times that can be compared: of text, the numbers, quarters, hours (``2024-01-31 7``) or times that it spells.
 

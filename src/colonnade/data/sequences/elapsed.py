@@ -6,7 +6,7 @@ import numpy as np
 import polars as pl
 
 from colonnade.core.errors import DataError, SchemaError
-from colonnade.data.sequences.clock import instants
+from colonnade.data.sequences.clock import check_present, instants
 
 ELAPSED = "elapsed"
 """Name of the channel."""
@@ -64,6 +64,5 @@ def with_elapsed(frame: pl.DataFrame, unit: str, *, time: str, starts: np.ndarra
 
 def present(frame: pl.DataFrame, time: str, where: str) -> pl.Series:
     """The column of times, none of which is missing; see :func:`~colonnade.data.sequences.clock.instants`."""
-    if n := frame[time].null_count():
-        raise DataError(f"{where}: column '{time}' (data.time) is missing in {n:,} rows")
+    check_present(frame[time], "time", where)
     return instants(frame[time], where)

@@ -9,7 +9,7 @@ import numpy as np
 import polars as pl
 
 from colonnade.core.errors import DataError, SchemaError, closest
-from colonnade.data.sequences.clock import instants
+from colonnade.data.sequences.clock import check_present, instants
 from colonnade.data.sequences.likely import likely
 from colonnade.data.sources.ts import SERIES
 from colonnade.data.table import Table
@@ -47,11 +47,8 @@ def in_order(
             # Who has named none is told which would do.
             hint = likely(frame) if name == SERIES else ""
             raise SchemaError(f"{where}: data.{key}={name} is no column{closest(name, frame.columns)}{hint}")
-        if name is not None and (n := frame[name].null_count()):
-            first = int(frame[name].is_null().arg_true()[0])
-            raise DataError(
-                f"{where}: column '{name}' (data.{key}) is missing in {n:,} rows (the first, from 0: {first})"
-            )
+        if name is not None:
+            check_present(frame[name], key, where)
     part = np.zeros(frame.height, dtype=np.int64)
     for i, (start, stop) in enumerate(parts.values(), 1):
         part[start:stop] = i
