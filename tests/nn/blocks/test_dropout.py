@@ -1,3 +1,5 @@
+import inspect
+
 import pytest
 import torch
 
@@ -67,11 +69,20 @@ def test_fades_in_the_second_half(compiled, monkeypatch):
     assert layer.state_dict() == {}
 
 
-def test_compiled_code_drops_the_same(monkeypatch):
-    x, layer, found = torch.randn(33, 7), Dropout(0.3), []
-    for compiled in (False, True):
-        monkeypatch.setattr(torch.compiler, "is_compiling", lambda compiled=compiled: compiled)
+def test_compiled_code_is_one_graph_and_drops_the_same():
+    # Without the checks of shapes that tests bring, which do not compile.
+    forward, layer = inspect.unwrap(Dropout.forward), Dropout(0.3)
+
+    def twice(x):
+        return forward(layer, x), forward(layer, x)
+
+    x, found = torch.randn(33, 7), []
+    for function in (twice, torch.compile(twice, backend="aot_eager", fullgraph=True)):
         torch.manual_seed(5)
-        found.append(layer(x))
-    assert torch.equal(*found)
-    assert (found[0] == 0).any()
+        mine = x.clone().requires_grad_()
+        one, other = function(mine)
+        (one * other).sum().backward()
+        found.append((one.detach(), other.detach(), mine.grad))
+    assert all(torch.equal(*pair) for pair in zip(*found))
+    # Two draws are not made one.
+    assert not torch.equal(found[1][0], found[1][1])

@@ -23,6 +23,22 @@ def draw_words(out: Tensor) -> Tensor:
     return out.random_(-(2**63), None)
 
 
+@torch.library.custom_op("colonnade::draw_kept", mutates_args=("out",), schema="(Tensor(a!) out, int threshold) -> ()")
+def draw_kept(out: Tensor, threshold: int) -> None:
+    """Fill a bool tensor with which elements are kept, from torch's default generator.
+
+    One operator for compiled code: the compiler knows no ``random_`` and would stop at each dropout, and its loops over
+    int16 are not vectorised. In place, because it makes one of two calls with the same arguments that give a result.
+    """
+    words = draw_words(torch.empty(n_words(out.numel()), dtype=torch.int64))
+    torch.lt(words.view(torch.int16)[: out.numel()].view(out.shape), threshold, out=out)
+
+
+@draw_kept.register_fake
+def _(out: Tensor, threshold: int) -> None:
+    pass
+
+
 def mask_of(bits: Tensor, threshold: int | Tensor, scale: float | Tensor, dtype: torch.dtype) -> Tensor:
     """What elements are multiplied by.
 
@@ -76,11 +92,13 @@ class Dropout(nn.Module):
             return x
         if not x.is_cpu:
             return F.dropout(x, self.rate)
+        if torch.compiler.is_compiling():
+            # The same numbers.
+            kept = torch.empty(x.shape, dtype=torch.bool)
+            draw_kept(kept, self.threshold)
+            return torch.where(kept, x * self.scale, 0.0)
         words = draw_words(torch.empty(n_words(x.numel()), dtype=torch.int64))
         bits = words.view(torch.int16)[: x.numel()].view(x.shape)
-        if torch.compiler.is_compiling():
-            # The same numbers; the compiler makes no mask of them, but compares where it multiplies.
-            return torch.where(bits < self.threshold, x * self.scale, 0.0)
         return x * mask_of(bits, self.threshold, self.scale, x.dtype)
 
 
