@@ -50,10 +50,12 @@ def real_data() -> Path:
 
 @pytest.fixture(scope="session")
 def one_registry() -> Iterator[None]:
-    """Torch's exporter collects what it can translate for each graph anew, .8 s; here once for all tests.
+    """Torch's exporter collects what it can translate and take apart for each graph anew, 1.2 s; here once
+    for all tests.
 
-    Each export has a copy, to which it may add.
+    Each export has a copy of the first, to which it may add.
     """
+    from torch._export import utils
     from torch.onnx._internal.exporter._registration import ONNXRegistry as registry
 
     made = cache(registry.from_torchlib)
@@ -65,6 +67,8 @@ def one_registry() -> Iterator[None]:
 
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(registry, "from_torchlib", staticmethod(copied))
+        # It looks operators of C++ up for each namespace, which makes them known to Python.
+        patch.setattr(utils, "_materialize_cpp_cia_ops", cache(utils._materialize_cpp_cia_ops))
         yield
 
 
@@ -77,6 +81,20 @@ def unrendered(request: pytest.FixtureRequest) -> Iterator[None]:
     with pytest.MonkeyPatch.context() as patch:
         if request.node.get_closest_marker("rendered") is None:
             patch.setattr("matplotlib.figure.Figure.draw", lambda figure, renderer: None)
+        yield
+
+
+@pytest.fixture(scope="module")
+def undrawn(request: pytest.FixtureRequest, unrendered: None) -> Iterator[None]:
+    """Figures of trainings are not made either, unless the module is marked ``drawn`` or ``rendered``.
+
+    To make them takes as long as all the rest of a small training. Where trainings are what is looked at
+    (``tests/configs``, ``tests/faults``) they are made.
+    """
+    with pytest.MonkeyPatch.context() as patch:
+        if not any(request.node.get_closest_marker(name) for name in ("drawn", "rendered")):
+            patch.setattr("colonnade.report.figures.draw", lambda *of, **how: {})
+            patch.setattr("colonnade.report.learning.learning_curve", lambda *of, **how: None)
         yield
 
 

@@ -2,7 +2,7 @@
 
 A test that starts ten commands would spend most of its time on importing torch ten times. The process that they are
 forked from starts with the first command, and ends with the tests. The server of multiprocessing from which the jobs of
-a search are forked starts like that, too.
+a search are forked starts like that, too, and so do the processes of a training over several.
 """
 
 from __future__ import annotations
@@ -17,6 +17,8 @@ import socket
 import subprocess
 import sys
 import tempfile
+import threading
+import traceback
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from functools import partial
@@ -90,6 +92,7 @@ def start(
     together: bool = False,
     new_session: bool = False,
     rendered: bool = False,
+    anew: bool = False,
 ) -> Command:
     """Start a command.
 
@@ -100,7 +103,9 @@ def start(
         env: variables besides those of this process.
         together: standard error goes where standard output goes.
         new_session: it leads a session of its own.
-        rendered: figures are rendered; else their files are white, which takes half the time of a small training.
+        rendered: figures are made; else those of trainings are left out, which take longer than all the rest of a small
+            one, and the others are white.
+        anew: modules that it runs in processes of its own import what they need there; else those are forked, too.
     """
     folder = Path(tempfile.mkdtemp(prefix="command-"))
     out, err = folder / "out", folder / "err"
@@ -113,6 +118,7 @@ def start(
         "err": str(out if together else err),
         "new_session": new_session,
         "rendered": rendered,
+        "anew": anew,
     }
     ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
     with theirs:
@@ -213,7 +219,10 @@ def _become(request: dict[str, Any]) -> None:
     if not request["rendered"]:
         from matplotlib.figure import Figure
 
+        from colonnade.report import figures, learning
+
         Figure.draw = lambda figure, renderer: None
+        figures.draw, learning.learning_curve = (lambda *of, **how: {}), (lambda *of, **how: None)
     for number, name in ((1, "out"), (2, "err")):
         handle = os.open(request[name], os.O_CREAT | os.O_WRONLY | os.O_APPEND, 0o600)
         os.dup2(handle, number)
@@ -224,6 +233,8 @@ def _become(request: dict[str, Any]) -> None:
     os.environ.update(request["env"])
     os.chdir(request["cwd"])
     util.spawnv_passfds = _spawn
+    if not request["anew"]:
+        subprocess.Popen.__init__ = _begin
     program = request["program"]
     sys.argv = [program, *request["words"]]
     script = program.endswith(".py")
@@ -231,24 +242,59 @@ def _become(request: dict[str, Any]) -> None:
     (runpy.run_path if script else partial(runpy.run_module, alter_sys=True))(program, run_name="__main__")
 
 
-def _spawn(path: str, args: Sequence[str], kept: Sequence[int], anew: Any = util.spawnv_passfds) -> int:
-    """Start a server of multiprocessing, which would import what is here already; other programs as usual.
+def _begin(
+    process: subprocess.Popen[Any], args: Any, *given: Any, begin: Any = subprocess.Popen.__init__, **options: Any
+) -> None:
+    """Start ``python [-u] -m <module> <words>`` by a fork, which has the imports; other programs as usual."""
+    words = [word for word in args if word != "-u"] if isinstance(args, (list, tuple)) else []
+    if words[:2] == [sys.executable, "-m"]:
+        # Called where the program would be: with the files and the session that it has been given.
+        options["preexec_fn"] = partial(_instead, words[2:], options.get("env"), options.get("pass_fds", ()))
+    begin(process, args, *given, **options)
 
-    Like a new program it has the files that it is given and no handlers of signals.
-    """
+
+def _instead(words: Sequence[str], env: Mapping[str, str] | None, kept: Sequence[int]) -> None:
+    """Run a module in this process, which a fork has made, and end it."""
+    status = 1
+    with suppress(BaseException):
+        _as_new(kept)
+        if env is not None:
+            os.environ.clear()
+            os.environ.update(env)
+        sys.stdout, sys.stderr = (open(number, "w", buffering=1, closefd=False) for number in (1, 2))  # noqa: SIM115
+        sys.argv = list(words)
+        try:
+            runpy.run_module(words[0], run_name="__main__", alter_sys=True)
+            status = 0
+        except SystemExit as ends:
+            status = ends.code if isinstance(ends.code, int) else int(ends.code is not None)
+        except BaseException:
+            traceback.print_exc()
+        threading._shutdown()
+        atexit._run_exitfuncs()
+    os._exit(status)
+
+
+def _as_new(kept: Sequence[int]) -> None:
+    """Like a new program, this process has the files that it is given and no handlers of signals."""
+    for number in signal.valid_signals():
+        if callable(signal.getsignal(number)):
+            signal.signal(number, signal.SIG_DFL)
+    opened = {int(name) for name in os.listdir("/proc/self/fd")}
+    for handle in opened - {0, 1, 2, *kept}:
+        with suppress(OSError):
+            os.close(handle)
+
+
+def _spawn(path: str, args: Sequence[str], kept: Sequence[int], anew: Any = util.spawnv_passfds) -> int:
+    """Start a server of multiprocessing, which would import what is here already; other programs as usual."""
     if not args[-1].startswith("from multiprocessing.forkserver"):
         return anew(path, args, kept)
     pid = os.fork()
     if pid:
         return pid
     with suppress(BaseException):
-        for number in signal.valid_signals():
-            if callable(signal.getsignal(number)):
-                signal.signal(number, signal.SIG_DFL)
-        opened = {int(name) for name in os.listdir("/proc/self/fd")}
-        for handle in opened - {0, 1, 2, *kept}:
-            with suppress(OSError):
-                os.close(handle)
+        _as_new(kept)
         exec(args[-1], {})
     os._exit(0)
 

@@ -4,5 +4,5 @@ import pytest
 
 
 @pytest.fixture(scope="module", autouse=True)
-def _figures(unrendered: None) -> None:
-    """See :func:`unrendered`."""
+def _figures(undrawn: None) -> None:
+    """See :func:`undrawn`."""

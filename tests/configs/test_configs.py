@@ -16,6 +16,7 @@ from colonnade.baselines.module import BaselineModule
 from colonnade.config.build import build
 from colonnade.config.check import check
 from colonnade.config.compose import compose
+from colonnade.config.copied import copied
 from colonnade.config.locate import load_choice, shipped
 from colonnade.core.errors import ConfigError
 from colonnade.runs.assemble import Parts, assemble, build_trainer
@@ -185,7 +186,7 @@ def of_model(model: str) -> DictConfig:
 
 def of_task(model: str, task: str, words: list[str]) -> DictConfig:
     """What the words compose but for the words' names, with a task."""
-    cfg = of_model(model).copy()
+    cfg = copied(of_model(model))
     for override in OverridesParser.create().parse_overrides(words):
         if "." in override.key_or_group:
             OmegaConf.update(cfg, override.key_or_group, override.value(), force_add=True)

@@ -10,7 +10,6 @@ import numpy as np
 import optuna
 import pytest
 import torch
-from hydra import compose as hydra_compose
 from hydra.core.override_parser.overrides_parser import OverridesParser
 from omegaconf import DictConfig, OmegaConf
 
@@ -19,9 +18,11 @@ from colonnade.baselines.problems import Rows, problems_of
 from colonnade.config.build import build
 from colonnade.config.by_target import settled
 from colonnade.config.check import faults_of
-from colonnade.config.compose import session, with_record
+from colonnade.config.compose import Request
+from colonnade.config.compose import composed as compose_words
+from colonnade.config.copied import copied
 from colonnade.config.keys import resolve_key
-from colonnade.config.locate import PRIMARY, shipped
+from colonnade.config.locate import shipped
 from colonnade.config.rehearse import made_up
 from colonnade.config.targets import find
 from colonnade.core.batch import Batch
@@ -45,9 +46,8 @@ def composed(*words: str) -> tuple[DictConfig, Any]:
         data = ["data=digits_rows", "task=binary"]
     if model in SEARCHED:
         data = ["data=etth1", "data.horizon=8"]
-    with session():
-        whole = hydra_compose(PRIMARY, [*data, *words], return_hydra_config=True)
-    return with_record(whole, whole.hydra), whole.get("search")
+    cfg = compose_words([*data, *words], Request())
+    return cfg, cfg.get("search")
 
 
 def read(words: Mapping[str, Any], cfg: DictConfig, faults: Faults) -> dict[str, Dimension]:
@@ -90,7 +90,7 @@ def points(space: Mapping[str, Dimension]) -> Iterator[list[str]]:
 
 def at(cfg: DictConfig, words: Sequence[str]) -> DictConfig:
     """A configuration at a point of its space: to compose it anew takes most of the time of such a test."""
-    cfg = cfg.copy()
+    cfg = copied(cfg)
     for override in OverridesParser.create().parse_overrides(list(words)):
         OmegaConf.update(cfg, override.key_or_group, override.value(), force_add=True)
     return cfg

@@ -31,8 +31,9 @@ SETTINGS = (
 def train(tmp_path: Path) -> Callable[..., forked.Command]:
     """Start ``colonnade train`` with the settings of these tests in a folder; the process is the caller's."""
 
-    def start(run_dir: Path, *words: str, settings: Sequence[str] = SETTINGS) -> forked.Command:
-        return forked.start(["train", *settings, *words, f"hydra.run.dir={run_dir}"], tmp_path, together=True)
+    def start(run_dir: Path, *words: str, settings: Sequence[str] = SETTINGS, anew: bool = False) -> forked.Command:
+        given = ["train", *settings, *words, f"hydra.run.dir={run_dir}"]
+        return forked.start(given, tmp_path, together=True, anew=anew)
 
     return start
 

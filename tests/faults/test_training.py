@@ -5,13 +5,12 @@ from __future__ import annotations
 import errno
 import json
 import shutil
-import subprocess
-import sys
 from pathlib import Path
 
 import pytest
 from filelock import FileLock
 
+import forked
 from colonnade.training import manifest
 from colonnade.training.checkpoint_io import latest_recovery
 
@@ -65,11 +64,12 @@ def test_too_little_room_is_told_before_training(run, monkeypatch):
 def test_a_file_beyond_the_limit_of_the_system_is_a_plain_error(run, limit, width, text):
     """A real refusal by the system, from a process of its own, as a quota or a full disk gives it."""
     run.file(GOOD)
-    code = (
+    script = run.file(
         "import resource, signal, sys; signal.signal(signal.SIGXFSZ, signal.SIG_IGN);"
-        "from colonnade.cli.commands import main; import colonnade.runs.fit, lightning.pytorch;"
+        "from colonnade.cli.commands import main;"
         f"resource.setrlimit(resource.RLIMIT_FSIZE, ({limit}, {limit}));"
-        "sys.exit(main(sys.argv[1:]))"
+        "sys.exit(main(sys.argv[1:]))",
+        "limited.py",
     )
     words = [
         *QUICK,
@@ -79,9 +79,8 @@ def test_a_file_beyond_the_limit_of_the_system_is_a_plain_error(run, limit, widt
         "data.target=y",
         "hydra.run.dir=run",
     ]
-    done = subprocess.run(
-        [sys.executable, "-c", code, "train", *words], cwd=run.folder, capture_output=True, text=True, timeout=120
-    )
+    # A figure is the larger file.
+    done = forked.run(["train", *words], run.folder, program=str(script), rendered=True)
     assert done.returncode == 1, done.stderr
     assert text in done.stderr
     assert "Traceback" not in done.stderr

@@ -15,6 +15,8 @@ from colonnade.runs.fit import fit
 from colonnade.runs.forecast_tables import BY_SERIES, BY_STEP
 from colonnade.runs.predict import predict
 
+pytestmark = pytest.mark.drawn
+
 N, TEST, FOLDS = 120, 8, 3
 QUICK = ("trainer=cpu", "threads=1", "logger=none", "trainer.max_epochs=2")
 

@@ -20,6 +20,8 @@ from colonnade.runs.load import load_run
 from colonnade.runs.predict import predict
 from colonnade.tuning.refit import refit
 
+pytestmark = pytest.mark.drawn
+
 QUICK = ("threads=1", "logger=none")
 SMALL = {
     "dummy": (),

@@ -24,6 +24,8 @@ from colonnade.runs.predict import predict
 from colonnade.training.callbacks.recovery import Recovery
 from colonnade.tuning.refit import configuration
 
+pytestmark = pytest.mark.drawn
+
 N, POOL = 240, 180
 QUICK = ("threads=1", "logger=none", "trainer=cpu", "data.target=y")
 MLP = ("model=mlp", "model.backbone.d_hidden=[8]", "pipeline=default", "trainer.max_epochs=2", "callbacks=minimal")

@@ -18,6 +18,8 @@ from colonnade.runs.fit import fit
 from colonnade.runs.paired import paired, read_predictions
 from colonnade.runs.predict import predict
 
+pytestmark = pytest.mark.drawn
+
 QUICK = ("trainer=cpu", "threads=1", "logger=none", "trainer.max_epochs=8", "loader.batch_size=16", "optim.lr=0.01")
 HOURS = (
     "data=sequences",

@@ -17,6 +17,8 @@ from colonnade.runs.folder import RunFolder
 from colonnade.runs.predict import predict
 from colonnade.tasks.denoising import Denoising
 
+pytestmark = pytest.mark.drawn
+
 
 class Broken(Exception):
     pass

@@ -12,6 +12,8 @@ from colonnade.runs.evaluate import evaluate
 from colonnade.runs.fit import fit
 from colonnade.runs.predict import predict
 
+pytestmark = pytest.mark.drawn
+
 SMALL = (
     "model=event_gru",
     "model.backbone.d_hidden=12",

@@ -6,6 +6,7 @@ from typing import Any
 
 from omegaconf import DictConfig, OmegaConf, open_dict
 
+from colonnade.config.copied import copied
 from colonnade.config.targets import find
 from colonnade.core.errors import ColonnadeError
 
@@ -41,7 +42,7 @@ def settled(cfg: DictConfig) -> DictConfig:
     if not (isinstance(task, type) and issubclass(task, Task)):
         return cfg
     kind = "numbers" if task.target_kind is TargetKind.REAL else "classes"
-    cfg = cfg.copy()
+    cfg = copied(cfg)
     with open_dict(cfg):
         columns = cfg.pop(BY_TARGET) or {}
         _fill(cfg, OmegaConf.to_container(columns.get(kind) or OmegaConf.create()))

@@ -9,6 +9,7 @@ from omegaconf import DictConfig, OmegaConf
 
 from colonnade.config.annotations import mismatch
 from colonnade.config.by_target import settled
+from colonnade.config.copied import copied
 from colonnade.config.locate import load_choice
 from colonnade.config.nodes import inspect_node, plain
 from colonnade.core.errors import ConfigError, Faults, closest
@@ -69,7 +70,7 @@ def concrete(cfg: DictConfig) -> DictConfig:
     """The configuration with a stand-in for what is filled in later: the task under ``task=auto``, the run folder; and
     for a horizon that folds and splits of steps refer to where none is, which is told once, and not of each key.
     """
-    cfg = cfg.copy()
+    cfg = copied(cfg)
     OmegaConf.set_struct(cfg, False)
     if "task" in cfg and cfg.task is not None and cfg.task.get("name") == AUTO and "_target_" not in cfg.task:
         cfg.task = load_choice("task", "binary")

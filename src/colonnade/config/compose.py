@@ -93,13 +93,14 @@ def with_record(cfg: DictConfig, hydra: DictConfig) -> DictConfig:
     """The configuration without Hydra's node, but with what that knows of how it was asked for.
 
     Args:
-        cfg: a composed configuration.
+        cfg: a composed configuration; it is changed.
         hydra: the ``hydra`` node that it was composed with.
     """
-    cfg = OmegaConf.masked_copy(cfg, [str(key) for key in cfg if key != "hydra"])
-    choices = hydra.runtime.choices
-    cfg.choices = {str(group): name for group, name in choices.items() if not str(group).startswith("hydra/")}
+    choices = {str(k): name for k, name in hydra.runtime.choices.items() if not str(k).startswith("hydra/")}
     words = OmegaConf.to_container(hydra.overrides.task, resolve=False)
+    OmegaConf.set_struct(cfg, False)
+    cfg.pop("hydra", None)
+    cfg.choices = choices
     # A reference within a word is part of the text, not of this configuration.
     cfg.overrides = [word.replace("${", "\\${") for word in redact_words(words)]  # type: ignore[arg-type]
     OmegaConf.set_struct(cfg, True)
@@ -112,8 +113,7 @@ def defaults_of_hydra() -> dict[str, str]:
 
 
 def of_training(cfg: DictConfig) -> DictConfig:
-    """The configuration of one training, without what only a search needs."""
-    cfg = cfg.copy()
+    """The configuration of one training: what only a search needs is taken out of it."""
     OmegaConf.set_struct(cfg, False)
     for key in SEARCH:
         cfg.pop(key, None)
@@ -145,6 +145,8 @@ def session(config_dirs: Sequence[Path | str] = ()) -> Iterator[ConfigLoader]:
     from hydra.core.config_search_path import SearchPathQuery
     from hydra.core.global_hydra import GlobalHydra
 
+    from colonnade.config.files import Files, choices_where_asked
+
     with initialize_config_dir(str(shipped()), **defaults_of_hydra()):
         loader = GlobalHydra.instance().config_loader()
         path = loader.get_search_path()
@@ -153,5 +155,6 @@ def session(config_dirs: Sequence[Path | str] = ()) -> Iterator[ConfigLoader]:
                 raise ConfigError(f"there is no folder '{folder}' of configurations")
             path.prepend("command-line", f"file://{Path(folder).resolve()}", SearchPathQuery(provider="schema"))
         if isinstance(loader, ConfigLoaderImpl):
-            loader.repository.initialize_sources(path)
-        yield loader
+            loader.repository = Files(path)
+        with choices_where_asked():
+            yield loader

@@ -6,7 +6,6 @@ some hundred milliseconds, the second a few.
 
 from __future__ import annotations
 
-import copy
 import os
 from collections import OrderedDict
 from collections.abc import Callable, Sequence
@@ -14,6 +13,8 @@ from contextlib import suppress
 from typing import TYPE_CHECKING
 
 from omegaconf import DictConfig
+
+from colonnade.config.copied import copied
 
 if TYPE_CHECKING:
     from hydra.core.config_loader import ConfigLoader
@@ -54,7 +55,7 @@ def with_values(whole: DictConfig, values: Sequence[Override]) -> DictConfig:
     """A copy of a composition with values set in it, as Hydra sets them and with its errors."""
     from hydra._internal.config_loader_impl import ConfigLoaderImpl
 
-    cfg = copy.deepcopy(whole)
+    cfg = copied(whole)
     ConfigLoaderImpl._apply_overrides_to_config(list(values), cfg)
     return cfg
 

@@ -11,16 +11,22 @@ from contextlib import contextmanager
 
 import hydra._internal.hydra as room
 from hydra._internal.config_loader_impl import ConfigLoaderImpl, get_overrides_dirname
+from hydra.core.config_search_path import ConfigSearchPath
 from hydra.core.override_parser.overrides_parser import OverridesParser
 from hydra.core.utils import JobRuntime
 from hydra.types import RunMode
 from omegaconf import DictConfig, open_dict
 
+from colonnade.config.files import Files, choices_where_asked
 from colonnade.config.kept import divided, kept, with_values
 
 
 class Loader(ConfigLoaderImpl):
     """Composes what Hydra would, but each choice of files once in a process (see :mod:`colonnade.config.kept`)."""
+
+    def __init__(self, config_search_path: ConfigSearchPath) -> None:
+        super().__init__(config_search_path)
+        self.repository = Files(config_search_path)
 
     def load_configuration(
         self,
@@ -34,7 +40,8 @@ class Loader(ConfigLoaderImpl):
 
         def anew(words: list[str], mode: RunMode) -> DictConfig:
             make = super(Loader, self).load_configuration
-            return make(config_name, words, mode, from_shell, validate_sweep_overrides)
+            with choices_where_asked():
+                return make(config_name, words, mode, from_shell, validate_sweep_overrides)
 
         parsed = OverridesParser.create(self).parse_overrides(overrides)
         of_one = run_mode == RunMode.RUN or not validate_sweep_overrides

@@ -9,6 +9,7 @@ from typing import Any
 from omegaconf import DictConfig, OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 
+from colonnade.config.copied import copied
 from colonnade.config.keys import resolve_key
 from colonnade.config.nodes import join
 from colonnade.config.overrides import QUOTING, spelled_out
@@ -38,7 +39,7 @@ def reusable(stored: DictConfig, words: Sequence[str] = ()) -> DictConfig:
         ConfigError: with every word that is not understood or names a key that exists nowhere, and every secret that
             the record holds no longer and that no word gives.
     """
-    cfg = stored.copy()
+    cfg = copied(stored)
     OmegaConf.set_struct(cfg, False)
     for key, value in PASSING.items():
         cfg[key] = value

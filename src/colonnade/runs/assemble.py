@@ -12,6 +12,7 @@ from omegaconf import DictConfig, OmegaConf, open_dict
 
 from colonnade.config.build import build
 from colonnade.config.by_target import settled
+from colonnade.config.copied import copied
 from colonnade.config.locate import load_choice
 from colonnade.config.pretraining import pretrains
 from colonnade.core.errors import ConfigError, closest
@@ -124,7 +125,7 @@ def with_task(cfg: DictConfig, table: Table) -> DictConfig:
     marker = load_choice("task", AUTO)
     asked = {key: value for key, value in cfg.task.items() if marker.get(key) != value}
     concrete = OmegaConf.merge(load_choice("task", name), asked)
-    cfg = cfg.copy()
+    cfg = copied(cfg)
     with open_dict(cfg):
         cfg.task = concrete
     return cfg
@@ -225,7 +226,7 @@ def build_loggers(cfg: DictConfig, run_dir: Path) -> list[Logger]:
 
 def _writing_into(cfg: DictConfig, run_dir: Path) -> DictConfig:
     """The configuration with its run folder, to which callbacks and loggers refer."""
-    cfg = cfg.copy()
+    cfg = copied(cfg)
     with open_dict(cfg):
         cfg.run_dir = str(run_dir)
     return cfg

@@ -16,6 +16,7 @@ import polars as pl
 from omegaconf import DictConfig, open_dict
 from torch import Tensor, nn
 
+from colonnade.config.copied import copied
 from colonnade.config.record import config_hash, stored_text
 from colonnade.core.errors import ConfigError
 from colonnade.core.files import sha256
@@ -202,7 +203,7 @@ def telling(loaded: Loaded) -> Loaded:
 
 def _configuration(stored: DictConfig, calibration: Calibration | None, uncertainty: Uncertainty | None) -> DictConfig:
     """That of the run, calibrated."""
-    cfg = stored.copy()
+    cfg = copied(stored)
     with open_dict(cfg):
         for key, options in zip(KEYS, (calibration, uncertainty)):
             if options is not None:

@@ -21,6 +21,7 @@ import torch
 from omegaconf import DictConfig, open_dict
 
 from colonnade.config.build import build
+from colonnade.config.copied import copied
 from colonnade.core.errors import ColonnadeError, ConfigError
 from colonnade.core.files import finite, write_atomic
 from colonnade.data.datamodule import log as data_log
@@ -150,7 +151,7 @@ def divide(cfg: DictConfig, table: Table) -> tuple[CrossValidator, list[DictConf
 
 def fold_config(cfg: DictConfig, cross: CrossValidator, fold: int) -> DictConfig:
     """The configuration of the training that leaves a fold out; each repeat has initial weights of its own."""
-    cfg = cfg.copy()
+    cfg = copied(cfg)
     with open_dict(cfg):
         cfg.overwrite, cfg.run_dir = False, None
         cfg.split = {

@@ -15,6 +15,7 @@ from omegaconf import DictConfig, OmegaConf, open_dict
 
 from colonnade.config.baseline import fits_at_once
 from colonnade.config.check import check
+from colonnade.config.copied import copied
 from colonnade.config.record import config_hash, stored_text
 from colonnade.core.errors import ColonnadeError, ConfigError, RunFolderError, out_of_memory
 from colonnade.runs.assemble import Parts, assemble, check_devices
@@ -320,7 +321,7 @@ def record(cfg: DictConfig, concrete: DictConfig, folder: RunFolder, table: Tabl
         table: the data.
         notes: doubts.
     """
-    concrete = concrete.copy()
+    concrete = copied(concrete)
     with open_dict(concrete):
         # The folder may be moved: paths in its record begin where the record lies.
         concrete.run_dir = "."

@@ -13,6 +13,7 @@ from omegaconf import DictConfig, open_dict
 from torch import Tensor, nn
 
 from colonnade.config.build import build
+from colonnade.config.copied import copied
 from colonnade.config.record import load_config
 from colonnade.core.errors import ConfigError, DataError, RunFolderError
 from colonnade.core.files import write_json
@@ -297,7 +298,7 @@ def _finished(run: Path | str) -> RunFolder:
 
 def _dataset(cfg: DictConfig) -> TableDataset:
     """The data node as a reader of further files, without the training data's origin."""
-    cfg = cfg.copy()
+    cfg = copied(cfg)
     with open_dict(cfg):
         cfg.data.update({key: None for key in ORIGIN if key in cfg.data})
     dataset: TableDataset = build(cfg.data)
