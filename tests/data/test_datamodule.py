@@ -85,6 +85,13 @@ def test_setup_is_idempotent_and_reads_once():
     assert given._dataset.reads == 0
 
 
+def test_a_table_is_looked_at_for_leaks_once(monkeypatch):
+    table = example()
+    first = ready(table)
+    monkeypatch.setattr("colonnade.data.datamodule.check_leaks", None)
+    assert ready(table).notes == first.notes
+
+
 def test_a_copy_of_the_target_is_a_leak():
     table = example(2000)
     copied = example(2000, copy=table.frame["y"])

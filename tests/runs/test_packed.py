@@ -114,6 +114,8 @@ def test_a_pack_that_was_stopped_goes_on(tmp_path, monkeypatch):
     from colonnade.training.callbacks.recovery import Recovery
 
     words = ("trainer.max_epochs=4", "callbacks.recovery.max_share=1", "loader.batch_size=32", "loader.chunk=2")
+    # Rows that are embedded once: no column is learned.
+    words = (*words, "model.categorical.max_one_hot=9")
     cfgs = configs("mlp", ("seed=0",), ("seed=1",), ("seed=2",), words=words)
     folders = [tmp_path / str(i) for i in range(3)]
     save, before = Recovery._save_or_leave, signal.getsignal(signal.SIGTERM)
@@ -177,6 +179,8 @@ def test_what_a_pack_cannot_do_is_refused_at_once(tmp_path):
         fit_packed(cfgs, [tmp_path / "run"])
     for key in ("trainer.precision=bf16-mixed", "module.compile", "module.micro_batch", "trainer.limit_train_batches"):
         assert key in str(refused.value)
+    with pytest.raises(ConfigError, match="split.fold=7 must be between 0 and 2"):
+        fit_packed(configs("linear", ("split.fold=1",), ("split.fold=7",)), [tmp_path / "run", tmp_path / "other"])
     with pytest.raises(ConfigError, match="a baseline is fitted at once"):
         fit_packed([compose(["model=dummy", *COMMON])], [tmp_path / "run"])
     with pytest.raises(ConfigError, match="those of series are not packed yet"):

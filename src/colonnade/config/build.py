@@ -7,11 +7,13 @@ a short training took beside its steps. What follows also resolves nothing, so t
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from functools import partial
 from typing import Any
 
-from omegaconf import DictConfig, OmegaConf
+from omegaconf import DictConfig
 
+from colonnade.config.resolve import resolved
 from colonnade.config.targets import find
 from colonnade.core.errors import ConfigError
 
@@ -33,16 +35,23 @@ def build(node: DictConfig | Mapping[str, Any], **late: Any) -> Any:
             installed; the YAML key is named.
     """
     key = node._get_full_key(None) if isinstance(node, DictConfig) else ""
-    try:
+    with named(key or str(node["_target_"])):
         return construct(node, **late)
+
+
+@contextmanager
+def named(key: str) -> Iterator[None]:
+    """What a constructor says of its arguments, as an error that names the YAML key of the node."""
+    try:
+        yield
     except (ValueError, TypeError, ModuleNotFoundError) as error:
-        raise ConfigError(f"{key or node['_target_']}: {error}") from error
+        raise ConfigError(f"{key}: {error}") from error
 
 
 def construct(node: DictConfig | Mapping[str, Any], **late: Any) -> Any:
     """Like :func:`build`, with the constructor's own errors."""
     # Resolved first: what an interpolation gives may hold a target too.
-    plain: Any = OmegaConf.to_container(node, resolve=True) if isinstance(node, DictConfig) else node
+    plain: Any = resolved(node) if isinstance(node, DictConfig) else node
     # All of them before the first is called.
     guard(plain)
     return _unfinished(plain)(**late)

@@ -6,6 +6,7 @@ import hashlib
 import json
 import re
 from collections.abc import Sequence
+from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
@@ -14,7 +15,14 @@ from omegaconf import MISSING, DictConfig, OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 from yaml.events import AliasEvent, CollectionEndEvent, CollectionStartEvent, ScalarEvent
 
+try:
+    # That of libyaml, which PyYAML may have been built without: a fifth of the time.
+    from yaml import CSafeDumper as SafeDumper
+except ImportError:
+    from yaml import SafeDumper  # type: ignore[assignment]
+
 from colonnade.config.build import guard
+from colonnade.config.resolve import resolved
 from colonnade.core.errors import ConfigError
 
 REDACTED = "***"
@@ -80,19 +88,30 @@ def redact(cfg: DictConfig, *, resolve: bool = True) -> DictConfig:
     return clean
 
 
-def stored_text(cfg: DictConfig) -> str:
+def stored_text(cfg: DictConfig, **instead: Any) -> str:
     """The YAML of what :func:`redact` gives; ``OmegaConf.to_yaml`` would make nodes of it first, in four times the
-    time."""
-    return yaml.dump(redacted(cfg), Dumper=_Dumper, sort_keys=False, allow_unicode=True, default_flow_style=False)
+    time.
+
+    Args:
+        cfg: the configuration.
+        instead: values of keys at its top, in the place of those that stand there.
+    """
+    return yaml.dump(
+        redacted(cfg, **instead), Dumper=_Dumper, sort_keys=False, allow_unicode=True, default_flow_style=False
+    )
 
 
-def redacted(cfg: DictConfig, *, resolve: bool = True) -> Any:
-    """What :func:`redact` gives, as plain data: making nodes takes longer than all the rest."""
+def redacted(cfg: DictConfig, *, resolve: bool = True, **instead: Any) -> Any:
+    """What :func:`redact` gives, as plain data: making nodes takes longer than all the rest.
+
+    Args:
+        cfg, resolve: see :func:`redact`.
+        instead: see :func:`stored_text`.
+    """
     kept: list[str] = []
     raw = _protect(OmegaConf.to_container(cfg, resolve=False), kept, every=not resolve)
     # Where nothing is to be kept as it is, the nodes that are there can be asked.
-    resolved = OmegaConf.to_container(OmegaConf.create(raw) if kept else cfg, resolve=True)
-    return _clean(resolved, "", kept)
+    return _clean(resolved(OmegaConf.create(raw) if kept else cfg, **instead), "", kept)
 
 
 def redact_words(words: Sequence[str]) -> list[str]:
@@ -107,6 +126,7 @@ def redact_words(words: Sequence[str]) -> list[str]:
     return clean
 
 
+@lru_cache(maxsize=4096)
 def is_secret(key: str) -> bool:
     """Whether a key names a secret.
 
@@ -165,7 +185,7 @@ def load_config(path: Path | str) -> DictConfig:
     return cfg
 
 
-class _Dumper(yaml.SafeDumper):
+class _Dumper(SafeDumper):
     """Writes what :func:`load_config` reads again as it was."""
 
     def ignore_aliases(self, data: Any) -> bool:
@@ -260,5 +280,8 @@ def escaped(text: str) -> str:
 
 def _without_credentials(text: str) -> str:
     """A text without the passwords of a URL in it."""
+    if "://" not in text and "=" not in text:
+        # As most of them.
+        return text
     text = CREDENTIALS.sub(rf"\g<scheme>:{REDACTED}@", text)
     return QUERY.sub(lambda match: match["name"] + REDACTED if is_secret(match["key"]) else match[0], text)

@@ -142,7 +142,11 @@ class TableDataModule(LightningDataModule):
 
     def _leaks(self) -> list[str]:
         """Doubts about columns that may give the target away; a leak for certain is an error."""
-        return check_leaks(self.table.frame, self.table.schema, self._kind, waive=self._dataset.waive)
+        table, waive = self.table, self._dataset.waive
+        asked = (self._kind, tuple(waive))
+        if asked not in table.leaks:
+            table.leaks[asked] = check_leaks(table.frame, table.schema, self._kind, waive=waive)
+        return table.leaks[asked]
 
     def _shared_features(self, rows: dict[str, np.ndarray]) -> dict[str, int]:
         """Of each pair of parts, how many rows of one have the same features as a row of the other."""

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 import numpy as np
 import polars as pl
 
-from colonnade.core.schema import Schema
+from colonnade.core.schema import Schema, TargetKind
 
 
 @dataclass
@@ -25,6 +25,8 @@ class Table:
         notes: doubts, for the model card.
         row_ids: ``(N,)`` int64, position in the source of each row; None: ``0 .. N-1``. Rows that were left out keep
             their ids.
+        leaks: what :func:`~colonnade.data.leakage.check_leaks` said, by what it was asked: several trainings may share
+            a table.
     """
 
     frame: pl.DataFrame
@@ -33,6 +35,9 @@ class Table:
     origin: list[dict[str, str]] = field(default_factory=list)
     notes: list[str] = field(default_factory=list)
     row_ids: np.ndarray | None = None
+    leaks: dict[tuple[TargetKind, tuple[str, ...]], list[str]] = field(
+        default_factory=dict, init=False, compare=False, repr=False
+    )
 
     def __len__(self) -> int:
         return self.frame.height

@@ -10,11 +10,12 @@ from typing import TYPE_CHECKING, Any
 
 from omegaconf import DictConfig, OmegaConf, open_dict
 
-from colonnade.config.build import build
+from colonnade.config.build import build, construct, named
 from colonnade.config.by_target import settled
 from colonnade.config.copied import copied
 from colonnade.config.locate import load_choice
 from colonnade.config.pretraining import pretrains
+from colonnade.config.resolve import resolved
 from colonnade.core.errors import ConfigError, closest
 from colonnade.core.spec import BatchSpec
 
@@ -188,8 +189,7 @@ def build_trainer(cfg: DictConfig, run_dir: Path, *, quiet: bool = False) -> Tra
     check_devices(cfg)
     # Its announcements are not for the people who train; its warnings are.
     logging.getLogger("lightning.pytorch").setLevel(logging.WARNING)
-    cfg = _writing_into(cfg, run_dir)
-    callbacks = _entries(cfg, "callbacks")
+    callbacks = _entries(cfg, "callbacks", run_dir)
     shown = cfg.trainer.get("enable_progress_bar", True) and not quiet
     if not shown:
         # Lightning would refuse the one among the callbacks.
@@ -198,7 +198,7 @@ def build_trainer(cfg: DictConfig, run_dir: Path, *, quiet: bool = False) -> Tra
         trainer: Trainer = build(
             cfg.trainer,
             callbacks=callbacks,
-            logger=_entries(cfg, "logger") or False,
+            logger=_entries(cfg, "logger", run_dir) or False,
             enable_progress_bar=shown,
             plugins=[AtomicCheckpointIO()],
             default_root_dir=str(run_dir),
@@ -221,17 +221,14 @@ def _placed(cfg: DictConfig) -> dict[str, int]:
 
 def build_loggers(cfg: DictConfig, run_dir: Path) -> list[Logger]:
     """Build the loggers of the configuration, writing into ``run_dir``."""
-    return _entries(_writing_into(cfg, run_dir), "logger")
+    return _entries(cfg, "logger", run_dir)
 
 
-def _writing_into(cfg: DictConfig, run_dir: Path) -> DictConfig:
-    """The configuration with its run folder, to which callbacks and loggers refer."""
-    cfg = copied(cfg)
-    with open_dict(cfg):
-        cfg.run_dir = str(run_dir)
-    return cfg
-
-
-def _entries(cfg: DictConfig, group: str) -> list[Any]:
-    """What the entries of ``callbacks:`` or ``logger:`` name."""
-    return [build(node) for node in (cfg[group] or {}).values() if node is not None]
+def _entries(cfg: DictConfig, group: str, run_dir: Path) -> list[Any]:
+    """What the entries of ``callbacks:`` or ``logger:`` name, which refer to the run folder."""
+    made = []
+    for name, node in (resolved(cfg[group], run_dir=str(run_dir)) if cfg[group] else {}).items():
+        if node is not None:
+            with named(f"{group}.{name}"):
+                made.append(construct(node))
+    return made

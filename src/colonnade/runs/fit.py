@@ -11,11 +11,10 @@ from contextlib import nullcontext, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from omegaconf import DictConfig, OmegaConf, open_dict
+from omegaconf import DictConfig, OmegaConf
 
 from colonnade.config.baseline import fits_at_once
 from colonnade.config.check import check
-from colonnade.config.copied import copied
 from colonnade.config.record import config_hash, stored_text
 from colonnade.core.errors import ColonnadeError, ConfigError, RunFolderError, out_of_memory
 from colonnade.runs.assemble import Parts, assemble, check_devices
@@ -321,12 +320,9 @@ def record(cfg: DictConfig, concrete: DictConfig, folder: RunFolder, table: Tabl
         table: the data.
         notes: doubts.
     """
-    concrete = copied(concrete)
-    with open_dict(concrete):
-        # The folder may be moved: paths in its record begin where the record lies.
-        concrete.run_dir = "."
     folder.record(
         folder.claimed or config_hash(cfg),
-        stored_text(concrete),
+        # The folder may be moved: paths in its record begin where the record lies.
+        stored_text(concrete, run_dir="."),
         {**environment(), "origin": table.origin, "notes": list(notes)},
     )

@@ -18,6 +18,7 @@ from colonnade.config.check import check
 from colonnade.config.machine import FLOAT32
 from colonnade.config.pretraining import pretrains
 from colonnade.config.record import config_hash
+from colonnade.config.resolve import resolved
 from colonnade.core.errors import ColonnadeError, ConfigError, Faults
 from colonnade.core.spec import BatchSpec
 from colonnade.runs.assemble import Parts, assemble, build_trainer, check_devices
@@ -86,7 +87,7 @@ def fit_packed(cfgs: Sequence[DictConfig], run_dirs: Sequence[Path | str]) -> li
         ConfigError: a configuration has faults, or asks for what a pack cannot do.
         ColonnadeError: the first error of a member, whose ``result.json`` says ``failed``; the others have finished.
     """
-    for cfg in _one_a_seed(cfgs):
+    for cfg in _to_check(cfgs):
         check(cfg)
         unpackable(cfg).raise_if_any(ConfigError, "packed")
     folders = [RunFolder(path) for path in run_dirs]
@@ -125,17 +126,25 @@ def pack_in(
     return [folder.result or {} for folder in folders]
 
 
-def _one_a_seed(cfgs: Sequence[DictConfig]) -> list[DictConfig]:
-    """One of those that differ in a seed alone: a check takes as long as some epochs of a small network."""
+def _to_check(cfgs: Sequence[DictConfig]) -> list[DictConfig]:
+    """One of those that differ in a seed or a fold alone: a check takes as long as some epochs of a small network."""
     found: dict[str, DictConfig] = {}
     for cfg in cfgs:
         plain = OmegaConf.to_container(cfg, resolve=False)
         assert isinstance(plain, dict)
-        seed = plain.get("seed")
-        sound = isinstance(seed, int) and not isinstance(seed, bool) and seed >= 0
-        same = {**plain, "overrides": None, "seed": 0 if sound else seed}
+        same = {**plain, "overrides": None}
+        if _counts(plain.get("seed")):
+            same["seed"] = 0
+        split = plain.get("split")
+        if isinstance(split, dict) and _counts(split.get("fold")) and _counts(split.get("folds")):
+            # One that is out of range stays what it is.
+            same["split"] = {**split, "fold": max(0, split["fold"] - split["folds"] + 1)}
         found.setdefault(json.dumps(same, sort_keys=True, default=str), cfg)
     return list(found.values())
+
+
+def _counts(value: Any) -> bool:
+    return isinstance(value, int) and not isinstance(value, bool) and value >= 0
 
 
 def unpackable(cfg: DictConfig) -> Faults:
@@ -234,7 +243,7 @@ def _assembled(
     for cfg, folder in todo:
         try:
             prepare_process(cfg)
-            key = json.dumps(OmegaConf.to_container(cfg.data, resolve=True), default=str)
+            key = json.dumps(resolved(cfg.data), default=str)
             if table is None and key not in tables:
                 tables[key] = build(cfg.data).read()
             runs.append(Run(cfg, folder, assemble(cfg, table=tables[key] if table is None else table)))

@@ -293,7 +293,11 @@ class SupervisedModule(LightningModule):
     def validation_step(self, batch: Batch, batch_idx: int) -> None:
         """Collect the raw outputs of a batch."""
         batch = self.task.posed(batch, training=False)
-        self._collector.add(self(batch), batch)
+        self.take_outputs(self(batch), batch)
+
+    def take_outputs(self, raw: Tensor, batch: Batch) -> None:
+        """Collect raw outputs ``(B, members, *out_shape)`` of a batch of validation rows, wherever they came from."""
+        self._collector.add(raw, batch)
 
     def on_validation_epoch_end(self) -> None:
         """Decode and measure all rows at once; an undefined metric, such as the AUC of one class, is left out."""

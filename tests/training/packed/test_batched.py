@@ -104,6 +104,11 @@ def test_gradients_are_those_of_each_network(model):
             torch.testing.assert_close(losses[k], loss.detach(), rtol=1e-5, atol=1e-6)
             for found, wanted in zip(grads, own, strict=True):
                 torch.testing.assert_close(found[k], wanted, rtol=1e-4, atol=1e-5)
+    if at_once:
+        found = batched.evaluate(stack.slice(0, 3), batches)
+        for net, batch, own in zip(nets, batches, found):
+            torch.testing.assert_close(own, net.eval()(batch).raw.detach(), rtol=1e-5, atol=1e-5)
+            net.train()
     # Running statistics: those of the first network went through one step.
     for found, wanted in zip(nets[0].buffers(), moved[0], strict=True):
         torch.testing.assert_close(found, wanted, rtol=1e-5, atol=1e-6)

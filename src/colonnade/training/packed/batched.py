@@ -5,7 +5,9 @@ from __future__ import annotations
 import sys
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, nullcontext
+from copy import deepcopy
 from dataclasses import dataclass
+from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -13,9 +15,10 @@ from torch.func import vmap
 
 from colonnade.core.batch import Batch
 from colonnade.core.errors import ConfigError
+from colonnade.nn.network import Network
 from colonnade.tasks.base import Task
 from colonnade.training.packed.draws import Call, Draws
-from colonnade.training.packed.forms import give_forms, takes_rows_of_all
+from colonnade.training.packed.forms import embeds_alike, give_forms, takes_rows_of_all
 from colonnade.training.packed.stack import Slice, stored_buffers
 
 # Bytes of the largest output of a layer that a processor keeps near enough, of all members together.
@@ -46,21 +49,33 @@ class BatchedNetwork:
     Args:
         networks: of all members that will be trained.
         tasks: theirs.
+
+    Attributes:
+        at_once: whether the network takes the rows of all members as one batch.
+        embeds_alike: whether a member embeds a row alike at all steps.
     """
 
     def __init__(self, networks: Sequence[nn.Module], tasks: Sequence[Task]) -> None:
-        at_once = all(takes_rows_of_all(network) for network in networks)
+        self.at_once = all(takes_rows_of_all(network) for network in networks)
         self.draws = Draws(networks)
         self.tasks = tasks
-        self._at_once = at_once
-        if at_once:
-            give_forms(self.draws.template)
+        template = self.draws.template
+        self.embeds_alike = self.at_once and isinstance(template, Network) and embeds_alike(template)
+        self._evaluated = deepcopy(networks[0]).requires_grad_(False).eval()
+        if self.at_once:
+            for each in (template, self._evaluated):
+                give_forms(each)
+                each.train(each is template)
         names = [name for name, _ in networks[0].named_parameters()]
         names += [name for name, _ in stored_buffers(networks[0])]
-        places = [name.rpartition(".") for name in names]
-        self._places = [(vars(self.draws.template.get_submodule(parent)), leaf) for parent, _, leaf in places]
+        self._places = {each: _places(each, names) for each in (template, self._evaluated)}
         self._plans: dict[int, Plan] = {}
         self._one_loss: bool | None = None
+
+    def take_embedded(self) -> None:
+        """From now on batches hold rows as the network of their member embeds them, in the place of numbers."""
+        for network in (self.draws.template, self._evaluated):
+            network.numerical, network.categorical = nn.Identity(), None  # type: ignore[assignment]
 
     def plan(self, part: Slice, batch: Batch) -> Plan:
         """What a forward pass of a member's batch is.
@@ -80,7 +95,7 @@ class BatchedNetwork:
             # Forms have no weights of their own; the rest of a template has, and running means that nobody reads.
             # Those of the members stay as they are.
             one = [*(w[:1] for w in part.weights), *(b[:1].clone() for b in part.buffers)]
-            with self._with(one) if self._at_once else nullcontext():
+            with self._with(self.draws.template, one) if self.at_once else nullcontext():
                 calls = self.draws.calls(batch)
             for hook in hooks:
                 hook.remove()
@@ -108,7 +123,7 @@ class BatchedNetwork:
         Raises:
             ConfigError: the network does what cannot be batched.
         """
-        raw, penalty = (self._rows_of_all if self._at_once else self._mapped)(part, batches, drawn)
+        raw, penalty = (self._rows_of_all if self.at_once else self._mapped)(part, batches, drawn)
         losses = self._losses(raw.float(), tasks, batches, shares)
         if penalty is not None:
             losses = losses + penalty
@@ -116,11 +131,28 @@ class BatchedNetwork:
         # The kernels of optimizers go through weights and gradients in the order of memory.
         return losses.detach(), [None if g is None else g.contiguous() for g in found]
 
+    def evaluate(self, part: Slice, batches: Sequence[Batch]) -> Tensor:
+        """Raw outputs ``(members, rows, ...)`` of the networks that are evaluated, as many rows at a time as the cache
+        holds; of networks that take the rows of all at once.
+
+        Args:
+            part: the members.
+            batches: of as many rows each.
+        """
+        rows = len(batches[0])
+        most = min(self.plan(part, batches[0]).members, len(batches))
+        at_a_time = max(1, rows * most // len(batches))
+        tensors = [*(part.average or part.weights), *part.buffers]
+        with torch.inference_mode(), self._with(self._evaluated, tensors):
+            pieces = zip(*(batch.split(at_a_time) for batch in batches))
+            raws = [self._evaluated(_joined(of_all)).raw.float() for of_all in pieces]
+            return torch.cat([raw.unflatten(0, (len(batches), -1)) for raw in raws], 1)
+
     def _rows_of_all(self, part: Slice, batches: Sequence[Batch], drawn: list[Tensor]) -> tuple[Tensor, Tensor | None]:
         """Raw outputs ``(members, rows, ...)`` of one long batch."""
-        rows = Batch(num=torch.cat([b.num for b in batches]), cat=torch.cat([b.cat for b in batches]))
-        self.draws.give([each.flatten(0, 1) for each in drawn])
-        with self._with([*part.weights, *part.buffers]):
+        rows = _joined(batches)
+        self.draws.give(drawn)
+        with self._with(self.draws.template, [*part.weights, *part.buffers]):
             return self.draws.template(rows).raw.unflatten(0, (len(batches), -1)), None
 
     def _mapped(self, part: Slice, batches: Sequence[Batch], drawn: list[Tensor]) -> tuple[Tensor, Tensor | None]:
@@ -138,23 +170,24 @@ class BatchedNetwork:
     def _forward(self, tensors: list[Tensor], num: Tensor, cat: Tensor, drawn: list[Tensor]) -> tuple[Tensor, Tensor]:
         """Raw outputs and penalty of one member, as vmap sees it."""
         self.draws.give(drawn)
-        with self._with(tensors):
+        with self._with(self.draws.template, tensors):
             output = self.draws.template(Batch(num=num, cat=cat))
         penalty = output.raw.new_zeros(()) if output.penalty is None else output.penalty
         return output.raw, penalty
 
     @contextmanager
-    def _with(self, tensors: Sequence[Tensor]) -> Iterator[None]:
-        """The template with other weights and buffers, which hide its own.
+    def _with(self, network: nn.Module, tensors: Sequence[Tensor]) -> Iterator[None]:
+        """One of the two copies with other weights and buffers, which hide its own.
 
         What ``torch.func.functional_call`` does takes as long as the network where that is small.
         """
-        for (holder, leaf), tensor in zip(self._places, tensors):
+        places = self._places[network]
+        for (holder, leaf), tensor in zip(places, tensors):
             holder[leaf] = tensor
         try:
             yield
         finally:
-            for (holder, leaf), _ in zip(self._places, tensors):
+            for (holder, leaf), _ in zip(places, tensors):
                 del holder[leaf]
 
     def _losses(self, raw: Tensor, tasks: Sequence[Task], batches: Sequence[Batch], shares: Sequence[Tensor]) -> Tensor:
@@ -169,3 +202,14 @@ class BatchedNetwork:
         else:
             rows = torch.stack([task.row_loss(one, target) for task, one, target in zip(tasks, raw, targets)])
         return (rows * torch.stack(list(shares))).sum(1)
+
+
+def _places(network: nn.Module, names: Sequence[str]) -> list[tuple[dict[str, Any], str]]:
+    """Where the tensors of these names are looked for first, and by which name."""
+    parted = [name.rpartition(".") for name in names]
+    return [(vars(network.get_submodule(parent)), leaf) for parent, _, leaf in parted]
+
+
+def _joined(batches: Sequence[Batch]) -> Batch:
+    """What a network sees of several batches, one after the other."""
+    return Batch(num=torch.cat([b.num for b in batches]), cat=torch.cat([b.cat for b in batches]))

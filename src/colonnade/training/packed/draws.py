@@ -6,6 +6,7 @@ from abc import ABC, abstractmethod
 from collections.abc import Iterator, Sequence
 from copy import deepcopy
 from dataclasses import dataclass
+from itertools import accumulate, groupby
 from typing import Any
 
 import torch
@@ -39,16 +40,22 @@ class Kind(ABC):
     """Input upon which a module shows what it drew."""
 
     @abstractmethod
-    def empty(self, members: int, call: Call) -> Tensor:
-        """Room for the random numbers of each member on a processor."""
+    def empty(self, members: int, calls: Sequence[Call]) -> Tensor:
+        """Room for the random numbers of neighbouring calls, a row for each member, on a processor."""
 
     @abstractmethod
-    def draw(self, module: Any, row: Tensor) -> None:
-        """Fill the room of a member; nothing is drawn where its rate is zero."""
+    def draw(self, modules: Sequence[Any], calls: Sequence[Call], row: Tensor) -> None:
+        """Fill the room of a member; nothing is drawn where a rate is zero."""
 
     @abstractmethod
-    def meant(self, modules: Sequence[Any], numbers: Tensor, call: Call) -> Tensor:
-        """``(members, *shape)``: what :meth:`apply` takes, from the numbers."""
+    def meant(self, modules: Sequence[Sequence[Any]], calls: Sequence[Call], numbers: Tensor) -> list[Tensor]:
+        """``(members, *shape)`` for each call: what :meth:`apply` takes, from the numbers.
+
+        Args:
+            modules: of each member, those of the calls.
+            calls: see :meth:`empty`.
+            numbers: all rows, full.
+        """
 
     @abstractmethod
     def elsewhere(self, module: Any, neutral: Tensor) -> Tensor:
@@ -69,26 +76,38 @@ class Masks(Kind):
 
     neutral = 1.0
 
-    def empty(self, members: int, call: Call) -> Tensor:
+    def empty(self, members: int, calls: Sequence[Call]) -> Tensor:
         """Words."""
-        return torch.empty(members, n_words(call.shape.numel()), dtype=torch.int64)
+        return torch.empty(members, sum(_words(call) for call in calls), dtype=torch.int64)
 
-    def draw(self, module: Dropout, row: Tensor) -> None:
-        """Words; zeros are below every threshold."""
-        if module.rate > 0:
+    def draw(self, modules: Sequence[Dropout], calls: Sequence[Call], row: Tensor) -> None:
+        """Words, which come one by one: one call gives those of several modules. Zeros are below every threshold."""
+        if all(module.rate > 0 for module in modules):
             draw_words(row)
-        else:
-            row.zero_()
+            return
+        for module, words in zip(modules, row.split([_words(call) for call in calls])):
+            if module.rate > 0:
+                draw_words(words)
+            else:
+                words.zero_()
 
-    def meant(self, modules: Sequence[Dropout], numbers: Tensor, call: Call) -> Tensor:
-        """One comparison for all members."""
-        bits = numbers.view(torch.int16)[:, : call.shape.numel()]
-        if len({(module.n_kept, module.rate > 0) for module in modules}) == 1 and modules[0].rate > 0:
+    def meant(self, modules: Sequence[Sequence[Dropout]], calls: Sequence[Call], numbers: Tensor) -> list[Tensor]:
+        """One comparison for all, where they have one rate."""
+        bits = numbers.view(torch.int16)
+        widths = [4 * _words(call) for call in calls]
+        first = modules[0][0]
+        if first.rate > 0 and all(each.rate == first.rate for own in modules for each in own):
             # Numbers are compared faster than tensors of them are made.
-            return mask_of(bits, modules[0].threshold, modules[0].scale, call.dtype).view(-1, *call.shape)
+            masks = mask_of(bits, first.threshold, first.scale, calls[0].dtype).split(widths, 1)
+        else:
+            masks = tuple(map(self._each, zip(*modules), calls, bits.split(widths, 1)))
+        return [mask[:, : call.shape.numel()].unflatten(1, call.shape) for mask, call in zip(masks, calls)]
+
+    def _each(self, modules: Sequence[Dropout], call: Call, bits: Tensor) -> Tensor:
+        """The masks of a call, at a rate for each member."""
         threshold = torch.tensor([[module.threshold] for module in modules], dtype=torch.int16)
         scale = torch.tensor([[module.scale if module.rate > 0 else 1.0] for module in modules], dtype=call.dtype)
-        return mask_of(bits, threshold, scale, call.dtype).view(-1, *call.shape)
+        return mask_of(bits, threshold, scale, call.dtype)
 
     def elsewhere(self, module: Dropout, neutral: Tensor) -> Tensor:
         """What the member's own module makes of ones."""
@@ -97,7 +116,7 @@ class Masks(Kind):
 
     def apply(self, x: Tensor, drawn: Tensor) -> Tensor:
         """The product."""
-        return x * drawn
+        return (x.reshape(drawn.shape) * drawn).view(x.shape)
 
 
 class Hidden(Kind):
@@ -105,21 +124,25 @@ class Hidden(Kind):
 
     neutral = N_RESERVED
 
-    def empty(self, members: int, call: Call) -> Tensor:
+    def empty(self, members: int, calls: Sequence[Call]) -> Tensor:
         """Uniform numbers."""
-        return torch.empty(members, *call.shape)
+        return torch.empty(members, sum(call.shape.numel() for call in calls))
 
-    def draw(self, module: HideLevels, row: Tensor) -> None:
+    def draw(self, modules: Sequence[HideLevels], calls: Sequence[Call], row: Tensor) -> None:
         """Uniform numbers; ones are below no rate."""
-        if module.rate > 0:
-            row.uniform_()
-        else:
-            row.fill_(1.0)
+        for module, numbers in zip(modules, row.split([call.shape.numel() for call in calls])):
+            if module.rate > 0:
+                numbers.uniform_()
+            else:
+                numbers.fill_(1.0)
 
-    def meant(self, modules: Sequence[HideLevels], numbers: Tensor, call: Call) -> Tensor:
-        """One comparison for all members."""
-        rates = torch.tensor([module.rate for module in modules]).view(-1, *(1,) * len(call.shape))
-        return numbers < rates
+    def meant(self, modules: Sequence[Sequence[HideLevels]], calls: Sequence[Call], numbers: Tensor) -> list[Tensor]:
+        """A comparison for all members."""
+        found = []
+        for own, call, each in zip(zip(*modules), calls, numbers.split([call.shape.numel() for call in calls], 1)):
+            rates = torch.tensor([module.rate for module in own]).view(-1, 1)
+            found.append((each < rates).unflatten(1, call.shape))
+        return found
 
     def elsewhere(self, module: HideLevels, neutral: Tensor) -> Tensor:
         """Where the member's own module would hide a known level; nothing is drawn at rate zero."""
@@ -129,7 +152,11 @@ class Hidden(Kind):
 
     def apply(self, x: Tensor, drawn: Tensor) -> Tensor:
         """Hide known levels; missing stays missing."""
-        return x.masked_fill(drawn & (x >= N_RESERVED), UNKNOWN)
+        return x.masked_fill(drawn.reshape(x.shape) & (x >= N_RESERVED), UNKNOWN)
+
+
+def _words(call: Call) -> int:
+    return n_words(call.shape.numel())
 
 
 # What is random in networks.
@@ -154,6 +181,10 @@ class Drawn(nn.Module):
     def forward(self, x: Tensor) -> Tensor:
         """``x`` as the member's own module would change it."""
         return self._draws[0].turn(self, x)
+
+    def take(self) -> Tensor:
+        """What it would apply, ``(members, rows, *)``."""
+        return self._draws[0].next()
 
 
 class Draws:
@@ -205,19 +236,27 @@ class Draws:
             seeded: seeds torch for one member after the other, and gives the device of each.
         """
         modules = [[self._modules[network][call.name] for call in calls] for network in networks]
-        kinds = [self._kinds[call.name] for call in calls]
-        rooms = [kind.empty(len(networks), call) for kind, call in zip(kinds, calls)]
+        runs = self._runs(calls)
+        rooms = [self._kinds[calls[run.start].name].empty(len(networks), calls[run]) for run in runs]
         elsewhere: list[list[Tensor]] = []
-        for k, (own, device) in enumerate(zip(modules, seeded)):
+        for own, device, *rows in zip(modules, seeded, *rooms):
             if device.type == "cpu":
-                for kind, module, room in zip(kinds, own, rooms):
-                    kind.draw(module, room[k])
+                for run, row in zip(runs, rows):
+                    self._kinds[calls[run.start].name].draw(own[run], calls[run], row)
             else:
-                neutral = [self._neutral(call, device) for call in calls]
-                elsewhere.append([kind.elsewhere(module, x) for kind, module, x in zip(kinds, own, neutral)])
+                shown = [(self._kinds[call.name], self._neutral(call, device)) for call in calls]
+                elsewhere.append([kind.elsewhere(module, x) for (kind, x), module in zip(shown, own)])
         if elsewhere:
             return [torch.stack(each) for each in zip(*elsewhere)]
-        return [kind.meant(own, room, call) for kind, own, room, call in zip(kinds, zip(*modules), rooms, calls)]
+        found: list[Tensor] = []
+        for run, room in zip(runs, rooms):
+            found += self._kinds[calls[run.start].name].meant([own[run] for own in modules], calls[run], room)
+        return found
+
+    def _runs(self, calls: Sequence[Call]) -> list[slice]:
+        """Neighbouring calls of one kind."""
+        sizes = [len(list(run)) for _, run in groupby(calls, lambda call: (self._kinds[call.name], call.dtype))]
+        return [slice(last - size, last) for size, last in zip(sizes, accumulate(sizes))]
 
     def _neutral(self, call: Call, device: torch.device) -> Tensor:
         """Made once: a GPU waits for each call."""
@@ -232,3 +271,8 @@ class Draws:
             self._seen.append(Call(module.name, x.shape, x.dtype))
             return x
         return module.kind.apply(x, next(self._given))
+
+    def next(self) -> Tensor:
+        """What the next turn would apply, of all members."""
+        assert self._given is not None
+        return next(self._given)

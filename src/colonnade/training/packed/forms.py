@@ -28,6 +28,8 @@ from colonnade.nn.embed.pbld import PBLDEmbedding
 from colonnade.nn.embed.piecewise import PiecewiseLinearEmbedding
 from colonnade.nn.head import Head
 from colonnade.nn.network import Network
+from colonnade.training.packed.chain import MembersChain, chains
+from colonnade.training.packed.draws import Drawn
 from colonnade.training.packed.layers import (
     MembersActivation,
     MembersEmbedding,
@@ -81,6 +83,17 @@ def takes_rows_of_all(network: nn.Module) -> bool:
     return type(network) in ROWWISE and all(takes_rows_of_all(module) for module in network.children())
 
 
+def embeds_alike(network: Network) -> bool:
+    """Whether a network embeds a row alike at all steps: its embeddings have no weights, and nothing random in them.
+
+    Args:
+        network: its random modules replaced where any member draws.
+    """
+    embeddings = [part for part in (network.numerical, network.categorical) if part is not None]
+    modules = [module for part in embeddings for module in part.modules()]
+    return not any(isinstance(m, Drawn) or list(m.parameters(recurse=False)) for m in modules)
+
+
 def give_forms(network: nn.Module) -> None:
     """Put the forms into a network, in place; their weights are handed to them before each call."""
     for name, module in list(network.named_children()):
@@ -88,3 +101,5 @@ def give_forms(network: nn.Module) -> None:
             setattr(network, name, FORMS[type(module)](module))
         else:
             give_forms(module)
+            if chains(module):
+                setattr(network, name, MembersChain(module))

@@ -123,19 +123,20 @@ class MembersNorm(nn.Module):
         self.eps = layer.eps
 
     def forward(self, x: Tensor) -> Tensor:
-        """``(members * rows, d)`` to the same; running statistics are moved in place."""
+        """``(members * rows, d)`` to the same; in training running statistics are moved in place."""
         assert self.momentum is not None
         members = len(self.weight)
         # The dimensions of all members, as if they were one wide row.
         wide = _apart(x, self.weight).transpose(0, 1).flatten(1)
-        self.num_batches_tracked.add_(1)
+        if self.training:
+            self.num_batches_tracked.add_(1)
         out = F.batch_norm(
             wide,
             self.running_mean.view(-1),
             self.running_var.view(-1),
             self.weight.flatten(),
             self.bias.flatten(),
-            training=True,
+            training=self.training,
             momentum=self.momentum,
             eps=self.eps,
         )

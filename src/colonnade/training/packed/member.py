@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -151,6 +151,16 @@ class Member:
         """What is stacked."""
         return Part(self.module.network, self.optimizer, self.module.average)
 
+    def embed(self) -> None:
+        """Keep train and validation rows as its network embeds them, once for all epochs, in the place of numbers."""
+        for loader in (self.loader, self.validation):
+            if not loader:
+                continue
+            store = loader.store
+            with torch.no_grad():
+                rows = self.module.network.embed(store.rows(0, len(store)).to(self.device))
+            loader.store = replace(store, num=rows.to(store.device), cat=store.cat[:, :0])
+
     def setting(self, index: int) -> tuple[Any, ...]:
         """What decides the update of optimizer step ``index``, its learning rate by now in the optimizer."""
         writes = self.rate.writes(index)
@@ -203,14 +213,17 @@ class Member:
         reseed(self.device, step_seed(self.module.seed, turn.epoch, turn.step, 0))
         return self.device
 
-    def end_epoch(self) -> None:
+    def end_epoch(self, outputs: Sequence[Tensor] | None = None) -> None:
         """Measure, and let callbacks see it.
+
+        Args:
+            outputs: raw outputs of each batch of the validation; None: they are computed.
 
         Raises:
             TrainingError: outputs are not finite.
             SystemExit: the process was told to stop, and the state is saved.
         """
-        self._validate()
+        self._validate(outputs)
         self.trainer.fit_loop.epoch_progress.increment_processed()
         watching = [c for c in self.callbacks if isinstance(c, EarlyStopping | Checkpoint)]
         self._call("on_train_epoch_end", among=[c for c in self.callbacks if c not in watching])
@@ -243,7 +256,7 @@ class Member:
                 tensor.data = tensor.data.clone()
         self.optimizer.state.clear()
 
-    def _validate(self) -> None:
+    def _validate(self, outputs: Sequence[Tensor] | None) -> None:
         if not self.validation:
             return
         module = self.module
@@ -254,7 +267,10 @@ class Member:
             module.on_validation_start()
             self._call("on_validation_epoch_start")
             for i, batch in enumerate(self.validation):
-                module.validation_step(batch.to(self.device), i)
+                if outputs is None:
+                    module.validation_step(batch.to(self.device), i)
+                else:
+                    module.take_outputs(outputs[i], batch.to(self.device))
             self._call("on_validation_epoch_end")
             module.on_validation_epoch_end()
             self._call("on_validation_end")

@@ -14,6 +14,7 @@ from torch import Tensor
 
 from colonnade.core.batch import Batch
 from colonnade.core.errors import TrainingError
+from colonnade.data.store import Store
 from colonnade.training.callbacks.recovery import Recovery
 from colonnade.training.packed.batched import BatchedNetwork
 from colonnade.training.packed.member import Member, Turn
@@ -24,6 +25,8 @@ log = logging.getLogger(__name__)
 
 # Seconds between two lines of progress.
 EVERY = 10.0
+# Bytes of the embedded rows of all members together that are kept; beyond, each batch is embedded.
+EMBEDDED = 2**28
 
 
 class Pack:
@@ -47,10 +50,17 @@ class Pack:
         modules = [member.module for member in self.members]
         self.network = BatchedNetwork([module.network for module in modules], [module.task for module in modules])
         loader, spec = self.members[0].loader, modules[0].spec
+        widths = (spec.n_num, spec.n_cat)
+        embedded = modules[0].network.layout.d_flat
+        if self.network.embeds_alike and _fits(self.members, embedded):
+            for member in self.members:
+                member.embed()
+            self.network.take_embedded()
+            widths = (embedded, 0)
         rows, device = math.ceil(loader.n_rows / loader.n_steps), self.members[0].device
         made_up = Batch(
-            num=torch.zeros(rows, spec.n_num, device=device),
-            cat=torch.zeros(rows, spec.n_cat, dtype=torch.int64, device=device),
+            num=torch.zeros(rows, widths[0], device=device),
+            cat=torch.zeros(rows, widths[1], dtype=torch.int64, device=device),
         )
         self._most = self.network.plan(self.stack.slice(0, 1), made_up).members
         self._told = time.monotonic()
@@ -74,9 +84,10 @@ class Pack:
         while self.members:
             start = time.monotonic()
             self._epoch()
+            outputs = self._evaluated()
             for member in self.members:
                 if member.error is None and member.told is None:
-                    _kept(member, member.end_epoch)
+                    _kept(member, member.end_epoch, outputs.get(member))
             for member in self.members:
                 if member.told is not None:
                     # By now the others have saved their states too.
@@ -149,6 +160,21 @@ class Pack:
             [member.module.network for member in members], calls, (m.seed(t) for m, t in zip(members, turns))
         )
 
+    def _evaluated(self) -> dict[Member, list[Tensor]]:
+        """Raw outputs for each validation batch of each member, where networks take the rows of all; else nothing."""
+        found: dict[Member, list[Tensor]] = {}
+        if not self.network.at_once:
+            return found
+        batches = [list(member.validation) for member in self.members]
+        for start, stop in runs(batches, lambda own: [len(batch) for batch in own]):
+            part, members = self.stack.slice(start, stop), self.members[start:stop]
+            found |= {member: [] for member in members if member.validation}
+            for each in zip(*batches[start:stop]):
+                raws = self.network.evaluate(part, [b.to(m.device) for b, m in zip(each, members)])
+                for member, raw in zip(members, raws.unbind()):
+                    found[member].append(raw)
+        return found
+
     def _tell(self) -> None:
         """A line now and then."""
         if time.monotonic() - self._told < EVERY:
@@ -158,6 +184,13 @@ class Pack:
         known = [value.item() for value in values if value is not None]
         shown = f" · {self.members[0].module.task.monitor} {min(known):.4g} to {max(known):.4g}" if known else ""
         log.info("epoch %d · %d in training%s", self.members[0].trainer.current_epoch, len(self.members), shown)
+
+
+def _fits(members: Sequence[Member], width: int) -> bool:
+    """Whether the train and validation rows of all members may be kept as they are embedded."""
+    stores = [loader.store for member in members for loader in (member.loader, member.validation) if loader]
+    plain = all(isinstance(store, Store) and not store.mapped for store in stores)
+    return plain and sum(4 * len(store) * width for store in stores) <= EMBEDDED
 
 
 def _kept(member: Member, function: Callable[..., Any], *arguments: Any) -> Any:
