@@ -69,7 +69,8 @@ class JointPeriodic(nn.Module):
     @torch.no_grad()
     def __init__(self, part: PeriodicEmbedding) -> None:
         super().__init__()
-        assert isinstance(part.linear, ColumnLinear) and part.linear.bias is not None
+        assert isinstance(part.linear, ColumnLinear)
+        assert part.linear.bias is not None
         self.activation = part.activation
         self.register_buffer("angle", _angles(part.frequency))
         for name, weight in zip(("of_cosines", "of_sines"), part.linear.weight.chunk(2, dim=1)):

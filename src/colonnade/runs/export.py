@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -85,9 +86,8 @@ def export(
     out: Path | str | None = None,
     data: Any = None,
     *,
-    quantize: str | None = None,
-    compute: str | None = None,
     format: str = "onnx",
+    options: Mapping[str, Any] | None = None,
 ) -> Exported:
     """Export a finished run as one file, once it gives what the run gives.
 
@@ -96,14 +96,13 @@ def export(
         out: the file, ending in ``.onnx`` or ``.pt2`` as its format is called; None: ``model.onnx`` or ``model.pt2`` in
             the run folder, listed in its manifest.
         data: path of a file, or a frame, of rows to compare on; None: those of the run's own data.
-        quantize: ``int8``, ``fp16`` or ``bf16``, of ``onnx``; None: as the run's configuration has it.
-        compute: ``fp16``, of ``pt2`` also ``bf16``: networks that compute in 16 bits; None: as the run's configuration
-            has it.
         format: ``onnx``: a graph from raw columns; ``pt2``: a program of torch, from codes.
+        options: arguments of :class:`~colonnade.deploy.onnx_export.OnnxExport`, or of
+            :class:`~colonnade.deploy.torch_export.TorchExport`, in place of those in the run's configuration.
 
     Raises:
-        ConfigError: ``out`` cannot be written, ``quantize``, ``compute`` or ``format`` is something else, the model
-            cannot be exported, or its data cannot be read any more.
+        ConfigError: ``out`` cannot be written, ``format`` or an option is something else, the model cannot be
+            exported, or its data cannot be read any more.
         ExportError: graph and model differ.
         RunFolderError: see :func:`~colonnade.runs.load.load`.
     """
@@ -113,12 +112,14 @@ def export(
         raise ConfigError(f"export: format must be one of {', '.join(FORMATS)}, got '{format}'")
     kind = FORMATS[format]
     exporter = next((one for one in exports(loaded.cfg) if isinstance(one, kind)), None) or kind()
-    if quantize is not None and kind is not OnnxExport:
-        raise ConfigError("export: quantize= is for format=onnx")
-    asked = {name: value for name, value in (("quantize", quantize), ("compute", compute)) if value is not None}
-    if asked:
+    if options:
+        # Arguments are kept by their names.
+        known = vars(exporter)
+        for name in options:
+            if name not in known:
+                raise ConfigError(f"export: {name}= is not for format={format}, which takes {', '.join(known)}")
         try:
-            exporter = kind(**{**vars(exporter), **asked})
+            exporter = kind(**{**known, **options})
         except ValueError as error:
             raise ConfigError(f"export: {error}") from error
     path = folder / exporter.file if out is None else Path(out)
