@@ -62,7 +62,7 @@ def table(n_rows=120):
             "key": [f"K{i}" for i in range(n_rows)],
             "label": rng.normal(50, 10, n_rows).round(3),
             "colour": [("red", "blue", None, "grün")[i] for i in rng.integers(0, 4, n_rows)],
-            "yes": [("true", "false", None)[i] for i in rng.integers(0, 3, n_rows)],
+            "yes": [("Yes", "false", None)[i] for i in rng.integers(0, 3, n_rows)],
             "when": [f"2024-{1 + i % 12:02d}-{1 + i % 28:02d} {i % 24:02d}:30:00" for i in range(n_rows)],
             "count": [None if i % 9 == 0 else i % 7 for i in range(n_rows)],
             "y": [("no", "yes")[i] for i in rng.integers(0, 2, n_rows)],
@@ -89,7 +89,12 @@ def configuration(folder):
 
 def test_the_file_lies_in_the_run_folder(run):
     folder = RunFolder(run / "run")
-    folder.verify("model.onnx")
+    folder.verify("model.onnx", "export.json")
+    (told,) = json.loads((folder / "export.json").read_text()).items()
+    assert told[0] == "model.onnx"
+    assert (told[1]["rows"], told[1]["tolerance"], told[1]["quantized"]) == (122, 1e-5, None)
+    assert {*told[1]["errors"]} == {"label", "probability", "/encoded/num", "/encoded/cat"}
+    assert max(told[1]["errors"].values()) <= 1e-5
     facts = OnnxModel(folder / "model.onnx").facts
     assert facts["config_hash"] == folder.state["config_hash"]
     assert [(g["column"], g["name"]) for g in facts["inputs"]][0] == ("label", "column/label")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import logging
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -13,6 +14,7 @@ from omegaconf import DictConfig, OmegaConf
 
 from colonnade.config.build import build
 from colonnade.core.errors import ConfigError, DataError
+from colonnade.core.files import write_json
 from colonnade.data.conform import conform
 from colonnade.data.sequences.dataset import SequenceDataset
 from colonnade.data.sequences.steps import StepDataset
@@ -28,6 +30,8 @@ if TYPE_CHECKING:
 
 log = logging.getLogger(__name__)
 
+TOLD = "export.json"
+"""What each file in the run folder was compared on, and how far apart it was."""
 FORMATS: dict[str, type[OnnxExport] | type[TorchExport]] = {"onnx": OnnxExport, "pt2": TorchExport}
 # How a file is read; not where the training data lie, nor what is about targets and splits.
 READING = (
@@ -166,7 +170,10 @@ def export_loaded(
     rows = _rows(loaded, folder, data, exporter.rows)
     parity = exporter(exportable(loaded, folder), rows, path)
     if path.resolve().parent == folder.path.resolve():
-        folder.list_files(path.name)
+        told = folder / TOLD
+        known = json.loads(told.read_text(encoding="utf-8")) if told.exists() else {}
+        write_json(told, known | {path.name: parity.to_dict()})
+        folder.list_files(path.name, TOLD)
     return Exported(path=path, size=path.stat().st_size, parity=parity)
 
 
