@@ -11,6 +11,8 @@ const columns = JSON.parse(json);
 const session = await ort.InferenceSession.create(path);
 
 const MISSING_TIME = -(2n ** 63n);
+// JavaScript takes a time of day without a zone for one of the machine's own zone.
+const utc = (text) => (/:.*(Z|[+-]\d\d:?\d\d)$/.test(text) || !text.includes(":") ? text : `${text}Z`);
 const readers = {
   // numbers, and booleans as 0 and 1
   float64: (values) => Float64Array.from(values, (v) => (v === null ? NaN : Number(v))),
@@ -18,7 +20,7 @@ const readers = {
   string: (values) => values.map((v) => (v === null ? "" : String(v))),
   // microseconds since 1970, UTC
   int64: (values) =>
-    BigInt64Array.from(values, (v) => (v === null ? MISSING_TIME : BigInt(Date.parse(v)) * 1000n)),
+    BigInt64Array.from(values, (v) => (v === null ? MISSING_TIME : BigInt(Date.parse(utc(v))) * 1000n)),
 };
 const feeds = {};
 for (const { name, type } of session.inputMetadata) {

@@ -5,7 +5,7 @@
 
 A model may be followed by its epochs and by the number of test rows that are explained. Each is a run folder under
 ``--runs``: repeated, the command trains only what is missing. Lines of others stay on the page, and so does what stands
-behind its last table.
+behind its tables.
 """
 
 from __future__ import annotations
@@ -186,6 +186,12 @@ def merged(found: list[list[list[object]]], columns: list[str], n_key: int, page
     return machine.table(columns, [*kept, *new])
 
 
+def behind(page: str) -> str:
+    """What stands behind the table of series, tables that others wrote included."""
+    heading = machine.table(SERIES, []).splitlines()[0]
+    return re.sub(r"\A\n(\|.*\n)*", "", page.partition(heading)[2])
+
+
 def main() -> None:
     """Train and explain what is missing, and write the tables after each model."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
@@ -211,14 +217,13 @@ def main() -> None:
         kept.write_text(json.dumps(lines))
         path = machine.RESULTS / "attributions.md"
         page = path.read_text() if path.exists() else ""
-        *_, behind = re.split(r"^\|.*\n", page, flags=re.MULTILINE)
         tables = [
             merged([of for run, of in lines.items() if "=" not in run], COLUMNS, 2, page),
             OF_SERIES + "\n",
             merged([of for run, of in lines.items() if "=" in run], SERIES, 1, page),
         ]
         text = "\n".join([machine.header("Attributions", command, NOTE), *tables])
-        machine.write("attributions", text + behind)
+        machine.write("attributions", text + behind(page))
 
 
 if __name__ == "__main__":

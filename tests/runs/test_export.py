@@ -14,6 +14,7 @@ import pytest
 import torch
 
 from colonnade.cli.commands import main
+from colonnade.cli.export import OPTIONS
 from colonnade.config.check import check
 from colonnade.config.compose import compose
 from colonnade.core.errors import ConfigError, RunFolderError
@@ -21,6 +22,7 @@ from colonnade.deploy import runtime
 from colonnade.deploy.onnx_export import OnnxExport
 from colonnade.deploy.parity import Parity
 from colonnade.deploy.runtime import OnnxModel
+from colonnade.deploy.torch_export import TorchExport
 from colonnade.runs.export import export
 from colonnade.runs.fit import fit
 from colonnade.runs.folder import RunFolder
@@ -60,7 +62,7 @@ def table(n_rows=120):
             "key": [f"K{i}" for i in range(n_rows)],
             "label": rng.normal(50, 10, n_rows).round(3),
             "colour": [("red", "blue", None, "grün")[i] for i in rng.integers(0, 4, n_rows)],
-            "yes": [("true", "false", None)[i] for i in rng.integers(0, 3, n_rows)],
+            "yes": [("Yes", "false", None)[i] for i in rng.integers(0, 3, n_rows)],
             "when": [f"2024-{1 + i % 12:02d}-{1 + i % 28:02d} {i % 24:02d}:30:00" for i in range(n_rows)],
             "count": [None if i % 9 == 0 else i % 7 for i in range(n_rows)],
             "y": [("no", "yes")[i] for i in rng.integers(0, 2, n_rows)],
@@ -87,7 +89,12 @@ def configuration(folder):
 
 def test_the_file_lies_in_the_run_folder(run):
     folder = RunFolder(run / "run")
-    folder.verify("model.onnx")
+    folder.verify("model.onnx", "export.json")
+    (told,) = json.loads((folder / "export.json").read_text()).items()
+    assert told[0] == "model.onnx"
+    assert (told[1]["rows"], told[1]["tolerance"], told[1]["quantized"]) == (122, 1e-5, None)
+    assert {*told[1]["errors"]} == {"label", "probability", "/encoded/num", "/encoded/cat"}
+    assert max(told[1]["errors"].values()) <= 1e-5
     facts = OnnxModel(folder / "model.onnx").facts
     assert facts["config_hash"] == folder.state["config_hash"]
     assert [(g["column"], g["name"]) for g in facts["inputs"]][0] == ("label", "column/label")
@@ -140,6 +147,35 @@ def test_eight_bits(run, tmp_path, capsys):
     assert "export: quantize must be one of int8, fp16, bf16, or null, got int4" in capsys.readouterr().err
     assert main([*words, "compute=int8"]) != 0
     assert "export: compute must be fp16, or null, got int8" in capsys.readouterr().err
+    assert main([*words, "quantize=int8", "quantize_tolerance=1e-9"]) != 0
+    said = capsys.readouterr().err
+    assert "(allowed 1e-09): quantize=null, or a larger quantize_tolerance" in said
+
+
+def test_the_verb_takes_the_words_of_a_configuration(run, monkeypatch, tmp_path, capsys):
+    made = []
+
+    def pretend(self, trained, frame, out):
+        made.append(vars(self))
+        out.write_bytes(b"graph")
+        return Parity(rows=frame.height, tolerance=1e-5, errors={"probability": 6e-8})
+
+    monkeypatch.setattr(OnnxExport, "__call__", pretend)
+    words = ["export", f"run={run / 'run'}", f"out={tmp_path / 'm.onnx'}"]
+    told = {"tolerance": 1e-4, "rows": 20, "matrix_above": 2, "quantize": "fp16", "quantize_tolerance": 0.5}
+    assert main([*words, *(f"{name}={value}" for name, value in told.items())]) == 0
+    assert made == [told | {"compute": None}]
+    assert main([*words, "quantize=null"]) == 0
+    assert made[-1] == {**vars(OnnxExport())}
+    # What the exporters take is what the verb takes.
+    assert {*OPTIONS} == {*vars(OnnxExport()), *vars(TorchExport())}
+    capsys.readouterr()
+    assert main([*words, "rows=some"]) == 2
+    assert "colonnade export: rows=some: expected a whole number" in capsys.readouterr().err
+    assert main([*words, "compile=true"]) == 2
+    assert "export: compile= is not for format=onnx, which takes " in capsys.readouterr().err
+    assert main([*words, "rows=0"]) == 2
+    assert "export: rows must be 1 or more, got 0" in capsys.readouterr().err
 
 
 def test_the_verb_needs_no_torch(run, tmp_path):

@@ -171,6 +171,12 @@ def test_forecasts_of_a_file(forecast, model):
         loaded.predict({name: [[1, 2, 3]] for name in loaded.columns})
 
 
+def test_a_program_of_torch_takes_series_of_any_length(run, tmp_path):
+    export(run / "run", tmp_path / "m.pt2", format="pt2")
+    for name in ("steps.csv", "new.csv"):
+        same(predict_program(tmp_path / "m.pt2", run / name), predict(run / "run", run / name))
+
+
 def test_a_program_of_torch_forecasts_too(forecast, tmp_path):
     export(forecast / "dlinear", tmp_path / "m.pt2", data=test_forecasts.series(), format="pt2")
     same(

@@ -50,7 +50,9 @@ def parse(
 def usage(verb: str, purpose: str, required: Mapping[str, str], optional: Mapping[str, str]) -> str:
     """Help of a verb."""
     asked = " ".join([*(f"{key}=..." for key in required), *(f"[{key}=...]" for key in optional)])
-    lines = "\n".join(f"  {key:<12}{meaning}" for key, meaning in {**required, **optional}.items())
+    meanings = {**required, **optional}
+    width = max(12, max(map(len, meanings)) + 2)
+    lines = "\n".join(f"  {key:<{width}}{meaning}" for key, meaning in meanings.items())
     return f"colonnade {verb} {asked}\n\n{purpose}\n\n{lines}\n"
 
 

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
+from typing import Any
 
 import numpy as np
 import polars as pl
@@ -49,6 +50,10 @@ class Parity:
     def worst(self) -> float:
         """The largest difference of any output."""
         return max(self.errors.values(), default=0.0)
+
+    def to_dict(self) -> dict[str, Any]:
+        """Plain JSON data."""
+        return asdict(self)
 
 
 def check_parity(

@@ -38,11 +38,7 @@ class Recurrence(nn.Module):
 
     def __init__(self, layer: nn.RNNBase) -> None:
         super().__init__()
-        if layer.num_layers > 1 or layer.bidirectional or not layer.batch_first or layer.proj_size or not layer.bias:
-            raise ExportError(
-                f"export: {type(layer).__name__} of several layers or directions, with the steps first, with a "
-                "projection or without a bias is not exported: build it of single layers"
-            )
+        check_single(layer)
         self.operator, places = OPERATORS[type(layer)]
         self.d = layer.hidden_size
         # As torch names them: of the input, of the state, and the biases of both.
@@ -67,6 +63,19 @@ class Recurrence(nn.Module):
             version=OPSET,
         )
         return states.squeeze(1).transpose(0, 1), after[0] if n_last == 1 else (after[0], after[1])
+
+
+def check_single(layer: nn.RNNBase) -> None:
+    """Refuse what is not a single layer of one direction, the batch first.
+
+    Raises:
+        ExportError: it is so.
+    """
+    if layer.num_layers > 1 or layer.bidirectional or not layer.batch_first or layer.proj_size or not layer.bias:
+        raise ExportError(
+            f"export: {type(layer).__name__} of several layers or directions, with the steps first, with a projection "
+            "or without a bias is not exported: build it of single layers"
+        )
 
 
 def for_export(module: M) -> M:

@@ -24,6 +24,7 @@ from colonnade.deploy.half import check_half, with_half
 from colonnade.deploy.kinds import HALVES
 from colonnade.deploy.onnx_export import Exportable, facts
 from colonnade.deploy.runtime import PLAIN
+from colonnade.deploy.scanned import for_program
 from colonnade.tasks.forecast_distribution import DistributionDecoder
 
 if TYPE_CHECKING:
@@ -171,7 +172,7 @@ class TorchExport:
                 # On weights that are views of others.
                 warnings.simplefilter("ignore")
                 given = _example(trained)
-                predictor = _apart(trained.predictor)
+                predictor = _apart(for_program(trained.predictor))
                 # What networks keep of train rows is made by their first run.
                 predictor(*given["args"])
                 program = torch.export.export(predictor, **given)

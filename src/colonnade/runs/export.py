@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import json
 import logging
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -12,6 +14,7 @@ from omegaconf import DictConfig, OmegaConf
 
 from colonnade.config.build import build
 from colonnade.core.errors import ConfigError, DataError
+from colonnade.core.files import write_json
 from colonnade.data.conform import conform
 from colonnade.data.sequences.dataset import SequenceDataset
 from colonnade.data.sequences.steps import StepDataset
@@ -27,6 +30,8 @@ if TYPE_CHECKING:
 
 log = logging.getLogger(__name__)
 
+TOLD = "export.json"
+"""What each file in the run folder was compared on, and how far apart it was."""
 FORMATS: dict[str, type[OnnxExport] | type[TorchExport]] = {"onnx": OnnxExport, "pt2": TorchExport}
 # How a file is read; not where the training data lie, nor what is about targets and splits.
 READING = (
@@ -85,9 +90,8 @@ def export(
     out: Path | str | None = None,
     data: Any = None,
     *,
-    quantize: str | None = None,
-    compute: str | None = None,
     format: str = "onnx",
+    options: Mapping[str, Any] | None = None,
 ) -> Exported:
     """Export a finished run as one file, once it gives what the run gives.
 
@@ -96,14 +100,13 @@ def export(
         out: the file, ending in ``.onnx`` or ``.pt2`` as its format is called; None: ``model.onnx`` or ``model.pt2`` in
             the run folder, listed in its manifest.
         data: path of a file, or a frame, of rows to compare on; None: those of the run's own data.
-        quantize: ``int8``, ``fp16`` or ``bf16``, of ``onnx``; None: as the run's configuration has it.
-        compute: ``fp16``, of ``pt2`` also ``bf16``: networks that compute in 16 bits; None: as the run's configuration
-            has it.
         format: ``onnx``: a graph from raw columns; ``pt2``: a program of torch, from codes.
+        options: arguments of :class:`~colonnade.deploy.onnx_export.OnnxExport`, or of
+            :class:`~colonnade.deploy.torch_export.TorchExport`, in place of those in the run's configuration.
 
     Raises:
-        ConfigError: ``out`` cannot be written, ``quantize``, ``compute`` or ``format`` is something else, the model
-            cannot be exported, or its data cannot be read any more.
+        ConfigError: ``out`` cannot be written, ``format`` or an option is something else, the model cannot be
+            exported, or its data cannot be read any more.
         ExportError: graph and model differ.
         RunFolderError: see :func:`~colonnade.runs.load.load`.
     """
@@ -113,12 +116,14 @@ def export(
         raise ConfigError(f"export: format must be one of {', '.join(FORMATS)}, got '{format}'")
     kind = FORMATS[format]
     exporter = next((one for one in exports(loaded.cfg) if isinstance(one, kind)), None) or kind()
-    if quantize is not None and kind is not OnnxExport:
-        raise ConfigError("export: quantize= is for format=onnx")
-    asked = {name: value for name, value in (("quantize", quantize), ("compute", compute)) if value is not None}
-    if asked:
+    if options:
+        # Arguments are kept by their names.
+        known = vars(exporter)
+        for name in options:
+            if name not in known:
+                raise ConfigError(f"export: {name}= is not for format={format}, which takes {', '.join(known)}")
         try:
-            exporter = kind(**{**vars(exporter), **asked})
+            exporter = kind(**{**known, **options})
         except ValueError as error:
             raise ConfigError(f"export: {error}") from error
     path = folder / exporter.file if out is None else Path(out)
@@ -165,7 +170,10 @@ def export_loaded(
     rows = _rows(loaded, folder, data, exporter.rows)
     parity = exporter(exportable(loaded, folder), rows, path)
     if path.resolve().parent == folder.path.resolve():
-        folder.list_files(path.name)
+        told = folder / TOLD
+        known = json.loads(told.read_text(encoding="utf-8")) if told.exists() else {}
+        write_json(told, known | {path.name: parity.to_dict()})
+        folder.list_files(path.name, TOLD)
     return Exported(path=path, size=path.stat().st_size, parity=parity)
 
 
