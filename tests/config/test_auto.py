@@ -49,25 +49,28 @@ def test_a_pre_training_takes_a_network_whatever_the_table(tmp_path):
 
 def test_the_shape_is_that_of_the_table(table):
     words = [f"data.path={table}", "data.target=y"]
-    assert shape(compose(words)) == Shape(60, 3, dated=True)
-    assert shape(compose([*words, "data.exclude=[d]"])) == Shape(60, 3, dated=False)
-    assert shape(compose([*words, "data.exclude=[c]"])) == Shape(60, 2, dated=True)
+    assert shape(compose(words)) == Shape(60, 3, dated=True, columns=3)
+    assert shape(compose([*words, "data.exclude=[d]"])) == Shape(60, 3, dated=False, columns=2)
+    assert shape(compose([*words, "data.exclude=[c]"])) == Shape(60, 2, dated=True, columns=2)
 
 
 @pytest.mark.parametrize(
-    ("rows", "levels", "dated", "model"),
+    ("rows", "levels", "dated", "columns", "model"),
     [
-        (500, 2, False, "tabm"),
-        (9_999, 2, False, "tabm"),
-        (10_000, 2, False, "tabr"),
-        (10_000, 2, True, "tabm"),
-        (50_000, 42, False, "tabm"),
-        (50_000, 100, False, "tabm"),
-        (50_000, 101, True, "catboost"),
+        (500, 2, False, 8, "tabm"),
+        (9_999, 2, False, 8, "tabm"),
+        (10_000, 2, False, 100, "tabr"),
+        (10_000, 2, False, 101, "tabm"),
+        (10_000, 2, True, 8, "tabm"),
+        (75_000, 2, False, 8, "tabr"),
+        (75_001, 2, False, 8, "tabm"),
+        (50_000, 42, False, 8, "tabm"),
+        (50_000, 100, False, 8, "tabm"),
+        (50_000, 101, True, 8, "catboost"),
     ],
 )
-def test_the_choice_goes_by_levels_rows_and_dates(rows, levels, dated, model):
-    assert choose(Shape(rows, levels, dated)) == model
+def test_the_choice_goes_by_levels_rows_dates_and_columns(rows, levels, dated, columns, model):
+    assert choose(Shape(rows, levels, dated, columns)) == model
     assert (shipped() / "model" / f"{model}.yaml").is_file()
 
 

@@ -118,6 +118,22 @@ def test_the_folder_stands_for_itself_and_is_used_like_any(runs, tmp_path):
     assert reproduce(found.rows[:1]).startswith("colonnade ensemble runs=")
 
 
+def test_it_is_explained_by_the_test_rows_of_its_models(runs, tmp_path, capsys):
+    """Without naming any: the copies know their rows, and compare them with those they learned from."""
+    here = tmp_path / "e"
+    ensemble([runs["linear"], runs["trees"], runs["cv"]], here, method="mean")
+    assert main(["explain", f"run={here}", "rows=4", "samples=2"]) == 0
+    assert f"{here}: importance.json" in capsys.readouterr().out
+    (joint,) = json.loads((here / "importance.json").read_text())
+    assert joint["runs"] == ["0", "1", "2/folds/0", "2/folds/1"]
+    test = set(stored(runs["linear"], "test")["row_id"])
+    for model in ("0", "1"):
+        told = pl.read_parquet(here / "members" / model / "attributions.parquet")
+        assert set(told["split"]) == {"test"}
+        assert set(told["row_id"]) <= test
+    assert load(here).predictor is not None
+
+
 def test_stacking_is_that_of_scikit_learn(runs, tmp_path):
     folders = [runs["linear"], runs["trees"]]
     ensemble(folders, tmp_path / "e", method="stacking", regularisation=2.0)

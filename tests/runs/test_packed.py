@@ -32,6 +32,7 @@ SMALL = {
     "resnet": ("model.backbone.d_block=8",),
     "tabm": ("model.backbone.d_block=8", "model.backbone.n_members=3", "model.numerical.n_bins=4"),
     "linear": (),
+    "realmlp": ("model.backbone.d_hidden=[8,8]", "model.numerical.n_frequencies=4"),
 }
 
 
@@ -108,6 +109,21 @@ def test_a_member_is_what_it_is_by_itself(model, tmp_path):
     # It is a run folder like any other, and left alone when it is finished.
     assert load_run(folders[0]).cfg.seed == 0
     assert fit_packed(cfgs, folders) == results
+
+
+@pytest.mark.parametrize("model", ["linear", "realmlp"])
+def test_so_is_one_without_dropout_and_one_whose_every_setting_follows_the_training(model, tmp_path):
+    """RealMLP: rate, decay and dropout go by the share of the steps done, and labels are smoothed."""
+    cfgs = configs(
+        model,
+        ("split.fold=0",),
+        ("split.fold=2", "seed=1", "optim.lr=0.02", "optim.weight_decay=0.1"),
+        words=("trainer.max_epochs=3", "loader.batch_size=32", "loader.chunk=2"),
+    )
+    fit_packed(cfgs, [tmp_path / f"packed{i}" for i in range(2)])
+    for i, cfg in enumerate(cfgs):
+        fit(cfg, tmp_path / f"solo{i}")
+        same(tmp_path / f"packed{i}", tmp_path / f"solo{i}")
 
 
 def test_a_pack_that_was_stopped_goes_on(tmp_path, monkeypatch):

@@ -23,8 +23,11 @@ ABOUT_DATA = ("data", "task", "experiment")
 DEFAULT = "tabm"
 # A category of more levels is an identifier of sorts: of airports, of customers.
 MANY_LEVELS = 100
-# Rows from which on neighbours in a learned space are near enough.
-NEIGHBOURS = 10_000
+# Rows from which on neighbours in a learned space are near enough, and up to which their part of train fits the context
+# of tabr (50,000), all of which each step encodes.
+NEIGHBOURS, MOST = 10_000, 75_000
+# Columns beyond which the distances of all rows are alike.
+WIDE = 100
 
 
 @dataclass(frozen=True)
@@ -35,11 +38,13 @@ class Shape:
         rows: of the table.
         levels: of the category that has most among the features; 2 where there is none.
         dated: a feature is a date.
+        columns: features.
     """
 
     rows: int
     levels: int
     dated: bool
+    columns: int
 
 
 def with_model(words: Sequence[str], compose: Callable[[Sequence[str]], DictConfig]) -> list[str]:
@@ -66,15 +71,17 @@ def with_model(words: Sequence[str], compose: Callable[[Sequence[str]], DictConf
 def choose(shape: Shape) -> str:
     """The model for a table.
 
-    The thresholds are read off ``docs/benchmarks/shelf.md``, where eleven tables say what comes of them.
+    The thresholds are read off ``docs/benchmarks/shelf.md``, where eleven tables say what comes of them; ``MOST`` and
+    ``WIDE``, which none of them reaches, are limits of looking things up.
 
-    >>> choose(Shape(rows=50_000, levels=40, dated=False))
+    >>> choose(Shape(rows=50_000, levels=40, dated=False, columns=15))
     'tabm'
     """
     if shape.levels > MANY_LEVELS:
         # Statistics of the target by level, taken in order, learn from few rows of each.
         return "catboost"
-    if shape.rows >= NEIGHBOURS and shape.levels <= 2 and not shape.dated:
+    near = NEIGHBOURS <= shape.rows <= MOST and shape.columns <= WIDE
+    if near and shape.levels <= 2 and not shape.dated:
         return "tabr"
     return DEFAULT
 
@@ -94,7 +101,7 @@ def shape(cfg: DictConfig) -> Shape:
     table: Table = dataset.read()
     kinds = {name: table.schema.columns[name].kind for name in table.schema.features}
     levels = [table.frame[name].n_unique() for name, kind in kinds.items() if kind in (Kind.CATEGORICAL, Kind.ORDINAL)]
-    return Shape(table.frame.height, max(levels, default=2), Kind.DATETIME in kinds.values())
+    return Shape(table.frame.height, max(levels, default=2), Kind.DATETIME in kinds.values(), len(kinds))
 
 
 def _group(word: str) -> str:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import logging
 import os
-import shutil
 import time
 from collections.abc import Mapping
 from dataclasses import replace
@@ -45,7 +44,6 @@ log = logging.getLogger(__name__)
 
 RECORD = "_calibrate"
 PARTS = ("val", "test")
-SPLIT = "split.json"
 
 
 def calibrate(
@@ -113,8 +111,6 @@ def calibrate(
         calibrated.fit(stored[FITTED_ON] if new is None else _scored(loaded, calibrated, new))
         folder.checkpoints.rmdir()
         copy_files(source, folder)
-        if (source / SPLIT).exists():
-            shutil.copyfile(source / SPLIT, folder / SPLIT)
         state = {key: value for key, value in (source.state or {}).items() if key != "config_hash"}
         folder.record(config_hash(cfg), stored_text(cfg), state)
         metrics = _measured(folder, loaded, calibrated, frames, stored)

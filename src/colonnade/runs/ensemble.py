@@ -25,6 +25,7 @@ from colonnade.runs.folder import MANIFEST, RESULT, STATE, RunFolder
 from colonnade.runs.greedy import select
 from colonnade.runs.illustrate import publish
 from colonnade.runs.load import ENSEMBLE, Loaded, gather, load, members_of, needed, write_ensemble
+from colonnade.runs.own_parts import SPLIT
 from colonnade.runs.paired import PREDICTIONS
 from colonnade.runs.pooled import Pooled
 from colonnade.runs.predictions import to_frame
@@ -142,7 +143,7 @@ def ensemble(
 
 
 def copy_run(run: Path, to: Path) -> None:
-    """Copy what a finished run is loaded from, and its record; not its checkpoints, predictions and figures."""
+    """Copy what a finished run is loaded from, its record and rows; not its checkpoints, predictions and figures."""
     source, copy = RunFolder(run), RunFolder(to)
     copy_files(source, copy)
     copy.write_manifest()
@@ -150,11 +151,13 @@ def copy_run(run: Path, to: Path) -> None:
 
 
 def copy_files(source: RunFolder, copy: RunFolder) -> None:
-    """Copy what a finished run is loaded from, members included, and its record."""
+    """Copy what a finished run is loaded from, members included, its record, and which rows it has learned from."""
     for member in members_of(source) if (source / ENSEMBLE).exists() else ():
         copy_run(source / member, copy / member)
     copy.path.mkdir(parents=True, exist_ok=True)
-    for name in (*needed(source), STATE):
+    # A cross-validation and an ensemble have no rows of their own; their members have.
+    rows = (SPLIT,) if (source / SPLIT).exists() else ()
+    for name in (*needed(source), STATE, *rows):
         shutil.copyfile(source / name, copy / name)
 
 

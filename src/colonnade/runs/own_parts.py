@@ -109,8 +109,8 @@ def own_parts(folder: Path, loaded: Loaded, table: Table) -> OwnParts:
     """
     if not (folder / SPLIT).exists():
         raise DataError(
-            f"'{folder}' does not say which rows it was trained on (no {SPLIT}; the models of an ensemble are copies): "
-            "name files with rows, data.path=rows.csv background=others.csv, or the run that it was made of"
+            f"'{folder}' does not say which rows it was trained on (no {SPLIT}): "
+            "name files with rows, data.path=rows.csv background=others.csv"
         )
     if loaded.spec.horizon is None:
         return OwnRows(table, Split.load(folder / SPLIT))

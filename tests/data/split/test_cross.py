@@ -133,7 +133,15 @@ def test_constructors_check_ranges(make, text):
     ("cross", "text"),
     [
         (TimeFolds(purge="3d"), "cv.purge=3d: the time column 'time' holds numbers: give a number in its units"),
-        (TimeFolds(purge=1000), "fold 0: no row is left to train on, cv.purge=1000 cv.embargo=0 take all"),
+        # None is left; one, which would have to stop the training; two, which are too near to each other.
+        *(
+            (
+                TimeFolds(purge=purge),
+                "fold 0: no rows are left to train on beside those that stop the training, "
+                f"cv.purge={purge} cv.embargo=0 take the others",
+            )
+            for purge in (1000, 19, 18)
+        ),
         (Folds(by=Time(), repeats=2), "cv.repeats=2: folds by time come out the same each time"),
     ],
 )

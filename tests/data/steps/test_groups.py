@@ -35,6 +35,30 @@ def test_relations(fit) -> None:
     assert fitted.module.features()[0].inputs == ("b", "k")
 
 
+@pytest.mark.parametrize("statistic", ["mean", "std", "min", "median", "max", "count"])
+def test_a_train_row_is_compared_with_other_folds(fit, of, statistic: str) -> None:
+    """Each fold by brute force; its own value moves nothing that a row is given, and ``count`` is that of all."""
+    fitted, given = fit(Groups(columns=["b"], statistics=[statistic], folds=3, min_count=1), NUM, CAT)
+    rows = torch.arange(300)
+    found = fitted.module.encode_train(given, rows).num[2].numpy()
+    value = {"std": np.std, "count": len, "mean": np.mean, "min": np.min, "median": np.median, "max": np.max}[statistic]
+    fold = fitted.module._fold.numpy()
+    assert sorted(np.bincount(fold)) == [100, 100, 100]
+    for i in range(300):
+        others = (CAT[:, 0] == CAT[i, 0]) & ((fold != fold[i]) | (statistic == "count"))
+        np.testing.assert_allclose(found[i], value(NUM[others, 1]), rtol=1e-12)
+    part = torch.tensor([7, 3, 250])
+    again = fitted.module.encode_train(of(NUM[part], CAT[part]), part).num[2]
+    np.testing.assert_array_equal(again.numpy(), found[part])
+
+
+def test_a_row_that_no_other_fold_has_a_level_for_has_what_all_rows_have(fit) -> None:
+    num, cat = np.array([[9.0], [1.0], [2.0], [3.0]]), np.array([[2], [3], [3], [3]])
+    fitted, given = fit(Groups(min_count=1, folds=4), num, cat)
+    assert fitted.module(given).num[1].tolist() == [9.0, 2.0, 2.0, 2.0]
+    assert fitted.module.encode_train(given, torch.arange(4)).num[1].tolist() == [2.0, 2.5, 2.0, 1.5]
+
+
 def test_small_and_unseen_levels_have_what_all_rows_have(fit, of) -> None:
     num = np.arange(12.0)[:, None]
     cat = np.array([2] * 10 + [3] * 2)[:, None]
@@ -70,3 +94,5 @@ def test_ranges() -> None:
         Groups(relations=[])
     with pytest.raises(ValueError, match="min_count must be at least 1, got 0"):
         Groups(min_count=0)
+    with pytest.raises(ValueError, match="folds must be at least 2, got 1"):
+        Groups(folds=1)

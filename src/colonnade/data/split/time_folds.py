@@ -75,15 +75,20 @@ class TimeFolds(RowFolds):
         outside &= _apart(times, times[stretch == wanted], purge, embargo)
         labels = np.full(len(rows), UNUSED)
         labels[stretch == wanted] = FOLD
-        if not outside.any():
-            raise DataError(
-                f"fold {fold}: no row is left to train on, cv.purge={self.purge} cv.embargo={self.embargo} take all; "
-                "smaller ones, or fewer folds (cv.folds=)"
-            )
+        if purge + embargo > 0 and len(np.unique(times[outside])) < 2:
+            raise self._nothing_left(fold)
         labels[outside] = self.order.assign(table, kind, rows[outside], (1 - self.val, self.val), rng)
         near = ~_apart(times, times[labels == VAL], purge, embargo)
         labels[(labels == TRAIN) & near] = UNUSED
+        if not (labels == TRAIN).any():
+            raise self._nothing_left(fold)
         return labels
+
+    def _nothing_left(self, fold: int) -> DataError:
+        return DataError(
+            f"fold {fold}: no rows are left to train on beside those that stop the training, cv.purge={self.purge} "
+            f"cv.embargo={self.embargo} take the others; smaller ones, or fewer folds (cv.folds=)"
+        )
 
     def describe(self, table: Table, kind: TargetKind) -> str:
         """What is done, in words."""

@@ -23,9 +23,12 @@ class Groups(Step):
     A column ``<number>.<statistic>.<category>`` for each number, statistic and category; ``count`` is the number of
     values behind them. With ``difference`` and ``ratio`` further columns ``... .difference`` and ``... .ratio``: the
     row's own number minus the statistic, or divided by it. A level with fewer than ``min_count`` values, and one
-    without train rows, has the statistics of all train rows. Targets are no part of this: for their mean by level,
-    cross-fitted, see :class:`~colonnade.data.steps.target_encode.TargetEncode`. Comes before the step that fills
-    missing values.
+    without train rows, has the statistics of all train rows.
+
+    Train rows are encoded from the other folds: no new row is a part of the mean that it is compared with, and a train
+    row that were one would lie nearer to it, and never beyond the minimum or maximum of its level. Only ``count`` is
+    that of all folds, as for new rows. Targets are no part of this: for their mean by level see
+    :class:`~colonnade.data.steps.target_encode.TargetEncode`. Comes before the step that fills missing values.
 
     Args:
         by: categories; None: all with at most ``max_levels`` levels.
@@ -34,9 +37,10 @@ class Groups(Step):
         relations: some of ``value, difference, ratio``.
         min_count: values that a level needs.
         max_levels: see ``by``.
+        folds: parts of the train rows.
 
     Raises:
-        ValueError: an unknown statistic or relation, none, or ``min_count`` or ``max_levels`` below 1.
+        ValueError: an unknown statistic or relation, none, ``min_count`` or ``max_levels`` below 1, ``folds`` below 2.
     """
 
     makes_missing = True
@@ -50,6 +54,7 @@ class Groups(Step):
         relations: Sequence[Relation] = ("value",),
         min_count: int = 10,
         max_levels: int = 1000,
+        folds: int = 5,
     ) -> None:
         for key, given, known in (
             ("statistics", statistics, get_args(Statistic)),
@@ -58,18 +63,19 @@ class Groups(Step):
             wrong = [value for value in given if value not in known]
             if wrong or not given:
                 raise ValueError(f"{key} must be some of {', '.join(known)}, got {', '.join(wrong) or 'none'}")
-        for key, number in (("min_count", min_count), ("max_levels", max_levels)):
-            if number < 1:
-                raise ValueError(f"{key} must be at least 1, got {number!r}")
+        for key, number, least in (("min_count", min_count, 1), ("max_levels", max_levels, 1), ("folds", folds, 2)):
+            if number < least:
+                raise ValueError(f"{key} must be at least {least}, got {number!r}")
         self.by = by
         self.columns = columns
         self.statistics = tuple(statistics)
         self.relations = tuple(relations)
         self.min_count = min_count
         self.max_levels = max_levels
+        self.folds = folds
 
     def fit(self, train: TrainRows, layout: Layout, generator: torch.Generator) -> Fitted:
-        """Take the statistics of each level. See :meth:`Step.fit`."""
+        """Take the statistics of each level, over all train rows and those outside each fold. See :meth:`Step.fit`."""
         by = positions(layout.cat, self.by, "Groups")
         if self.by is None:
             by = [i for i in by if len(layout.levels[i]) <= self.max_levels]
@@ -79,10 +85,22 @@ class Groups(Step):
         num = train.columns.num[source]
         # A row for each number, category and statistic, as wide as the largest category.
         width = max(layout.cardinalities[i] for i in by)
-        tables, told = [], []
+        fold = torch.randperm(len(train), generator=generator) % self.folds
+        sampled = fold[train.rows]
+        tables, out_of_fold, told = [], [], []
         for i in by:
-            found = self._tables(num, train.columns.cat[i], layout.cardinalities[i])
-            tables.append(torch.nn.functional.pad(found, (0, width - found.shape[-1])).flatten(0, 1))
+            code, size = train.columns.cat[i], layout.cardinalities[i]
+            counts = _counts(num, code, size)
+            enough = counts >= self.min_count
+            found = [self._tables(num, code, counts, enough)]
+            for k in range(self.folds):
+                rest = sampled != k
+                # A level that is large enough stays so where a value outside of the fold is left.
+                there = enough & (_counts(num[:, rest], code[rest], size) > 0)
+                found.append(self._tables(num[:, rest], code[rest], counts, there))
+            whole, *others = (torch.nn.functional.pad(t, (0, width - size)).flatten(0, 1) for t in found)
+            tables.append(whole)
+            out_of_fold.append(torch.cat(others, 1))
             told += [
                 (f"{layout.num[column]}.{statistic}.{layout.cat[i]}", layout.num[column], statistic, layout.cat[i])
                 for column in source
@@ -99,37 +117,44 @@ class Groups(Step):
             source=index_of([column for _ in by for column in source for _ in self.statistics]),
             table=torch.cat(tables),
         )
+        module.cross_fit(torch.cat(out_of_fold), fold)
         return Fitted(module, replace(layout, num=layout.num + added))
 
-    def _tables(self, num: Tensor, code: Tensor, size: int) -> Tensor:
-        """Statistics ``(F, S, size)`` of each number by code; of all rows where a code has too few values."""
-        result = num.new_empty((len(num), len(self.statistics), size))
+    def _tables(self, num: Tensor, code: Tensor, counts: Tensor, enough: Tensor) -> Tensor:
+        """Statistics ``(F, S, C)`` of each number by code; of all rows where a code has not ``enough`` ``(F, C)``.
+
+        ``counts`` ``(F, C)`` and their sum over the codes are those of all train rows.
+        """
         order = code.argsort(stable=True)
-        counts = torch.bincount(code, minlength=size)
-        parts = num[:, order].split(counts.tolist(), dim=1)
-        overall = self._statistics(num)
-        for place, part in enumerate(parts):
-            enough = part.isfinite().sum(1) >= self.min_count
-            found = self._statistics(part) if bool(enough.any()) else overall
-            result[:, :, place] = torch.where(enough[:, None], found, overall)
+        parts = num[:, order].split(torch.bincount(code, minlength=counts.shape[1]).tolist(), dim=1)
+        overall = self._statistics(num, counts.sum(1))
+        result = overall[:, :, None].repeat(1, 1, counts.shape[1])
+        for place in enough.any(0).nonzero().flatten().tolist():
+            found = self._statistics(parts[place], counts[:, place])
+            result[:, :, place] = torch.where(enough[:, place, None], found, overall)
         return result
 
-    def _statistics(self, num: Tensor) -> Tensor:
-        """``(F, S)`` of the values that are there."""
+    def _statistics(self, num: Tensor, count: Tensor) -> Tensor:
+        """``(F, S)`` of the values that are there; ``count`` ``(F,)`` is told, not counted."""
         valid = num.isfinite()
-        count = valid.sum(1).to(torch.float64)
-        mean = torch.where(valid, num, 0.0).sum(1) / count
-        found = {"count": count, "mean": mean}
+        there = valid.sum(1).to(torch.float64)
+        mean = torch.where(valid, num, 0.0).sum(1) / there
+        found = {"count": count.to(torch.float64), "mean": mean}
         if "std" in self.statistics:
-            found["std"] = torch.where(valid, num - mean[:, None], 0.0).square().sum(1).div(count).sqrt()
+            found["std"] = torch.where(valid, num - mean[:, None], 0.0).square().sum(1).div(there).sqrt()
         if {"min", "median", "max"} & {*self.statistics}:
             levels = torch.tensor([0.0, 0.5, 1.0], dtype=torch.float64)
             found |= zip(("min", "median", "max"), quantiles(num, levels).unbind(1), strict=True)
         return torch.stack([found[name] for name in self.statistics], dim=1)
 
 
+def _counts(num: Tensor, code: Tensor, size: int) -> Tensor:
+    """Values ``(F, size)`` that are there of each number by code, int64."""
+    return torch.stack([torch.bincount(code[row], minlength=size) for row in num.isfinite()])
+
+
 class Grouped(FittedStep):
-    """Fitted :class:`Groups`.
+    """Fitted :class:`Groups`. What only train rows need is not stored.
 
     Args:
         added: columns it adds, relation after relation.
@@ -142,6 +167,8 @@ class Grouped(FittedStep):
     group: Tensor
     source: Tensor
     table: Tensor
+    _out_of_fold: Tensor | None = None
+    _fold: Tensor | None = None
 
     def __init__(
         self,
@@ -161,9 +188,25 @@ class Grouped(FittedStep):
         self.register_buffer("source", source)
         self.register_buffer("table", table)
 
+    def cross_fit(self, table: Tensor, fold: Tensor) -> None:
+        """Give the tables without a fold, side by side ``(R, folds * C)``, and the fold of each train row ``(N,)``."""
+        self._out_of_fold = table
+        self._fold = fold
+
     def forward(self, columns: Columns) -> Columns:
         """Append the statistics, and what a row makes of them."""
-        usual = self.table.gather(1, columns.cat.index_select(0, self.group))
+        return self._append(columns, self.table.gather(1, columns.cat.index_select(0, self.group)))
+
+    def encode_train(self, columns: Columns, rows: Tensor) -> Columns:
+        """Append the statistics of the folds that a row is not in; of all of them where the step was loaded."""
+        if self._out_of_fold is None or self._fold is None:
+            # A run that begins from a pre-training: no target is in them, and its train rows may be others.
+            return self(columns)
+        codes = columns.cat.index_select(0, self.group) + self._fold[rows] * self.table.shape[1]
+        return self._append(columns, self._out_of_fold.gather(1, codes))
+
+    def _append(self, columns: Columns, usual: Tensor) -> Columns:
+        """With the statistics ``(R, N)`` of the rows."""
         own = columns.num.index_select(0, self.source)
         made = []
         for relation in self.relations:
