@@ -110,6 +110,9 @@ def test_steps_without_a_label_are_predicted_like_the_others(folder, tmp_path):
     assert found.height == sparse.height
     np.testing.assert_allclose(found["probability/yes"].gather(stored["row_id"]), stored["probability/yes"], atol=1e-5)
     tested = sparse["machine"].gather(stored["row_id"]).unique()
+    folds = ("cv=kfold", "cv.folds=2", "cv.hold_out=split", "trainer.max_epochs=1")
+    fit(compose(words(tmp_path, *more[:2], "data.drop_missing_target=true", *folds)), tmp_path / "folds")
+    assert (pl.read_parquet(tmp_path / "folds" / "predictions.parquet")["row_id"] % 3 > 0).all()
     again = evaluate(tmp_path / "sparse", sparse.filter(pl.col("machine").is_in(tested.implode())))
     assert again == pytest.approx(result["metrics"]["test"], abs=1e-5)
 

@@ -202,7 +202,7 @@ class StepDataset(SequenceDataset):
         return histories(table, table.frame[self.id], table.schema.features, self.look_back)
 
     def learned(self, table: Table) -> Table:
-        """The steps that may be learned from."""
+        """See the base class; those that have one, where others may miss it."""
         return table.keep(labelled(table)) if self.sparse else table
 
     def steps(self, frame: pl.DataFrame) -> pl.DataFrame:
@@ -220,6 +220,9 @@ class StepDataset(SequenceDataset):
         frame, first_line = super()._arranged(frame, first_line)
         ordered = self._ordered(frame, {}, where := "the new data")
         return self._derived(self._counted(ordered), {}, where), first_line if ordered is frame else None
+
+    def _told(self, table: Table) -> Table:
+        return table
 
     def _long(self, frame: pl.DataFrame) -> pl.DataFrame:
         return super()._long(frame).with_columns(pl.int_range(pl.len()).alias(_ROW))
@@ -241,7 +244,10 @@ class StepDataset(SequenceDataset):
         if self.clock not in frame.columns:
             raise SchemaError(f"{where}: data.time={self.clock} is no column{closest(self.clock, frame.columns)}")
         keys = pl.DataFrame(
-            {"series": np.cumsum(starts_of(frame[self.id], parts)), "time": present(frame, self.clock, where)}
+            {
+                "series": np.cumsum(starts_of(frame[self.id], parts)),
+                "time": present(frame, self.clock, where, self.timezone),
+            }
         )
         order = keys.with_row_index("row").sort("series", "time", maintain_order=True)["row"]
         return frame if order.is_sorted() else frame[order]
@@ -251,7 +257,9 @@ class StepDataset(SequenceDataset):
         starts = starts_of(frame[self.id], parts)
         series = pl.Series(np.cumsum(starts))
         if self.elapsed is not None and self.clock is not None:
-            frame = with_elapsed(frame, self.elapsed, time=self.clock, starts=starts, where=where)
+            frame = with_elapsed(
+                frame, self.elapsed, time=self.clock, starts=starts, where=where, timezone=self.timezone
+            )
         steps = -self.lead if self.lead else 1 if self.known else 0
         if not steps:
             return frame

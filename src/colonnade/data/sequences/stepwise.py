@@ -18,7 +18,6 @@ from colonnade.data.sequences.steps import TORN, StepDataset
 from colonnade.data.sequences.store import SequenceStore
 from colonnade.data.split.shuffled import Random, Stratified
 from colonnade.data.store import Rows
-from colonnade.data.table import Table
 from colonnade.data.target import check_target
 
 
@@ -47,17 +46,12 @@ class StepDataModule(SequenceDataModule):
         return super()._divide()
 
     def _check_target(self) -> None:
-        table = self._learned()
+        table = self._dataset.learned(self.table)
         check_target(table.frame, table.schema, self._kind, row_ids=table.row_ids)
 
     def _leaks(self) -> list[str]:
-        table = self._learned()
+        table = self._dataset.learned(self.table)
         return check_leaks(table.frame, table.schema, self._kind, waive=self._dataset.waive)
-
-    def _learned(self) -> Table:
-        """The steps that may be learned from."""
-        assert isinstance(self._dataset, StepDataset)
-        return self._dataset.learned(self.table)
 
     def _shared_features(self, rows: dict[str, np.ndarray]) -> dict[str, int]:
         # Steps are often alike; their histories are not.
