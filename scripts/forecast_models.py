@@ -56,7 +56,10 @@ def lines() -> dict[str, tuple[str, ...]]:
             found[f"etth1/{model}_{horizon}"] = (f"experiment=etth1/{model}_{horizon}",)
     for model in ("naive", "nlinear", "dlinear"):
         found[f"exchange_rate/{model}"] = (f"model={model}", "data=exchange_rate")
-    found["m4_hourly/seasonal_naive"] = ("model=seasonal_naive", "data=m4_hourly")
+    # Days of trading: a week has five.
+    found["exchange_rate/seasonal_naive"] = ("model=seasonal_naive", "model.period=5", "data=exchange_rate")
+    for model in ("seasonal_naive", "theta", "ets"):
+        found[f"m4_hourly/{model}"] = (f"model={model}", "data=m4_hourly")
     found["m4_hourly/nlinear"] = ("model=nlinear", *M4, "trainer.max_epochs=6")
     found["m4_hourly/nhits"] = (
         "model=nhits",
@@ -65,7 +68,8 @@ def lines() -> dict[str, tuple[str, ...]]:
         "optim.step_epochs=1",
         "model.backbone.d_hidden=256",
     )
-    found["tourism/seasonal_naive"] = ("model=seasonal_naive", "model.period=4", "data=tourism")
+    for model in ("seasonal_naive", "theta", "ets"):
+        found[f"tourism/{model}"] = (f"model={model}", "model.period=4", "data=tourism")
     for model in ("nlinear", "nhits"):
         found[f"tourism/{model}"] = (f"model={model}", *TRIPS)
     for data, period in (("beijing_pm25", 24), ("nyc_taxi", 336)):

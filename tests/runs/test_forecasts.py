@@ -304,6 +304,8 @@ def test_too_few_windows_to_calibrate_on_are_told_before_training(tmp_path):
         (["model=patchtst", "data.context=8"], "patch=16 is longer than data.context=8"),
         (["model=seasonal_naive", "data.season=1"], "a seasonal forecast needs a season: data.season"),
         (["model=seasonal_naive", "data.context=8"], "model.period=24 is more than data.context=8 looks back"),
+        (["data.horizon=0"], "data: horizon=0 must be at least 1"),
+        (["data.context=-3"], "data: context=-3 must be at least 1"),
         (["data.horizon=null"], "horizon=None and context=48: a forecast needs both"),
     ],
 )

@@ -7,7 +7,7 @@ import polars as pl
 import pytest
 
 from colonnade.config.compose import compose
-from colonnade.core.errors import ConfigError
+from colonnade.core.errors import ConfigError, DataError
 from colonnade.runs.evaluate import evaluate
 from colonnade.runs.fit import fit
 from colonnade.runs.predict import predict
@@ -97,6 +97,26 @@ def test_a_label_of_each_step_by_the_one_before(folder):
     result = fit(compose(words(folder, *more)), folder / "label")
     assert result["metrics"]["test"]["auroc"] > 0.95
     assert predict(folder / "label", log()).height == log().height
+
+
+def test_steps_without_a_label_are_predicted_like_the_others(folder, tmp_path):
+    sparse = log().with_columns(alarm=pl.when(pl.int_range(pl.len()) % 3 > 0).then("alarm"))
+    sparse.write_csv(tmp_path / "log.csv")
+    more = ("data.target=alarm", "task=binary", "trainer.max_epochs=4")
+    with pytest.raises(DataError, match="'alarm' is missing .*data.drop_missing_target=true"):
+        fit(compose(words(tmp_path, *more)), tmp_path / "told")
+    result = fit(compose(words(tmp_path, *more, "data.drop_missing_target=true")), tmp_path / "sparse")
+    stored = pl.read_parquet(tmp_path / "sparse" / "predictions.parquet").filter(split="test")
+    assert (stored["row_id"] % 3 > 0).all()
+    found = predict(tmp_path / "sparse", sparse)
+    assert found.height == sparse.height
+    np.testing.assert_allclose(found["probability/yes"].gather(stored["row_id"]), stored["probability/yes"], atol=1e-5)
+    tested = sparse["machine"].gather(stored["row_id"]).unique()
+    folds = ("cv=kfold", "cv.folds=2", "cv.hold_out=split", "trainer.max_epochs=1")
+    fit(compose(words(tmp_path, *more[:2], "data.drop_missing_target=true", *folds)), tmp_path / "folds")
+    assert (pl.read_parquet(tmp_path / "folds" / "predictions.parquet")["row_id"] % 3 > 0).all()
+    again = evaluate(tmp_path / "sparse", sparse.filter(pl.col("machine").is_in(tested.implode())))
+    assert again == pytest.approx(result["metrics"]["test"], abs=1e-5)
 
 
 def test_a_baseline_learns_histories_too(folder):

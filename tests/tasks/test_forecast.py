@@ -115,11 +115,26 @@ def test_each_step_ahead_and_each_series_are_measured_by_themselves():
     error = (raw[:, 0] - target).double().view(7, 3, 2)
     steps = task.by_step(prediction, truth)
     torch.testing.assert_close(steps["mae"], error.abs().mean(0), rtol=1e-5, atol=1e-6)
-    of_series = task.of_series(
-        {"value": prediction["value"][:4]}, truth[:4], torch.tensor([1.0, 4.0], dtype=torch.float64)
-    )
-    mae = error[:4].abs().mean((0, 1)) * torch.tensor([10.0, 0.5])
-    torch.testing.assert_close(of_series["mase"], mae / torch.tensor([1.0, 4.0]), rtol=1e-5, atol=1e-6)
+    naive = torch.tensor([[1.0, 4.0], [2.0, 0.5]], dtype=torch.float64)
+    of_series = task.of_series({"value": prediction["value"][:6]}, truth[:6], naive)
+    mae = error[:6].view(2, 9, 2).abs().mean(1) * torch.tensor([10.0, 0.5])
+    torch.testing.assert_close(of_series["mase"], mae / naive, rtol=1e-5, atol=1e-6)
+
+
+def test_many_series_are_measured_as_each_would_be():
+    quantiles = (0.1, 0.5, 0.9)
+    task = ready(ForecastQuantile, quantiles=quantiles)
+    prediction, truth = task.decode(torch.randn(12, 1, 6, 3)), task.truth(torch.randn(12, 6))
+    truth[5, 2] = truth[6:9, 1::2] = torch.nan
+    naive = torch.rand(4, 2, dtype=torch.float64) + 0.5
+    found = task.of_series(prediction, truth, naive)
+    assert set(found) == set(task.measures)
+    for i in range(4):
+        part = slice(3 * i, 3 * i + 3)
+        alone = task.of_series({k: v[part] for k, v in prediction.items()}, truth[part], naive[i : i + 1])
+        for name, values in alone.items():
+            torch.testing.assert_close(found[name][i : i + 1], values, equal_nan=True)
+    assert found["mse"][2].isnan().tolist() == [False, True]
 
 
 def test_weights_are_those_of_windows():

@@ -209,6 +209,10 @@ class TableDataset:
         """A table that :meth:`read` gave, as :meth:`read_new` would give it."""
         return table
 
+    def learned(self, table: Table) -> Table:
+        """The rows of a table that must have a target: all."""
+        return table
+
     def part(self, table: Table, rows: np.ndarray) -> Table:
         """Some rows of a table that :meth:`read` gave, as :meth:`read_new` would give them, targets included.
 

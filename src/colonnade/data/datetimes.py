@@ -31,7 +31,8 @@ _TIMES = ("", " %H:%M", " %H:%M:%S%.f", " %I:%M %p", " %I:%M:%S %p")
 _MONTHS = ("%b-%Y", "%b %Y", "%B %Y")
 _ISO_NAIVE = ("%Y-%m-%d", "%Y-%m-%d %H:%M:%S%.f", "%Y-%m-%dT%H:%M:%S%.f", "%Y-%m-%d %H:%M", "%Y-%m-%dT%H:%M")
 _ISO_ZONED = ("%Y-%m-%d %H:%M:%S%.f%#z", "%Y-%m-%dT%H:%M:%S%.f%#z", "%Y-%m-%d %H:%M%#z", "%Y-%m-%dT%H:%M%#z")
-_OFFSET = r":\d{2}(?:\.\d+)?(Z|[+-]\d{2}(?::?\d{2})?)$"
+OFFSET = r":\d{2}(?:\.\d+)?(Z|[+-]\d{2}(?::?\d{2})?)$"
+"""Text that ends with a time and its offset from UTC."""
 ISO = "iso"
 """Name of ISO 8601 text: a date, or a date and a time parted by ``T`` or a space, with or without an offset."""
 
@@ -83,8 +84,8 @@ def parse(values: pl.Series, format: str | None = None, timezone: str | None = N
     if format not in (None, ISO):
         assert format is not None
         parsed = _parse_as(values, format)
-    elif values.str.ends_with("Z").any() or values.str.contains(_OFFSET).any():
-        offsets = values.str.extract(_OFFSET, 1)
+    elif values.str.ends_with("Z").any() or values.str.contains(OFFSET).any():
+        offsets = values.str.extract(OFFSET, 1)
         distinct = sorted(offsets.drop_nulls().unique().to_list())
         naive = values.is_not_null() & offsets.is_null()
         if timezone is None and (len(distinct) > 1 or naive.any()):

@@ -13,6 +13,9 @@ if TYPE_CHECKING:
     from rich.text import Text
 
 UNDEFINED = "undefined"
+_OF_STEPS = "mse, mae, rmse, pinball_loss, width: in standard deviations of the train steps; smape: per cent"
+UNITS = dict.fromkeys(("forecast", "forecast_quantile", "forecast_distribution"), _OF_STEPS)
+"""Of measures by task, where they are not those of what is predicted."""
 # Of more metrics, those of single targets are left out.
 MOST_ROWS = 30
 
@@ -65,11 +68,13 @@ def metrics_table(metrics: Mapping[str, Mapping[str, float | None]], *, monitor:
     table.add_column("metric")
     for part in parts:
         table.add_column(part, justify="right")
+    below = [UNITS[task]] if task in UNITS else []
     watched = monitor.split("/", 1)[-1]
     names = list(dict.fromkeys(name for part in parts for name in metrics[part]))
     if len(names) > MOST_ROWS:
         names = [name for name in names if name == watched or name.rpartition("/")[0] not in names]
-        table.caption = "those of each target: result.json"
+        below.append("those of each target: result.json")
+    table.caption = "; ".join(below) or None
     for name in sorted(names, key=lambda n: n != watched):
         cells = [number(metrics[part].get(name)) for part in parts]
         marked = name == watched

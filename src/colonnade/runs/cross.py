@@ -144,7 +144,8 @@ def divide(cfg: DictConfig, table: Table) -> tuple[CrossValidator, list[DictConf
         raise ConfigError(f"cv: {type(cross).__name__} makes no folds; colonnade.data.split.Folds or TimeFolds")
     kind = build(cfg.task).target_kind
     if cfg.data.get("horizon") is None:
-        check_target(table.frame, table.schema, kind, row_ids=table.row_ids)
+        learned = build(cfg.data).learned(table)
+        check_target(learned.frame, learned.schema, kind, row_ids=learned.row_ids)
     folds = [fold_config(cfg, cross, i) for i in range(len(cross))]
     return cross, folds, [build(fold.split).divided(table, kind, fold.seed) for fold in folds]
 

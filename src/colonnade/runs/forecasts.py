@@ -23,16 +23,16 @@ from colonnade.runs.load import Loaded
 from colonnade.tasks.forecast import ForecastTask
 from colonnade.tasks.window_scale import WindowScale
 
-# Each is measured by itself.
-MOST_SERIES = 2000
+# No measure is called so.
+_PLACE = "\x00place"
 # Steps that are looked back at together.
 CHUNK = 2**22
 
 
 def write_tables(parts: Parts, prediction: Mapping[str, Tensor], truth: Tensor, split: str, folder: Path) -> None:
     """Write ``by_step.csv``: every measure of each step ahead and value; and, of several series, ``by_series.csv``: of
-    each series and value (the first 2,000 series), where ``mase`` is over the naive error of the series itself. Nothing
-    where nothing is forecast.
+    each series and value, where ``mase`` is over the naive error of the series itself. Nothing where nothing is
+    forecast.
 
     Args:
         parts: what was trained.
@@ -125,30 +125,32 @@ def _by_series(
     assert origins is not None
     # Windows stand in the order of the series.
     present, start, count = np.unique(_series(data, origins), return_index=True, return_counts=True)
-    rows: list[dict[str, object]] = []
-    for i, first, n in list(zip(present.tolist(), start.tolist(), count.tolist()))[:MOST_SERIES]:
-        part = slice(first, first + n)
-        of_windows = {name: values[part] for name, values in prediction.items()}
-        inside = _inside(of_windows, truth[part], len(task.values))
-        found = task.of_series(of_windows, truth[part], torch.from_numpy(data.naive_errors[i]))
-        for c, value in enumerate(task.values):
-            named = {name: of_values[c].item() for name, of_values in found.items()}
-            rows.append({"series": data.names[i], "value": value, "windows": n, **named, **inside[c]})
-    return pl.DataFrame(rows)
+    width, tables = len(task.values), []
+    for n in np.unique(count):
+        # Series with as many windows are measured at once.
+        places, first = present[count == n], start[count == n]
+        rows = torch.from_numpy((first[:, None] + np.arange(n)).ravel()).to(truth.device)
+        of_windows = {name: values[rows] for name, values in prediction.items()}
+        found = task.of_series(of_windows, truth[rows], torch.from_numpy(data.naive_errors[places]))
+        found |= _inside(of_windows, truth[rows], len(places), width)
+        named = {
+            "series": [data.names[i] for i in places for _ in range(width)],
+            "value": task.values * len(places),
+            "windows": np.full(len(places) * width, n),
+            _PLACE: np.repeat(places, width),
+        }
+        tables.append(pl.DataFrame({**named, **{name: of.flatten().cpu().numpy() for name, of in found.items()}}))
+    return pl.concat(tables).sort(_PLACE, maintain_order=True).drop(_PLACE)
 
 
-def _inside(prediction: Mapping[str, Tensor], truth: Tensor, n_values: int) -> list[dict[str, float]]:
-    """Of each value, the share of what came that lies in conformal intervals, and their mean width, where there are
-    any; missing values do not count."""
+def _inside(prediction: Mapping[str, Tensor], truth: Tensor, series: int, width: int) -> dict[str, Tensor]:
+    """Of each series and value ``(S, C)``, the share of what came that lies in conformal intervals, and their mean
+    width, where there are any; missing values do not count."""
     if "lower" not in prediction:
-        return [{}] * n_values
-    inside, width = (of.reshape(-1, n_values) for of in covered(prediction, truth))
-    there = ~truth.reshape(-1, n_values).isnan()
-    share = (inside * there).sum(0) / there.sum(0)
-    return [
-        {"conformal_coverage": of_value, "conformal_width": wide}
-        for of_value, wide in zip(share.tolist(), width.mean(0).tolist())
-    ]
+        return {}
+    inside, wide = (of.reshape(series, -1, width) for of in covered(prediction, truth))
+    there = ~truth.reshape(series, -1, width).isnan()
+    return {"conformal_coverage": (inside * there).sum(1) / there.sum(1), "conformal_width": wide.mean(1)}
 
 
 def _series(data: ForecastDataModule, origins: np.ndarray) -> np.ndarray:

@@ -89,15 +89,28 @@ class ForecastTask(ValueTask):
         return {name: of_steps.unflatten(0, (-1, len(self.spec.channels))) for name, of_steps in found.items()}
 
     def of_series(
-        self, prediction: Mapping[str, Tensor], truth: Float[Tensor, "n t"], naive: Float[Tensor, "c"]
-    ) -> dict[str, Float[Tensor, "c"]]:
-        """Every measure of each value, float64, over the windows of one series.
+        self, prediction: Mapping[str, Tensor], truth: Float[Tensor, "n t"], naive: Float[Tensor, "s c"]
+    ) -> dict[str, Float[Tensor, "s c"]]:
+        """Every measure of each value, float64, over the windows of each series.
 
         Args:
-            prediction, truth: see :meth:`measured`.
-            naive: mean absolute difference of its own train steps to those a season before.
+            prediction, truth: see :meth:`measured`; of ``S`` series with as many windows, one series after the other.
+            naive: mean absolute difference of the train steps of each to those a season before.
         """
-        return self._measured(prediction, truth, None, len(self.spec.channels), None, naive)
+        series, values = naive.shape
+
+        def columns(x: Tensor) -> Tensor:
+            """``(S * n, horizon * C, ...)`` to a column for each series and value, ``(n * horizon, S * C, ...)``."""
+            apart = x.unflatten(1, (-1, values)).unflatten(0, (series, -1))
+            return apart.movedim(0, 2).flatten(2, 3).flatten(0, 1)
+
+        with torch.no_grad():
+            target = columns(truth)
+            told = {key: columns(prediction[key]) for key in ("value", "quantile") if key in prediction}
+            scale = target.new_tensor(self.spec.target_scale[:values], dtype=torch.float64).repeat(series)
+            counted = Steps(told, target, None, scale=scale, naive=naive.flatten().to(scale))
+            found = _of_columns(counted, self.measures)
+        return {name: of_columns.unflatten(0, (series, values)) for name, of_columns in found.items()}
 
     @property
     def values(self) -> list[str]:
@@ -111,7 +124,6 @@ class ForecastTask(ValueTask):
         weight: Tensor | None,
         width: int,
         names: Collection[str] | None,
-        naive: Tensor | None = None,
     ) -> dict[str, Tensor]:
         """Measures by name, ``(width,)`` each: as many columns are told apart."""
         with torch.no_grad():
@@ -119,23 +131,41 @@ class ForecastTask(ValueTask):
             per_row = rows.target.shape[1] // width
             told = {key: rows.prediction[key] for key in ("value", "quantile") if key in rows.prediction}
             scale = rows.target.new_tensor(self.spec.target_scale[:width], dtype=torch.float64)
-            if naive is None:
-                known = self.spec.naive_error or (torch.nan,) * width
-                naive = rows.target.new_tensor(known[:width], dtype=torch.float64)
+            known = self.spec.naive_error or (torch.nan,) * width
             counted = Steps(
                 prediction={key: value.reshape(-1, width, *value.shape[2:]) for key, value in told.items()},
                 target=rows.target.reshape(-1, width),
                 weight=None if rows.weight is None else rows.weight.repeat_interleave(per_row),
                 scale=scale,
-                naive=naive,
+                naive=rows.target.new_tensor(known[:width], dtype=torch.float64),
             )
             chosen = {name: m for name, m in self.measures.items() if names is None or name in names}
             if not len(rows.target):
                 return {name: scale.new_full((width,), torch.nan) for name in chosen}
-            if not rows.target.isnan().any():
-                return {name: m.function(counted) for name, m in chosen.items()}
-            each = [_of_column(counted, column, chosen) for column in range(width)]
-            return {name: torch.cat([of_column[name] for of_column in each]) for name in chosen}
+            return _of_columns(counted, chosen)
+
+
+def _of_columns(steps: Steps, measures: Mapping[str, Measure]) -> dict[str, Tensor]:
+    """Measures of all columns, ``(T,)`` each; a column in which something is missing is measured by itself."""
+    gaps = steps.target.isnan().any(0)
+    if not gaps.any():
+        return {name: m.function(steps) for name, m in measures.items()}
+    found = {name: steps.scale.new_empty(len(gaps)) for name in measures}
+    whole = ~gaps
+    if whole.any():
+        present = Steps(
+            prediction={name: values[:, whole] for name, values in steps.prediction.items()},
+            target=steps.target[:, whole],
+            weight=steps.weight,
+            scale=steps.scale[whole],
+            naive=steps.naive[whole],
+        )
+        for name, m in measures.items():
+            found[name][whole] = m.function(present)
+    for column in gaps.nonzero().flatten().tolist():
+        for name, value in _of_column(steps, column, measures).items():
+            found[name][column] = value[0]
+    return found
 
 
 def _of_column(steps: Steps, column: int, measures: Mapping[str, Measure]) -> dict[str, Tensor]:

@@ -120,3 +120,46 @@ def test_times_of_text():
         DataError, match="holds 'soon' in row . .from 0.: numbers are expected, or times such as 2024-01-31"
     ):
         instants(pl.Series("t", ["2024-01-31", "soon"]), "f")
+
+
+@pytest.mark.parametrize(
+    ("spelled", "hours"),
+    [
+        # Clocks go forward at two, and back at three.
+        (["2024-03-31T01:00:00", "2024-03-31T03:00:00"], [0, 1]),
+        (["2024-10-27 01:00", "2024-10-27 04:00"], [-1, 3]),
+        (["2024-03-31T01:00:00+01:00", "2024-03-31T03:00:00+02:00"], [0, 1]),
+        (["2024-03-31T01:00:00+01:00", "2024-03-31 03:00"], [0, 1]),
+        (["2024-03-31 1", "2024-03-31 3"], [0, 1]),
+    ],
+)
+def test_local_times_of_a_zone(spelled, hours):
+    found = instants(pl.Series("at", spelled), "x.csv", "Europe/Berlin")
+    day = datetime.fromisoformat(spelled[0][:10] + "T00:00:00+00:00")
+    assert [(at - day).total_seconds() / 3600 for at in found] == hours
+    if "+" not in spelled[0] and " 1" not in spelled[0]:
+        typed = pl.Series("at", spelled).str.to_datetime(time_unit="ms")
+        assert instants(typed, "x.csv", "Europe/Berlin").equals(found)
+
+
+def test_a_day_is_a_day_in_every_zone():
+    days = pl.Series("at", ["2024-03-30", "2024-03-31", "2024-04-01"])
+    assert str(spacing(instants(days, "f", "Europe/Berlin"), one(3), None, "f").step) == "1d"
+
+
+@pytest.mark.parametrize(
+    ("spelled", "zone", "said"),
+    [
+        (["2024-03-31T01:00:00+01:00", "2024-03-31T03:00:00+02:00"], None, "mixed .*: say the zone, for example data"),
+        (["2024-10-27 01:00", "2024-10-27 02:00"], "Europe/Berlin", "1 local times do not exist once .*row 1"),
+        (["2024-03-31 02:30", "2024-03-31 04:00"], "Europe/Berlin", "write them with their UTC offset"),
+    ],
+)
+def test_times_that_only_a_zone_can_tell(spelled, zone, said):
+    with pytest.raises(DataError, match=f"x.csv: column 'at' .data.time.: .*{said}"):
+        instants(pl.Series("at", spelled), "x.csv", zone)
+
+
+def test_months_before_days():
+    found = instants(pl.Series(["01/02/2024", "12/31/2024"]), "f")
+    assert found.to_list() == [datetime(2024, 1, 2), datetime(2024, 12, 31)]

@@ -7,8 +7,10 @@ import polars as pl
 import pytest
 
 from colonnade.core.errors import ConfigError, DataError, SchemaError
+from colonnade.core.schema import TargetKind
 from colonnade.data.sequences.dataset import SequenceDataset
 from colonnade.data.sources.frame import Frame
+from colonnade.data.split import Predefined, Time
 
 LONG = pl.DataFrame(
     {
@@ -87,6 +89,14 @@ def test_a_wide_table_holds_all_channels_of_a_step_side_by_side():
         SequenceDataset(source=Frame(frame), target="y", channels=["a", "b", "c"]).read()
 
 
+def test_a_word_among_the_numbers_of_a_wide_table():
+    frame = pl.DataFrame({"y": ["p", "q"], "t0": [1.0, 5.0], "t1": ["2", None], "room": ["a", "b"]})
+    with pytest.raises(DataError, match="column 'room' holds 'a', and other columns of the channel 'x' .* numbers"):
+        SequenceDataset(source=Frame(frame), target="y", channels=["x"]).read()
+    found = SequenceDataset(source=Frame(frame), target="y", channels=["x"], exclude=["room"]).read()
+    assert found.frame["x"].to_list() == [[1.0, 2.0], [5.0, None]]
+
+
 def test_ts_files_of_two_parts_do_not_mix_their_series(real_data):
     from colonnade.config.build import build
     from colonnade.config.compose import compose
@@ -146,3 +156,54 @@ def test_arguments_that_do_not_go_together():
         SequenceDataset(channels=["a", "a"])
     with pytest.raises(ConfigError, match="no data"):
         SequenceDataset(target="y").read()
+
+
+def test_an_hour_that_is_there_twice():
+    hours = [f"2024-10-27 0{h}:00" for h in (1, 2, 2, 3)]
+    frame = pl.DataFrame({"id": ["a"] * 4, "at": hours, "x": [1.0, 2.0, 3.0, 4.0], "y": ["u"] * 4})
+    with pytest.raises(DataError, match="2 rows share .*an hour that a clock change repeats is told apart by UTC"):
+        SequenceDataset(source=Frame(frame), id="id", time="at", target="y").read()
+    offsets = [f"{at}:00+0{o}:00" for at, o in zip(hours, (2, 2, 1, 1))]
+    apart = frame.with_columns(at=pl.Series(offsets))
+    data = SequenceDataset(source=Frame(apart), id="id", time="at", target="y", timezone="UTC", elapsed="hours")
+    assert data.read().frame["elapsed"].to_list() == [[0.0, 1.0, 1.0, 1.0]]
+    with pytest.raises(DataError, match="UTC offsets are mixed"):
+        SequenceDataset(source=Frame(apart), id="id", time="at", target="y").read()
+
+
+def test_a_split_by_a_column_of_series():
+    ids = [f"s{i // 3}" for i in range(36)]
+    frame = pl.DataFrame(
+        {
+            "id": ids,
+            "x": [float(i) for i in range(36)],
+            "part": [("train", "train", "val", "test")[i // 3 % 4] for i in range(36)],
+            "came": [f"2024-01-{12 - i // 3:02d}" for i in range(36)],
+            "step": [i % 3 for i in range(36)],
+            "y": ["u" if i // 12 % 2 else "v" for i in range(36)],
+        }
+    )
+    away = {"part": "split", "came": "split", "step": "its place"}
+    data = SequenceDataset(source=Frame(frame), target="y", id="id", exclude=away, columns={"came": "datetime"})
+    table = data.read()
+    assert table.schema.features == ("x",)
+    found = Predefined(column="part").split(table, TargetKind.CLASS, 0)
+    assert found.test.tolist() == [3, 7, 11]
+    assert found.val.tolist() == [2, 6, 10]
+    assert Time(column="came", test=0.25).split(table, TargetKind.CLASS, 0).test.tolist() == [0, 1, 2]
+    with pytest.raises(DataError, match="split column 'step' changes within a series, which stays whole"):
+        Predefined(column="step").split(table, TargetKind.CLASS, 0)
+
+
+def test_a_target_that_some_steps_miss_is_that_of_the_others():
+    frame = LONG.with_columns(y=pl.Series([None, "no", None, None, "yes"]))
+    found = long(frame, time="t").read()
+    assert dict(zip(found.frame["id"], found.frame["y"])) == {"b": "no", "a": "yes"}
+    assert found.frame["x"].list.len().to_list() == [3, 2]
+    # A series without any is left out as a whole, where that is asked for.
+    gone = frame.with_columns(y=pl.when(pl.col("id") == "b").then("y"))
+    found = long(gone, time="t", drop_missing_target=True).read()
+    assert found.frame["id"].to_list() == ["b"]
+    assert found.frame["x"].list.len().to_list() == [3]
+    new = long(frame, time="t")
+    assert new.read_new(frame, found.schema, need_target=True).frame["y"].to_list() == ["no", "yes"]

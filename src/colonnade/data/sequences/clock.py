@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Collection
+from collections.abc import Collection, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 
 import numpy as np
 import polars as pl
 
 from colonnade.core.errors import DataError
+from colonnade.data.datetimes import ISO, OFFSET, find_formats, localise, parse
 
 _QUARTER = r"^\s*(\d{4})[ -]?Q([1-4])\s*$"
 # As columns of a date, or of year, month and day, and of an hour spell it together.
@@ -116,14 +118,21 @@ def check_present(column: pl.Series, key: str, where: str) -> None:
         )
 
 
-def instants(column: pl.Series, where: str) -> pl.Series:
+def instants(column: pl.Series, where: str, timezone: str | None = None) -> pl.Series:
     """Times that can be compared: of text, the numbers, quarters, hours (``2024-01-31 7``) or times that it spells.
 
+    Args:
+        column: without missing values.
+        where: file, for messages.
+        timezone: IANA name of the zone of times that come without an offset; dates stay as they are.
+
     Raises:
-        DataError: a value is none of these.
+        DataError: a value is none of these; offsets are mixed, or a clock change makes a time ambiguous or skips it.
     """
     if column.dtype == pl.Date:
         return column.cast(pl.Datetime("us"))
+    if column.dtype == pl.Datetime:
+        return _zoned(column, where, timezone)
     if column.dtype != pl.String:
         return column
     numbers = column.cast(pl.Float64, strict=False)
@@ -132,32 +141,52 @@ def instants(column: pl.Series, where: str) -> pl.Series:
     if column.str.contains(_QUARTER).all():
         month = (column.str.extract(_QUARTER, 2).cast(pl.Int32) * 3 - 2).cast(pl.String).str.zfill(2)
         return (column.str.extract(_QUARTER, 1) + "-" + month + "-01").str.to_datetime("%Y-%m-%d", time_unit="us")
-    try:
-        return _times(column, strict=True)
-    except pl.exceptions.PolarsError as error:
-        row = int((numbers.is_null() & _unreadable(column)).arg_true()[0])
+    times = _times(column, where, timezone)
+    if times.null_count():
+        row = int((numbers.is_null() & times.is_null()).arg_true()[0])
         raise DataError(
             f"{where}: column '{column.name}' (data.time) holds '{column[row]}' in row {row} (from 0): numbers are "
             "expected, or times such as "
             "2024-01-31, 2024-01-31T12:00:00 or 2024 Q1"
-        ) from error
+        )
+    return _zoned(times, where, timezone)
 
 
-def _times(column: pl.Series, *, strict: bool) -> pl.Series:
-    """Times that text spells; what is none is an error, or missing."""
-    if not column.str.contains(_HOUR).all():
-        return column.str.to_datetime(time_unit="us", strict=strict)
-    parts = [column.str.extract(_HOUR, i).fill_null("0").str.zfill(2) for i in range(1, 5)]
-    whole = pl.select(pl.format("{}-{}-{} {}:00", *parts).alias(column.name)).to_series()
-    return whole.str.to_datetime("%Y-%m-%d %H:%M", time_unit="us", strict=strict)
-
-
-def _unreadable(column: pl.Series) -> pl.Series:
-    """Which values are no time, as far as can be told; all of them where no form of times is seen."""
+def _times(column: pl.Series, where: str, timezone: str | None) -> pl.Series:
+    """Times that text spells; what is none is missing."""
+    if column.str.contains(_HOUR).all():
+        parts = [column.str.extract(_HOUR, i).fill_null("0").str.zfill(2) for i in range(1, 5)]
+        whole = pl.select(pl.format("{}-{}-{} {}:00", *parts).alias(column.name)).to_series()
+        return whole.str.to_datetime("%Y-%m-%d %H:%M", time_unit="us", strict=False)
+    text = column.str.strip_chars()
+    formats = find_formats(text.unique(maintain_order=True))
+    if ISO in formats:
+        offsets = text.str.contains(OFFSET)
+        with _told(column.name, where):
+            return parse(text, timezone=timezone if offsets.any() else None)
+    if formats:
+        return parse(text, formats[0])
     try:
-        return _times(column, strict=False).is_null()
+        return text.str.to_datetime(time_unit="us", strict=False)
     except pl.exceptions.PolarsError:
-        return pl.repeat(True, len(column), eager=True)
+        return pl.Series(column.name, [None], dtype=pl.Datetime("us")).new_from_index(0, len(column))
+
+
+def _zoned(times: pl.Series, where: str, timezone: str | None) -> pl.Series:
+    """Instants of times of a zone; dates are no instants, and a day is a day in every zone."""
+    if timezone is None or times.dtype.time_zone is not None or (times.dt.truncate("1d") == times).all():  # type: ignore[attr-defined]
+        return times
+    with _told(times.name, where):
+        return localise(times.cast(pl.Datetime("us")), timezone)
+
+
+@contextmanager
+def _told(name: str, where: str) -> Iterator[None]:
+    """What is wrong with times, with file and column."""
+    try:
+        yield
+    except DataError as error:
+        raise DataError(f"{where}: column '{name}' (data.time): {error}") from error
 
 
 def spacing(times: pl.Series, starts: np.ndarray, step: Step | None, where: str) -> Spacing | None:

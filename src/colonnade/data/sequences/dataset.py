@@ -18,7 +18,7 @@ from colonnade.data.sequences.agreement import check_covariates, check_layout, c
 from colonnade.data.sequences.clock import Step, instants, spacing, with_missing_steps
 from colonnade.data.sequences.covariates import check_names, constant, extended, seen
 from colonnade.data.sequences.elapsed import ELAPSED, with_elapsed
-from colonnade.data.sequences.fold import fold, in_order, lists_of, starts_of, steps_of
+from colonnade.data.sequences.fold import fold, in_order, lists_of, spread, starts_of, steps_of
 from colonnade.data.sequences.joined import joined
 from colonnade.data.sequences.wide import from_wide
 from colonnade.data.sequences.windowed import Look, ahead, origins, tails, windowed, windows_at
@@ -308,7 +308,9 @@ class SequenceDataset(TableDataset):
         frame = self._long(frame)
         parts = {part: (a * frame.height // height, b * frame.height // height) for part, (a, b) in parts.items()}
         where, goes_on = self.path or self.name, self.horizon is not None
-        ordered = in_order(frame, id=self.id, time=self.order_by, parts=parts, where=where, goes_on=goes_on)
+        ordered = in_order(
+            frame, id=self.id, time=self.order_by, parts=parts, where=where, goes_on=goes_on, timezone=self.timezone
+        )
         # A series that is forecast goes on in the next part; where it is divided, the split says.
         ordered = self._timed(ordered, parts, where)
         regular, self._irregular = self._regular(ordered, where, known=not goes_on or len(parts) < 2)
@@ -317,7 +319,7 @@ class SequenceDataset(TableDataset):
 
     def _arranged(self, frame: pl.DataFrame, first_line: Written | None) -> tuple[pl.DataFrame, Written | None]:
         long = self._long(frame)
-        ordered = in_order(long, id=self.id, time=self.order_by, parts={}, where="the new data")
+        ordered = in_order(long, id=self.id, time=self.order_by, parts={}, where="the new data", timezone=self.timezone)
         ordered = self._timed(ordered, {}, "the new data")
         regular, notes = self._regular(ordered, "the new data")
         for note in notes:
@@ -329,7 +331,9 @@ class SequenceDataset(TableDataset):
         if self.elapsed is None or self.order_by is None:
             return ordered
         starts = starts_of(ordered[self.id], parts)
-        return with_elapsed(ordered, self.elapsed, time=self.order_by, starts=starts, where=where)
+        return with_elapsed(
+            ordered, self.elapsed, time=self.order_by, starts=starts, where=where, timezone=self.timezone
+        )
 
     def _regular(self, ordered: pl.DataFrame, where: str, *, known: bool = True) -> tuple[pl.DataFrame, list[str]]:
         """Rows with those that are missing, where they are to be put in; otherwise, in words, what is irregular.
@@ -344,7 +348,7 @@ class SequenceDataset(TableDataset):
         timed = self.order_by if self.order_by in self.future else None
         if not known and timed is None:
             return ordered, []
-        times = instants(ordered[self.order_by], where)
+        times = instants(ordered[self.order_by], where, self.timezone)
         if timed is not None:
             ordered = ordered.with_columns(times)
         if not known:
@@ -362,7 +366,7 @@ class SequenceDataset(TableDataset):
         return whole, [f"{found.missing:,} missing steps of {found.step} were put in (data.fill=forward)"]
 
     def _without_rows(self, table: Table, where: str) -> Table:
-        kept = super()._without_rows(table, where)
+        kept = super()._without_rows(self._told(table), where)
         if self.filter is None:
             return kept
         row = np.arange(len(table)) if kept.row_ids is None else kept.row_ids
@@ -377,6 +381,10 @@ class SequenceDataset(TableDataset):
                 "series, or their beginning or end, or leave the steps out of the file"
             )
         return kept
+
+    def _told(self, table: Table) -> Table:
+        """A target of whole series is that of all their steps."""
+        return spread(table, id=self.id) if self.horizon is None else table
 
     def _long(self, frame: pl.DataFrame) -> pl.DataFrame:
         for made in (self.together, self.spelled):

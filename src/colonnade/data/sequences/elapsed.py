@@ -29,7 +29,9 @@ def check_unit(unit: str | None, time: str | None) -> None:
         raise ValueError(f"elapsed={unit} is the time between steps: set time")
 
 
-def with_elapsed(frame: pl.DataFrame, unit: str, *, time: str, starts: np.ndarray, where: str) -> pl.DataFrame:
+def with_elapsed(
+    frame: pl.DataFrame, unit: str, *, time: str, starts: np.ndarray, where: str, timezone: str | None = None
+) -> pl.DataFrame:
     """The rows with the channel, 0 where a series begins.
 
     Args:
@@ -38,6 +40,7 @@ def with_elapsed(frame: pl.DataFrame, unit: str, *, time: str, starts: np.ndarra
         time: column of times.
         starts: which rows begin a series, ``(N,)`` bool.
         where: file, for messages.
+        timezone: see :func:`~colonnade.data.sequences.clock.instants`.
 
     Raises:
         SchemaError: there is such a column already.
@@ -45,7 +48,7 @@ def with_elapsed(frame: pl.DataFrame, unit: str, *, time: str, starts: np.ndarra
     """
     if ELAPSED in frame.columns:
         raise SchemaError(f"{where}: there is a column '{ELAPSED}' already: data.elapsed=null, or rename it")
-    times = present(frame, time, where)
+    times = present(frame, time, where, timezone)
     dated, numbers = isinstance(times.dtype, (pl.Date, pl.Datetime)), times.dtype.is_numeric()
     if not (numbers if unit == NUMBER else dated):
         held, better = (
@@ -62,7 +65,7 @@ def with_elapsed(frame: pl.DataFrame, unit: str, *, time: str, starts: np.ndarra
     return frame.with_columns(pl.Series(ELAPSED, np.where(starts, 0.0, np.diff(values, prepend=values[:1])) / size))
 
 
-def present(frame: pl.DataFrame, time: str, where: str) -> pl.Series:
+def present(frame: pl.DataFrame, time: str, where: str, timezone: str | None) -> pl.Series:
     """The column of times, none of which is missing; see :func:`~colonnade.data.sequences.clock.instants`."""
     check_present(frame[time], "time", where)
-    return instants(frame[time], where)
+    return instants(frame[time], where, timezone)

@@ -14,6 +14,7 @@ from colonnade.data.sequences.likely import likely
 from colonnade.data.sources.ts import SERIES
 from colonnade.data.table import Table
 
+NAME_ONE = "; data.id=<column that names the series of a row>, or data.id=null: all rows are one series"
 _SHOWN = 5
 # No column of a file is called so.
 _INDEX = "\x00series"
@@ -27,6 +28,7 @@ def in_order(
     parts: Mapping[str, tuple[int, int]],
     where: str,
     goes_on: bool = False,
+    timezone: str | None = None,
 ) -> pl.DataFrame:
     """The steps of each series one after the other; series stand in the order of their first row.
 
@@ -37,6 +39,7 @@ def in_order(
         parts: row ranges.
         where: file, for messages.
         goes_on: a series goes on in the next part, whose times may begin anew.
+        timezone: see :func:`~colonnade.data.sequences.clock.instants`.
 
     Raises:
         SchemaError: a column is not there.
@@ -45,7 +48,7 @@ def in_order(
     for key, name in (("id", id), ("time", time)):
         if name is not None and name not in frame.columns:
             # Who has named none is told which would do.
-            hint = likely(frame) if name == SERIES else ""
+            hint = (likely(frame) or NAME_ONE) if name == SERIES else ""
             raise SchemaError(f"{where}: data.{key}={name} is no column{closest(name, frame.columns)}{hint}")
         if name is not None:
             check_present(frame[name], key, where)
@@ -57,19 +60,28 @@ def in_order(
     keys = keys.with_columns(pl.col("row").min().over(of).alias("first"))
     if time is None:
         return _taken(frame, keys.sort("first", "part", "row")["row"])
-    keys = keys.with_columns(instants(frame[time], where).alias("time"))
+    times = instants(frame[time], where, timezone)
+    keys = keys.with_columns(times.alias("time"))
     twice = keys.filter(keys.select("first", "part", "time").is_duplicated())
     if twice.height:
         ids = ", ".join(map(str, twice["id"].unique(maintain_order=True).head(_SHOWN)))
         raise DataError(
             f"{where}: {twice.height:,} rows share the series and the time (data.time={time}) with another (series "
-            f"{ids}): a series has one row for each time"
+            f"{ids}): a series has one row for each time{_repeated_hour(times)}"
         )
     return _taken(frame, keys.sort("first", "part", "time")["row"])
 
 
+def _repeated_hour(times: pl.Series) -> str:
+    """Why a time may stand twice that is one of no zone."""
+    if times.dtype != pl.Datetime("us") or (times.dt.truncate("1d") == times).all():
+        return ""
+    return "; an hour that a clock change repeats is told apart by UTC offsets (2024-10-27T02:00:00+01:00)"
+
+
 def fold(table: Table, *, id: str) -> Table:
     """A row for each series: features become lists of their steps; of the rest, which is one value in a series, that.
+    Of columns that are excluded, those are kept that are so: a split may be by them.
 
     Args:
         table: typed rows, the steps of a series one after the other, see :func:`in_order`.
@@ -81,7 +93,11 @@ def fold(table: Table, *, id: str) -> Table:
     schema, starts = table.schema, starts_of(table.frame[id], table.parts)
     index = pl.Series(_INDEX, np.cumsum(starts) - 1)
     features = list(schema.features)
-    others = [name for name in table.frame.columns if name not in features and name not in schema.exclude]
+    others = [
+        name
+        for name in table.frame.columns
+        if name not in features and not (name in schema.exclude and _changes(table.frame[name], starts))
+    ]
     if starts.sum() == 1:
         # It may be very long: groups are copies.
         frame = table.frame.select(pl.col(features).implode(), pl.col(others).first())
@@ -101,6 +117,28 @@ def fold(table: Table, *, id: str) -> Table:
     before = np.concatenate([[0], np.cumsum(starts)])
     parts = {part: (int(before[start]), int(before[stop])) for part, (start, stop) in table.parts.items()}
     return replace(table, frame=frame, parts=parts, row_ids=None)
+
+
+def spread(table: Table, *, id: str) -> Table:
+    """The rows with a target in all steps of a series, where some have one and others miss it.
+
+    Args:
+        table: see :func:`fold`; a target that changes within a series stays as it is.
+        id: names the series of a row.
+    """
+    gaps = [name for name in table.schema.targets if table.frame[name].null_count()]
+    if not gaps:
+        return table
+    series = pl.Series(np.cumsum(starts_of(table.frame[id], table.parts)))
+    filled = [pl.col(name).fill_null(pl.col(name).drop_nulls().first().over(series)) for name in gaps]
+    return replace(table, frame=table.frame.with_columns(filled))
+
+
+def _changes(column: pl.Series, starts: np.ndarray) -> bool:
+    """Whether a column has several values in a series, whose first steps are given ``(N,)``."""
+    if column.dtype.is_nested():
+        return True
+    return bool((column.ne_missing(column.shift()) & ~pl.Series(starts)).any())
 
 
 def lists_of(frame: pl.DataFrame) -> list[str]:

@@ -11,10 +11,13 @@ from colonnade.data.sequences.clock import instants
 
 _ROWS = 100_000
 """Rows that are looked at."""
+_PAIRS = 20
+"""Rows behind another of their series that must hold a larger number."""
 
 
 def likely(frame: pl.DataFrame) -> str:
-    """In words, the first columns that name series in which no time stands twice; empty where there are none.
+    """In words, the first columns that name series in which no time stands twice, or, without dates, a number goes up
+    from row to row; empty where there are none.
 
     Args:
         frame: a row for each step.
@@ -30,11 +33,22 @@ def likely(frame: pl.DataFrame) -> str:
     for name, time in _times(few):
         if time.is_sorted() and time.n_unique() == len(time):
             return f"; data.id=null data.time={name} would fit: one series{shown}"
-        for id in few:
-            named = id.name != name and (id.dtype == pl.String or id.dtype.is_integer()) and not id.null_count()
-            if named and 1 < (n := id.n_unique()) <= len(id) // 2 and _each_once(id, time):
-                return f"; data.id={id.name} data.time={name} would fit: {n:,} series{shown}"
+        for id in _ids(few, name):
+            if _each_once(id, time):
+                return f"; data.id={id.name} data.time={name} would fit: {id.n_unique():,} series{shown}"
+    for name, number in _numbers(few):
+        for id in _ids(few, name):
+            if _goes_up(id, number):
+                return f"; data.id={id.name} data.time={name} would fit: {id.n_unique():,} series{shown}"
     return ""
+
+
+def _ids(frame: pl.DataFrame, time: str) -> Iterator[pl.Series]:
+    """Columns that may name series, of two steps or more on average."""
+    for column in frame:
+        of_names = column.name != time and (column.dtype == pl.String or column.dtype.is_integer())
+        if of_names and not column.null_count() and 1 < column.n_unique() <= len(column) // 2:
+            yield column
 
 
 def _times(frame: pl.DataFrame) -> Iterator[tuple[str, pl.Series]]:
@@ -50,6 +64,13 @@ def _times(frame: pl.DataFrame) -> Iterator[tuple[str, pl.Series]]:
             yield column.name, times
 
 
+def _numbers(frame: pl.DataFrame) -> Iterator[tuple[str, pl.Series]]:
+    """Columns of numbers, none of which is missing; those that only number the rows are left out."""
+    for column in frame:
+        if column.dtype.is_numeric() and not column.null_count() and (column.diff() <= 0).any():
+            yield column.name, column
+
+
 def _each_once(id: pl.Series, time: pl.Series) -> bool:
     """Whether a series has no time twice, and, where no time stands twice at all, its steps stand in their order: any
     column would name series of such times."""
@@ -58,3 +79,9 @@ def _each_once(id: pl.Series, time: pl.Series) -> bool:
         return False
     later = (pl.col("time") >= pl.col("time").shift(1)).over("id").fill_null(True)
     return time.n_unique() < len(time) or bool(both.select(later.all()).item())
+
+
+def _goes_up(id: pl.Series, number: pl.Series) -> bool:
+    """Whether a number is larger in each row of a series than in the one before, and in enough of them."""
+    later = pl.DataFrame({"id": id, "number": number}).select(pl.col("number").diff().over("id")).to_series()
+    return later.count() >= _PAIRS and bool((later.drop_nulls() > 0).all())

@@ -19,6 +19,7 @@ from colonnade.data.sequences.elapsed import ELAPSED, UNITS, check_unit, present
 from colonnade.data.sequences.fold import starts_of
 from colonnade.data.sequences.history import histories
 from colonnade.data.sequences.joined import joined
+from colonnade.data.sequences.labelled import labelled
 from colonnade.data.sources.ts import SERIES
 from colonnade.data.sources.written import Written
 from colonnade.data.split.record import PARTS
@@ -60,6 +61,8 @@ class StepDataset(SequenceDataset):
         elapsed: see there. It can be a target: ``target=elapsed lead=1`` is the time to the next event.
         delimiter, decimal, encoding, header, missing, replace, select, filter, columns, levels, exclude, weight:
             see :class:`~colonnade.data.dataset.TableDataset`.
+        drop_missing_target: a step without a target is neither learned from nor measured, but looked back at like the
+            others; False: it is an error.
         timezone, infinite, homepage, licence, citation: see there.
 
     Raises:
@@ -93,6 +96,7 @@ class StepDataset(SequenceDataset):
         levels: Mapping[str, Sequence[Any]] | None = None,
         exclude: Mapping[str, str | None] | Sequence[str] | None = None,
         weight: str | None = None,
+        drop_missing_target: bool = False,
         timezone: str | None = None,
         infinite: Infinite = "error",
         homepage: str | None = None,
@@ -143,6 +147,8 @@ class StepDataset(SequenceDataset):
             self.exclude = {**dict.fromkeys(of_time, ORDER), **self.exclude}
         self.lead = lead
         self.known = known
+        # Not as of tables: the steps stay, since others look back at them.
+        self.sparse = drop_missing_target
         self.elapsed = elapsed
         self.looked_up = tuple(self.target)
         if lead:
@@ -183,11 +189,21 @@ class StepDataset(SequenceDataset):
     def read_new(self, data: Any, schema: Schema, *, need_target: bool) -> Table:
         """See :class:`~colonnade.data.dataset.TableDataset`; a row for each step, its history as lists."""
         table = self._placed(TableDataset.read_new(self, data, schema, need_target=need_target))
-        return self.rows(self._followed(table) if need_target else table)
+        if not need_target:
+            return self.rows(table)
+        return self.learned(self.rows(self._followed(table)))
+
+    def part(self, table: Table, rows: np.ndarray) -> Table:
+        """See the base class."""
+        return self.learned(super().part(table, rows))
 
     def rows(self, table: Table) -> Table:
         """See the base class; with histories."""
         return histories(table, table.frame[self.id], table.schema.features, self.look_back)
+
+    def learned(self, table: Table) -> Table:
+        """See the base class; those that have one, where others may miss it."""
+        return table.keep(labelled(table)) if self.sparse else table
 
     def steps(self, frame: pl.DataFrame) -> pl.DataFrame:
         """The steps of histories, each once."""
@@ -204,6 +220,9 @@ class StepDataset(SequenceDataset):
         frame, first_line = super()._arranged(frame, first_line)
         ordered = self._ordered(frame, {}, where := "the new data")
         return self._derived(self._counted(ordered), {}, where), first_line if ordered is frame else None
+
+    def _told(self, table: Table) -> Table:
+        return table
 
     def _long(self, frame: pl.DataFrame) -> pl.DataFrame:
         return super()._long(frame).with_columns(pl.int_range(pl.len()).alias(_ROW))
@@ -225,7 +244,10 @@ class StepDataset(SequenceDataset):
         if self.clock not in frame.columns:
             raise SchemaError(f"{where}: data.time={self.clock} is no column{closest(self.clock, frame.columns)}")
         keys = pl.DataFrame(
-            {"series": np.cumsum(starts_of(frame[self.id], parts)), "time": present(frame, self.clock, where)}
+            {
+                "series": np.cumsum(starts_of(frame[self.id], parts)),
+                "time": present(frame, self.clock, where, self.timezone),
+            }
         )
         order = keys.with_row_index("row").sort("series", "time", maintain_order=True)["row"]
         return frame if order.is_sorted() else frame[order]
@@ -235,7 +257,9 @@ class StepDataset(SequenceDataset):
         starts = starts_of(frame[self.id], parts)
         series = pl.Series(np.cumsum(starts))
         if self.elapsed is not None and self.clock is not None:
-            frame = with_elapsed(frame, self.elapsed, time=self.clock, starts=starts, where=where)
+            frame = with_elapsed(
+                frame, self.elapsed, time=self.clock, starts=starts, where=where, timezone=self.timezone
+            )
         steps = -self.lead if self.lead else 1 if self.known else 0
         if not steps:
             return frame

@@ -9,13 +9,16 @@ from torch import Tensor
 from colonnade.core.errors import ConfigError
 from colonnade.core.spec import BatchSpec
 from colonnade.data.datamodule import TableDataModule
+from colonnade.data.leakage import check_leaks
 from colonnade.data.sequences.datamodule import SequenceDataModule
 from colonnade.data.sequences.history import spans_of
+from colonnade.data.sequences.labelled import Labelled
 from colonnade.data.sequences.purged import Purged
 from colonnade.data.sequences.steps import TORN, StepDataset
 from colonnade.data.sequences.store import SequenceStore
 from colonnade.data.split.shuffled import Random, Stratified
 from colonnade.data.store import Rows
+from colonnade.data.target import check_target
 
 
 class StepDataModule(SequenceDataModule):
@@ -38,7 +41,17 @@ class StepDataModule(SequenceDataModule):
             self._splitter = Purged(
                 self._splitter, id=dataset.id, lead=dataset.lead, clock=dataset.clock, due=dataset.due
             )
+        if dataset.sparse:
+            self._splitter = Labelled(self._splitter)
         return super()._divide()
+
+    def _check_target(self) -> None:
+        table = self._dataset.learned(self.table)
+        check_target(table.frame, table.schema, self._kind, row_ids=table.row_ids)
+
+    def _leaks(self) -> list[str]:
+        table = self._dataset.learned(self.table)
+        return check_leaks(table.frame, table.schema, self._kind, waive=self._dataset.waive)
 
     def _shared_features(self, rows: dict[str, np.ndarray]) -> dict[str, int]:
         # Steps are often alike; their histories are not.

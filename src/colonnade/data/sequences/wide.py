@@ -19,7 +19,7 @@ def from_wide(frame: pl.DataFrame, *, channels: Sequence[str], others: Collectio
         id: column that names the series; where it is missing, they are numbered from 0.
 
     Raises:
-        DataError: the columns cannot be shared by the channels.
+        DataError: the columns cannot be shared by the channels, or one of them holds text among numbers.
     """
     if id not in frame.columns:
         frame = frame.with_row_index(id)
@@ -30,5 +30,19 @@ def from_wide(frame: pl.DataFrame, *, channels: Sequence[str], others: Collectio
             f"{len(values)} columns of values do not hold whole steps of {len(channels)} channels (data.channels): "
             "name what is no value in data.exclude"
         )
+    for i, name in enumerate(channels):
+        _check_alike(frame.select(values[i :: len(channels)]), name)
     lists = [pl.concat_list(values[i :: len(channels)]).alias(name) for i, name in enumerate(channels)]
     return frame.select(*rest, *lists).explode(list(channels))
+
+
+def _check_alike(steps: pl.DataFrame, channel: str) -> None:
+    """Refuse a column of words among the steps of a channel that are numbers: it would make words of all."""
+    if not any(column.dtype.is_numeric() for column in steps):
+        return
+    for column in steps.select(pl.col(pl.String)):
+        if column.count() and not column.cast(pl.Float64, strict=False).count():
+            raise DataError(
+                f"column '{column.name}' holds '{column.drop_nulls()[0]}', and other columns of the channel "
+                f"'{channel}' (data.channels) numbers: it is no step of it; name it in data.exclude"
+            )

@@ -116,6 +116,8 @@ class Predefined(Splitter):
         return labels
 
     def _by_column(self, table: Table, column: str) -> np.ndarray:
+        if column in table.schema.columns and column not in table.frame.columns:
+            raise DataError(f"split column '{column}' changes within a series, which stays whole")
         if column not in table.frame.columns:
             raise DataError(f"split.column={column} is no column{closest(column, table.frame.columns)}")
         if column in table.schema.features:

@@ -72,8 +72,8 @@ class Time(Divider):
         name = self.column or table.schema.time
         if name is None:
             raise DataError(
-                "a time split needs its column: data.time=<column> or split.column=<column>; of steps, whose series it "
-                "cuts, split.column=<column> data.columns.<column>=datetime"
+                "a time split needs its column: data.time=<column> or split.column=<column> (cv.column, of folds by "
+                "time); of steps, whose series it cuts, split.column=<column> data.columns.<column>=datetime"
             )
         if name not in table.frame.columns:
             raise DataError(f"split.column={name} is no column{closest(name, table.frame.columns)}")
