@@ -56,6 +56,7 @@ def test_what_is_forecast(folder, capsys):
     out = shown(["pumps.csv", "data=sequences", "data.id=pump", *FORECAST], capsys)
     lengths = np.array([5 + i % 4 - (i in (3, 7)) for i in range(12)])
     assert f"flow: forecast, 3 steps ahead, from 3 before: {np.maximum(0, lengths - 5).sum()} windows" in out
+    assert "named by 'pump', ordered by 'at', a step every 1h" in out
     assert "3 of 12 series have fewer than the 6 steps of a window" in out
     assert "times have gaps: a step is 1h, and 2 steps in 2 gaps are missing" in " ".join(out.split())
     assert "numeric, target" in out

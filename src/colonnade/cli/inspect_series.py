@@ -147,5 +147,5 @@ def _spread(dataset: SequenceDataset, counted: np.ndarray) -> str:
         named = f"a row each, of {len(dataset.channels)} channels side by side"
     clock = dataset.clock if isinstance(dataset, StepDataset) else dataset.order_by
     order = "in the order of the rows" if clock is None else f"ordered by '{clock}'"
-    step = "" if dataset.frequency is None else f", a step every {dataset.frequency}"
+    step = "" if dataset.step is None else f", a step every {dataset.step}"
     return f"{sizes}; {named}, {order}{step}"

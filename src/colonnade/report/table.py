@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -13,9 +13,13 @@ if TYPE_CHECKING:
     from rich.text import Text
 
 UNDEFINED = "undefined"
-_OF_STEPS = "mse, mae, rmse, pinball_loss, width: in standard deviations of the train steps; smape: per cent"
-UNITS = dict.fromkeys(("forecast", "forecast_quantile", "forecast_distribution"), _OF_STEPS)
-"""Of measures by task, where they are not those of what is predicted."""
+FORECASTS = ("forecast", "forecast_quantile", "forecast_distribution")
+"""Tasks whose errors have other units than what is predicted."""
+UNITS = {
+    "standard deviations of the train steps": ("mse", "mae", "rmse", "pinball_loss", "width"),
+    "per cent": ("smape",),
+}
+"""Of their measures; the others have none."""
 # Of more metrics, those of single targets are left out.
 MOST_ROWS = 30
 
@@ -68,9 +72,9 @@ def metrics_table(metrics: Mapping[str, Mapping[str, float | None]], *, monitor:
     table.add_column("metric")
     for part in parts:
         table.add_column(part, justify="right")
-    below = [UNITS[task]] if task in UNITS else []
     watched = monitor.split("/", 1)[-1]
     names = list(dict.fromkeys(name for part in parts for name in metrics[part]))
+    below = _units(names) if task in FORECASTS else []
     if len(names) > MOST_ROWS:
         names = [name for name in names if name == watched or name.rpartition("/")[0] not in names]
         below.append("those of each target: result.json")
@@ -80,6 +84,13 @@ def metrics_table(metrics: Mapping[str, Mapping[str, float | None]], *, monitor:
         marked = name == watched
         table.add_row(_plain(f"{name} (monitored)" if marked else name), *cells, style="bold cyan" if marked else None)
     return table
+
+
+def _units(names: Sequence[str]) -> list[str]:
+    """In which units the measures of a forecast are."""
+    known = {name.partition("/")[0] for name in names}
+    told = {unit: [name for name in measures if name in known] for unit, measures in UNITS.items()}
+    return [f"{', '.join(measures)}: in {unit}" for unit, measures in told.items() if measures]
 
 
 def number(value: float | None) -> str:

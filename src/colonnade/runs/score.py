@@ -16,6 +16,7 @@ from colonnade.runs.illustrate import epochs, publish, record_settings
 from colonnade.runs.load import NETWORK
 from colonnade.runs.predictions import WEIGHT, to_frame, truth_columns
 from colonnade.runs.trained import Trained
+from colonnade.tasks.base import LOSS, PREFIX
 from colonnade.tasks.disagreement import DISAGREEMENT
 from colonnade.training.collect import Collected
 
@@ -66,6 +67,9 @@ def score(parts: Parts, trained: Trained, folder: RunFolder, *, seconds: float, 
                 calibrated.fit(scored)
             prediction, further = calibrated.apply(split, scored, drawn=drawn)
         metrics[split] = task.metrics(prediction, collected.target, collected.weight) | further
+        if task.monitor == PREFIX + LOSS:
+            # What runs are compared by is among what was measured.
+            metrics[split] |= {LOSS: collected.mean(task.row_loss(collected.raw, collected.target))}
         frame = to_frame(prediction, module.spec, row_id)
         columns = truth_columns(truth, module.spec)
         if collected.weight is not None:

@@ -176,6 +176,7 @@ class SequenceDataset(TableDataset):
         self.id = named
         self.one = id is None
         self.frequency = None if frequency is None else Step.parse(frequency)
+        self.step = self.frequency
         self.filled = fill is not None
         self.repeats = short == "repeat"
         self._irregular: list[str] = []
@@ -356,10 +357,9 @@ class SequenceDataset(TableDataset):
         found = spacing(times, starts_of(ordered[self.id], {}), self.frequency, where)
         if found is None:
             return ordered, []
-        if not self.filled:
-            return ordered, [note for note in [found.note()] if note is not None]
-        if not found.missing and not len(found.uneven):
-            return ordered, []
+        self.step, note = found.step, found.note()
+        if note is None or not self.filled:
+            return ordered, [] if note is None else [note]
         of_id = self.together.columns if self.together else ()
         kept = {name for name in (self.id, *of_id, self.group) if name is not None}
         whole = with_missing_steps(ordered, found, kept=kept, times=times, timed=timed, where=where)

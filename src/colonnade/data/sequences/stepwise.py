@@ -9,7 +9,6 @@ from torch import Tensor
 from colonnade.core.errors import ConfigError
 from colonnade.core.spec import BatchSpec
 from colonnade.data.datamodule import TableDataModule
-from colonnade.data.leakage import check_leaks
 from colonnade.data.sequences.datamodule import SequenceDataModule
 from colonnade.data.sequences.history import spans_of
 from colonnade.data.sequences.labelled import Labelled
@@ -48,10 +47,6 @@ class StepDataModule(SequenceDataModule):
     def _check_target(self) -> None:
         table = self._dataset.learned(self.table)
         check_target(table.frame, table.schema, self._kind, row_ids=table.row_ids)
-
-    def _leaks(self) -> list[str]:
-        table = self._dataset.learned(self.table)
-        return check_leaks(table.frame, table.schema, self._kind, waive=self._dataset.waive)
 
     def _shared_features(self, rows: dict[str, np.ndarray]) -> dict[str, int]:
         # Steps are often alike; their histories are not.
