@@ -195,6 +195,11 @@ def test_parts_are_compared(tmp_path, monkeypatch, capsys):
     assert "all together" in shown
     listed = shown.split("all together")[1].splitlines()[1:]
     assert listed[0].startswith("when"), "later rows are told by their time"
+    assert "chance gives .5 (val ± " in shown
+    assert inspect([*words[:-1], "data.filter=x < 2 and when is not null"]) == 0
+    shown = capsys.readouterr().out
+    assert "too few" in shown
+    assert "chance gives .5\n" in shown
     with pytest.raises(ConfigError, match="parts=yes: expected true or false"):
         inspect(["t.csv", "parts=yes"])
     with pytest.raises(ConfigError, match="parts=true compares the parts of a split, which needs a target"):

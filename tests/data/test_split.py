@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from datetime import datetime, timedelta
+from functools import partial
 
 import numpy as np
 import polars as pl
@@ -101,6 +102,17 @@ def test_default_shares_and_seeds():
         assert sizes(splitter.split(data, CLASS, 0)) == (640, 160, 200)
     assert not np.array_equal(Random().split(data, CLASS, 0).test, Random().split(data, CLASS, 1).test)
     assert sizes(Random(val=0.1, test=0.3).split(data, CLASS, 0)) == (600, 100, 300)
+
+
+@pytest.mark.parametrize(
+    "splitter", [Auto, Random, Stratified, partial(Group, column="g"), KFold, partial(Predefined, column="part")]
+)
+def test_a_seed_of_its_own_keeps_the_parts_where_that_of_the_run_changes(splitter):
+    """Of predefined parts it is val that is drawn, of train."""
+    data = table(200, g=[f"g{i // 5}" for i in range(200)], part=["train"] * 150 + ["test"] * 50)
+    drawn = [splitter().split(data, CLASS, seed).val.tolist() for seed in (0, 1)]
+    assert drawn[0] != drawn[1]
+    assert [splitter(seed=1).split(data, CLASS, seed).val.tolist() for seed in (0, 1)] == [drawn[1]] * 2
 
 
 @settings(max_examples=50, deadline=None)
@@ -255,6 +267,7 @@ def test_predefined_rows_follow_the_source():
             "split.inner=Predefined cannot make folds: Random, Stratified, Group, Time or null",
         ),
         (lambda: KFold(folds=5, fold=5), "split.fold=5 must be between 0 and 4"),
+        (lambda: Auto(seed=-1), "split.seed=-1 must be 0 or more, or null"),
         (lambda: Predefined(), "either split.column or split.rows"),
         (lambda: Predefined(rows={"trian": [0, 1]}), "split.rows.trian is no part; did you mean 'train'"),
         (lambda: Predefined(rows={"train": [5, 5]}), "0 <= start < stop"),

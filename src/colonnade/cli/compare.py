@@ -88,7 +88,12 @@ def listed(text: str) -> list[str]:
 
 
 def _folders(name: str) -> list[str]:
-    """The folder of a name, or those that a pattern fits."""
-    if os.path.isdir(name):
-        return [name]
-    return sorted(path for path in glob.glob(name) if os.path.isdir(path)) if "*" in name else []
+    """The folder of a name, or those that a pattern fits: of a search, its runs and not what lies beside them."""
+    from colonnade.runs.folder import CONFIG, RESULT, STATE
+
+    if os.path.isdir(name) or "*" not in name:
+        return [name] if os.path.isdir(name) else []
+    found = sorted(path for path in glob.glob(name) if os.path.isdir(path))
+    runs = [path for path in found if any((Path(path) / file).is_file() for file in (RESULT, STATE, CONFIG))]
+    # Where none is a run they are named.
+    return runs or found

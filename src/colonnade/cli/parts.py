@@ -66,9 +66,10 @@ def show_parts(console: Console, cfg: DictConfig, table: Table, kind: TargetKind
     console.print(grid)
     if len(worst) > MAX_COLUMNS:
         console.print(f"[dim]and {len(worst) - MAX_COLUMNS} columns that are more stable[/]")
-    chance = ", ".join(f"{part} ± {2 * found[part].error:.3f}" for part in others)
+    errors = {part: 2 * found[part].error for part in others if not math.isnan(found[part].error)}
+    chance = f" ({', '.join(f'{part} ± {error:.3f}' for part, error in errors.items())})" if errors else ""
     console.print(
-        f"[dim]AUC: telling a row from a train row by the column alone; chance gives .5 ({chance})[/]", soft_wrap=True
+        f"[dim]AUC: telling a row from a train row by the column alone; chance gives .5{chance}[/]", soft_wrap=True
     )
 
 

@@ -128,7 +128,7 @@ def _check_rows(run: Predictions, best: Predictions) -> None:
         shared = mine.is_in(others.implode()).sum()
         raise Unpaired(
             f"of its {len(mine):,} {ROWS} rows {shared:,} are among the {len(others):,} of '{best.name}' (runs "
-            "with one seed, or with an official or predefined split, have the same)"
+            "with one seed= or split.seed=, or with an official or predefined split, have the same)"
         )
     if run.targets.keys() != best.targets.keys():
         raise Unpaired(f"its targets are not those of '{best.name}'")

@@ -121,6 +121,6 @@ def _same_rows(runs: Sequence[Run], ids: Sequence[np.ndarray]) -> None:
             shared = np.intersect1d(own, ids[0])
             raise ConfigError(
                 f"'{run.name}' was tested on {len(own):,} rows, '{runs[0].name}' on {len(ids[0]):,}, and the two "
-                f"share {len(shared):,}: runs with one seed=, or with an official split, have the same; a "
-                "cross-validation holds those of the split out with cv.hold_out=split"
+                f"share {len(shared):,}: runs with one seed= or split.seed=, or with an official split, have the same; "
+                "a cross-validation holds those of the split out with cv.hold_out=split"
             )

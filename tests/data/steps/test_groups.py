@@ -56,7 +56,7 @@ def test_a_row_that_no_other_fold_has_a_level_for_has_what_all_rows_have(fit) ->
     num, cat = np.array([[9.0], [1.0], [2.0], [3.0]]), np.array([[2], [3], [3], [3]])
     fitted, given = fit(Groups(min_count=1, folds=4), num, cat)
     assert fitted.module(given).num[1].tolist() == [9.0, 2.0, 2.0, 2.0]
-    assert fitted.module.encode_train(given, torch.arange(4)).num[1].tolist() == [2.0, 2.5, 2.0, 1.5]
+    assert fitted.module.encode_train(given, torch.arange(4)).num[1].tolist() == [3.75, 2.5, 2.0, 1.5]
 
 
 def test_small_and_unseen_levels_have_what_all_rows_have(fit, of) -> None:

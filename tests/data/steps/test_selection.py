@@ -162,6 +162,17 @@ def test_missing_values_do_not_hinder(fit) -> None:
         assert "a" in fitted.layout.num
 
 
+@pytest.mark.parametrize(
+    "step", [MutualInformation(), PermutationImportance(), NullImportance(**FAST), Lasso(), Gates(steps=20)]
+)
+def test_a_handful_of_rows_chooses_nothing(fit, step: Selector) -> None:
+    for n in (2, 9):
+        few, _ = fit(step, NUM[:n], CAT[:n], target=TARGET[:n])
+        assert few.module is None
+        assert few.log == [f"{n} train rows are too few to choose columns by: all stay"]
+    assert fit(step, NUM[:10], CAT[:10], target=TARGET[:10])[0].verdicts
+
+
 def test_nothing_to_choose(fit) -> None:
     assert fit(MutualInformation(), NUM[:, :1], target=TARGET)[0].module is None
     assert fit(MutualInformation(), NUM, target=np.zeros(N, dtype=np.int64))[0].module is None

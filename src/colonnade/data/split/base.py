@@ -18,6 +18,13 @@ from colonnade.data.table import Table
 class Splitter(ABC):
     """Gives rows of a table to train, val and test."""
 
+    seed: int | None = None
+    """Of what is left to chance; None: that of the run. Runs of other seeds then have the same parts."""
+
+    def chance(self, seed: int) -> int:
+        """The seed of the division, in a run of this seed."""
+        return seed if self.seed is None else self.seed
+
     @abstractmethod
     def split(self, table: Table, kind: TargetKind, seed: int) -> Split:
         """Divide the rows of a table; the same seed gives the same split.
@@ -25,7 +32,7 @@ class Splitter(ABC):
         Args:
             table: as read.
             kind: kind of the target.
-            seed: of everything that is left to chance.
+            seed: of the run.
 
         Raises:
             DataError: the rows cannot be divided this way; a part would be empty; val or test would hold a class that
@@ -47,15 +54,17 @@ class Divider(Splitter):
     Args:
         val: share of the rows that choose the model, in (0, 1).
         test: share of the rows that measure it, in (0, 1).
+        seed: see :attr:`Splitter.seed`; where rows are cut into folds, it is theirs that counts.
 
     Raises:
-        ValueError: a share out of range, or nothing left to train on.
+        ValueError: a share or ``seed`` out of range, or nothing left to train on.
     """
 
     ordered = False
     """Whether later shares are later in time, so that a fold may only learn from those before it."""
 
-    def __init__(self, *, val: float = 0.16, test: float = 0.2) -> None:
+    def __init__(self, *, val: float = 0.16, test: float = 0.2, seed: int | None = None) -> None:
+        self.seed = need_seed(seed)
         need_share("val", val)
         need_share("test", test)
         if val + test >= 1:
@@ -88,10 +97,21 @@ class Divider(Splitter):
     def split(self, table: Table, kind: TargetKind, seed: int) -> Split:
         """See :meth:`Splitter.split`."""
         rows = np.arange(table.frame.height)
-        labels = self.assign(table, kind, rows, self.shares, np.random.default_rng(seed))
+        labels = self.assign(table, kind, rows, self.shares, np.random.default_rng(self.chance(seed)))
         split = Split.from_labels(labels, self.describe(table))
         check(split, table, kind)
         return split
+
+
+def need_seed(seed: int | None) -> int | None:
+    """Refuse a seed below 0.
+
+    Raises:
+        ValueError: naming the key and the range.
+    """
+    if seed is not None and seed < 0:
+        raise ValueError(f"split.seed={seed} must be 0 or more, or null")
+    return seed
 
 
 def need_share(name: str, share: float) -> None:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, ClassVar, Literal
 import numpy as np
 
 from colonnade.core.schema import TargetKind
-from colonnade.data.split.base import Splitter, check
+from colonnade.data.split.base import Splitter, check, need_seed
 from colonnade.data.split.record import Split
 from colonnade.data.table import Table
 
@@ -176,12 +176,10 @@ class Fold(Splitter):
             raise ValueError(f"split.base={base!r} is no splitter: a node such as {{_target_: ...Random}}")  # noqa: TRY004
         if not 0 <= fold < len(cross):
             raise ValueError(f"split.fold={fold} must be between 0 and {len(cross) - 1}")
-        if seed is not None and seed < 0:
-            raise ValueError(f"split.seed={seed} must be 0 or more, or null")
+        self.seed = need_seed(seed)
         self.cross = cross
         self.base = base
         self.fold = fold
-        self.seed = seed
 
     def declares_test(self, table: Table) -> bool:
         """The fold."""
@@ -189,7 +187,7 @@ class Fold(Splitter):
 
     def split(self, table: Table, kind: TargetKind, seed: int) -> Split:
         """See :meth:`Splitter.split`. Rows that are held out from all folds are in no part."""
-        seed = seed if self.seed is None else self.seed
+        seed = self.chance(seed)
         rows, _ = self.cross.pool(table, kind, self.base, seed)
         labels = np.full(table.frame.height, UNUSED)
         labels[rows] = self.cross.assign(table, kind, rows, self.fold, seed)

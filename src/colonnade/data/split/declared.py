@@ -11,7 +11,7 @@ import polars as pl
 from colonnade.core.errors import DataError, closest
 from colonnade.core.schema import TargetKind
 from colonnade.data.doubts import count_values, quoted
-from colonnade.data.split.base import Splitter, check, need_share
+from colonnade.data.split.base import Splitter, check, need_seed, need_share
 from colonnade.data.split.choice import suggest
 from colonnade.data.split.record import PARTS, Split
 from colonnade.data.table import Table
@@ -23,12 +23,14 @@ class Official(Splitter):
     Args:
         val: share of the official train part that becomes val when there is none, in (0, 1).
         group_duplicates: rows with the same features are held out together.
+        seed: see :attr:`~colonnade.data.split.base.Splitter.seed`.
 
     Raises:
-        ValueError: ``val`` out of range.
+        ValueError: ``val`` or ``seed`` out of range.
     """
 
-    def __init__(self, *, val: float = 0.2, group_duplicates: bool = False) -> None:
+    def __init__(self, *, val: float = 0.2, group_duplicates: bool = False, seed: int | None = None) -> None:
+        self.seed = need_seed(seed)
         need_share("val", val)
         self.val = val
         self.group_duplicates = group_duplicates
@@ -46,7 +48,7 @@ class Official(Splitter):
         labels = np.full(table.frame.height, -1)
         for name, (start, stop) in table.parts.items():
             labels[start:stop] = PARTS.index(name)
-        return _finish(labels, table, kind, seed, "official parts", self.val, self.group_duplicates)
+        return _finish(labels, table, kind, self.chance(seed), "official parts", self.val, self.group_duplicates)
 
 
 class Predefined(Splitter):
@@ -58,9 +60,11 @@ class Predefined(Splitter):
         unused: values that belong to no part.
         rows: instead of a column, ``{part: [start, stop]}``, rows counted from 0 in the source, ``stop`` not included.
         val_share: share of train that becomes val when there is no val part, in (0, 1).
+        seed: see :attr:`~colonnade.data.split.base.Splitter.seed`.
 
     Raises:
-        ValueError: both or neither of ``column`` and ``rows``; unknown parts; ranges that are empty or overlap.
+        ValueError: both or neither of ``column`` and ``rows``; unknown parts; ranges that are empty or overlap; a
+            ``seed`` below 0.
     """
 
     def __init__(
@@ -73,7 +77,9 @@ class Predefined(Splitter):
         unused: Sequence[str] = (),
         rows: Mapping[str, Sequence[int]] | None = None,
         val_share: float = 0.2,
+        seed: int | None = None,
     ) -> None:
+        self.seed = need_seed(seed)
         if (column is None) == (rows is None):
             raise ValueError("a predefined split needs either split.column or split.rows, and null for the other")
         need_share("val_share", val_share)
@@ -104,7 +110,7 @@ class Predefined(Splitter):
             labels, how = self._by_rows(table), "ranges of rows"
         else:
             labels, how = self._by_column(table, self.column), f"by the column '{self.column}'"
-        return _finish(labels, table, kind, seed, how, self.val_share, group_duplicates=False)
+        return _finish(labels, table, kind, self.chance(seed), how, self.val_share, group_duplicates=False)
 
     def _by_rows(self, table: Table) -> np.ndarray:
         ids = np.arange(table.frame.height) if table.row_ids is None else table.row_ids

@@ -8,7 +8,7 @@ import numpy as np
 
 from colonnade.core.errors import DataError
 from colonnade.core.schema import TargetKind
-from colonnade.data.split.base import Divider, Splitter, check, need_share
+from colonnade.data.split.base import Divider, Splitter, check, need_seed, need_share
 from colonnade.data.split.choice import suggest
 from colonnade.data.split.cross import FOLD, UNUSED, CrossValidator, RowFolds
 from colonnade.data.split.record import Split
@@ -80,12 +80,22 @@ class KFold(Splitter):
         folds: number of folds, at least 2.
         fold: which one, from 0.
         val: share of the remaining rows that becomes val, in (0, 1).
+        seed: see :attr:`~colonnade.data.split.base.Splitter.seed`.
 
     Raises:
         ValueError: out of range; ``inner`` cannot make folds.
     """
 
-    def __init__(self, *, inner: Divider | None = None, folds: int = 5, fold: int = 0, val: float = 0.2) -> None:
+    def __init__(
+        self,
+        *,
+        inner: Divider | None = None,
+        folds: int = 5,
+        fold: int = 0,
+        val: float = 0.2,
+        seed: int | None = None,
+    ) -> None:
+        self.seed = need_seed(seed)
         if not isinstance(inner, Divider | None):
             name = type(inner).__name__
             raise ValueError(f"split.inner={name} cannot make folds: Random, Stratified, Group, Time or null")  # noqa: TRY004
@@ -103,7 +113,7 @@ class KFold(Splitter):
         """See :meth:`Splitter.split`."""
         divider = suggest(table, kind) if self.inner is None else self.inner
         cross = Folds(by=divider, folds=self.folds, val=self.val)
-        labels = cross.assign(table, kind, np.arange(table.frame.height), self.fold, seed)
+        labels = cross.assign(table, kind, np.arange(table.frame.height), self.fold, self.chance(seed))
         split = Split.from_labels(labels, f"fold {self.fold} of {self.folds}, {divider.describe(table)}")
         check(split, table, kind)
         return split

@@ -6,7 +6,7 @@ import numpy as np
 
 from colonnade.core.errors import DataError
 from colonnade.core.schema import TargetKind
-from colonnade.data.split.base import Splitter
+from colonnade.data.split.base import Splitter, need_seed
 from colonnade.data.split.record import Split, digest
 from colonnade.data.table import Table
 
@@ -26,10 +26,8 @@ class Joined(Splitter):
     def __init__(self, *, base: Splitter, seed: int | None = None, test_sha256: str | None = None) -> None:
         if not isinstance(base, Splitter):
             raise ValueError(f"split.base={base!r} is no splitter: a node such as {{_target_: ...Random}}")  # noqa: TRY004
-        if seed is not None and seed < 0:
-            raise ValueError(f"split.seed={seed} must be 0 or more, or null")
+        self.seed = need_seed(seed)
         self.base = base
-        self.seed = seed
         self.test_sha256 = test_sha256
 
     def declares_test(self, table: Table) -> bool:
@@ -43,7 +41,7 @@ class Joined(Splitter):
             DataError: the test rows are others than ``test_sha256`` says, so that rows of the former test part may
                 now be trained on.
         """
-        split = self.base.split(table, kind, seed if self.seed is None else self.seed)
+        split = self.base.split(table, kind, self.chance(seed))
         if self.test_sha256 is not None and digest(split.test) != self.test_sha256:
             raise DataError(
                 f"the test rows ({len(split.test):,}, {split.how}) are not those of the split.json that "

@@ -21,10 +21,13 @@ class Random(Divider):
     Args:
         val, test: shares of the rows.
         group_duplicates: rows with the same features stay in one part.
+        seed: see :class:`~colonnade.data.split.base.Divider`.
     """
 
-    def __init__(self, *, val: float = 0.16, test: float = 0.2, group_duplicates: bool = False) -> None:
-        super().__init__(val=val, test=test)
+    def __init__(
+        self, *, val: float = 0.16, test: float = 0.2, group_duplicates: bool = False, seed: int | None = None
+    ) -> None:
+        super().__init__(val=val, test=test, seed=seed)
         self.group_duplicates = group_duplicates
 
     def assign(
@@ -51,6 +54,7 @@ class Stratified(Divider):
         val, test: shares of the rows.
         group_duplicates: rows with the same features stay in one part (a unit counts with the class of its first row).
         rare: a class with a single row is an ``"error"``, or its row goes to ``"train"``.
+        seed: see :class:`~colonnade.data.split.base.Divider`.
 
     Raises:
         ValueError: ``rare`` is neither.
@@ -63,8 +67,9 @@ class Stratified(Divider):
         test: float = 0.2,
         group_duplicates: bool = False,
         rare: Literal["error", "train"] = "error",
+        seed: int | None = None,
     ) -> None:
-        super().__init__(val=val, test=test)
+        super().__init__(val=val, test=test, seed=seed)
         if rare not in ("error", "train"):
             raise ValueError(f"split.rare={rare!r} must be 'error' or 'train'")
         self.group_duplicates = group_duplicates
@@ -111,10 +116,13 @@ class Group(Divider):
     Args:
         val, test: shares of the rows, met as nearly as the groups allow.
         column: the column that names the group; None: ``data.group``.
+        seed: see :class:`~colonnade.data.split.base.Divider`.
     """
 
-    def __init__(self, *, val: float = 0.16, test: float = 0.2, column: str | None = None) -> None:
-        super().__init__(val=val, test=test)
+    def __init__(
+        self, *, val: float = 0.16, test: float = 0.2, column: str | None = None, seed: int | None = None
+    ) -> None:
+        super().__init__(val=val, test=test, seed=seed)
         self.column = column
 
     def assign(

@@ -26,9 +26,10 @@ class Groups(Step):
     without train rows, has the statistics of all train rows.
 
     Train rows are encoded from the other folds: no new row is a part of the mean that it is compared with, and a train
-    row that were one would lie nearer to it, and never beyond the minimum or maximum of its level. Only ``count`` is
-    that of all folds, as for new rows. Targets are no part of this: for their mean by level see
-    :class:`~colonnade.data.steps.target_encode.TargetEncode`. Comes before the step that fills missing values.
+    row that were one would lie nearer to it, and never beyond the minimum or maximum of its level. Only ``count``, and
+    what stands for a level with too few values, is that of all folds, as for new rows. Targets are no part of this: for
+    their mean by level see :class:`~colonnade.data.steps.target_encode.TargetEncode`. Comes before the step that fills
+    missing values.
 
     Args:
         by: categories; None: all with at most ``max_levels`` levels.
@@ -87,20 +88,21 @@ class Groups(Step):
         width = max(layout.cardinalities[i] for i in by)
         fold = torch.randperm(len(train), generator=generator) % self.folds
         sampled = fold[train.rows]
+        overall = self._statistics(num, num.isfinite().sum(1))
         tables, out_of_fold, told = [], [], []
         for i in by:
             code, size = train.columns.cat[i], layout.cardinalities[i]
             counts = _counts(num, code, size)
             enough = counts >= self.min_count
-            found = [self._tables(num, code, counts, enough)]
+            found = [self._tables(num, code, counts, enough, overall)]
             for k in range(self.folds):
                 rest = sampled != k
                 # A level that is large enough stays so where a value outside of the fold is left.
                 there = enough & (_counts(num[:, rest], code[rest], size) > 0)
-                found.append(self._tables(num[:, rest], code[rest], counts, there))
-            whole, *others = (torch.nn.functional.pad(t, (0, width - size)).flatten(0, 1) for t in found)
+                found.append(self._tables(num[:, rest], code[rest], counts, there, overall))
+            whole, *without = (torch.nn.functional.pad(t, (0, width - size)).flatten(0, 1) for t in found)
             tables.append(whole)
-            out_of_fold.append(torch.cat(others, 1))
+            out_of_fold.append(torch.cat(without, 1))
             told += [
                 (f"{layout.num[column]}.{statistic}.{layout.cat[i]}", layout.num[column], statistic, layout.cat[i])
                 for column in source
@@ -120,14 +122,13 @@ class Groups(Step):
         module.cross_fit(torch.cat(out_of_fold), fold)
         return Fitted(module, replace(layout, num=layout.num + added))
 
-    def _tables(self, num: Tensor, code: Tensor, counts: Tensor, enough: Tensor) -> Tensor:
-        """Statistics ``(F, S, C)`` of each number by code; of all rows where a code has not ``enough`` ``(F, C)``.
+    def _tables(self, num: Tensor, code: Tensor, counts: Tensor, enough: Tensor, overall: Tensor) -> Tensor:
+        """Statistics ``(F, S, C)`` of each number by code, or ``overall`` ``(F, S)`` where it has not ``enough``.
 
-        ``counts`` ``(F, C)`` and their sum over the codes are those of all train rows.
+        ``enough`` and ``counts`` are ``(F, C)``; counts are told, not counted.
         """
         order = code.argsort(stable=True)
         parts = num[:, order].split(torch.bincount(code, minlength=counts.shape[1]).tolist(), dim=1)
-        overall = self._statistics(num, counts.sum(1))
         result = overall[:, :, None].repeat(1, 1, counts.shape[1])
         for place in enough.any(0).nonzero().flatten().tolist():
             found = self._statistics(parts[place], counts[:, place])

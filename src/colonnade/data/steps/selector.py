@@ -15,6 +15,8 @@ from colonnade.data.steps.scores import standard_scores
 
 # Trees of scikit-learn hold float32.
 _LARGEST = 1e30
+# Train rows below which nothing can be learned from some and told of the others.
+_LEAST = 10
 
 
 @dataclass(frozen=True)
@@ -51,7 +53,8 @@ class Score:
 
 
 class Selector(Step):
-    """Keeps the columns whose score is above its limit, and the best one in any case.
+    """Keeps the columns whose score is above its limit, and the best one in any case; all of them where there are fewer
+    than ten train rows to ask for the target.
 
     Args:
         rows: train rows that are looked at, drawn by the seed.
@@ -80,6 +83,8 @@ class Selector(Step):
         sample = _sample(train, layout, self.rows, generator)
         if len(sample.names) < 2 or (self.uses_target and not sample.y.shape[1]):
             return Fitted(None, layout)
+        if self.uses_target and len(sample.x) < _LEAST:
+            return Fitted(None, layout, [f"{len(sample.x)} train rows are too few to choose columns by: all stay"])
         scores = self.scores(sample, generator)
         rank = sorted(range(len(scores)), key=lambda i: (scores[i].why is not None, scores[i].limit - scores[i].value))
         kept = {i for i in rank if scores[i].why is None or scores[i].value > scores[i].limit}
