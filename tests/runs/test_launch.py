@@ -102,6 +102,8 @@ def test_a_signal_reaches_every_worker_and_is_the_exit_status(worker, tmp_path, 
             sys.exit(0)
 
         signal.signal(signal.SIGTERM, leave)
+        # Forked workers begin before torchrun, which hands the signal on, has noted that it has started them.
+        time.sleep(1)
         (folder / f"started{rank}").touch()
         time.sleep(60)
         """
