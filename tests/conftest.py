@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 import gc
+import importlib.metadata
 import os
 import random
 import shutil
@@ -25,6 +26,8 @@ import torch
 torch.set_num_threads(1)
 # Of all that is imported nothing becomes garbage: looking through it again and again takes a tenth of the time.
 gc.set_threshold(100_000, 20, 100)
+# Lightning looks through all that is installed for each trainer.
+importlib.metadata.entry_points = cache(importlib.metadata.entry_points)
 
 
 @pytest.fixture(autouse=True)

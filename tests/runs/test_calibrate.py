@@ -25,6 +25,8 @@ from colonnade.runs.load import load
 from colonnade.runs.predict import predict
 from colonnade.runs.predict_onnx import predict_onnx
 
+pytestmark = pytest.mark.drawn
+
 QUICK = ("model=linear", "trainer=cpu", "threads=1", "trainer.max_epochs=2", "logger=none", "callbacks=none")
 N = 400
 

@@ -1,11 +1,9 @@
-import os
 import signal
-import subprocess
-import sys
 import textwrap
 
 import pytest
 
+import forked
 from colonnade.config.compose import compose
 from colonnade.core.errors import ColonnadeError, DataError, TrainingError
 from colonnade.runs import launch as room
@@ -104,16 +102,19 @@ def test_a_signal_reaches_every_worker_and_is_the_exit_status(worker, tmp_path, 
             sys.exit(0)
 
         signal.signal(signal.SIGTERM, leave)
+        # Forked workers begin before torchrun, which hands the signal on, has noted that it has started them.
+        time.sleep(1)
         (folder / f"started{rank}").touch()
         time.sleep(60)
         """
     )
-    code = (
+    script = tmp_path / "launches.py"
+    script.write_text(
         "import sys; from colonnade.config.compose import compose; from colonnade.runs import launch as room\n"
         "from pathlib import Path\n"
         "room.WORKER = 'stand_in'; room.launch(compose(['data=wine']), Path(sys.argv[1]), 2)\n"
     )
-    process = subprocess.Popen([sys.executable, "-c", code, str(run_dir)], env=dict(os.environ))
+    process = forked.start([str(run_dir)], tmp_path, program=str(script))
     while not all((run_dir / f"started{rank}").exists() for rank in "01"):
         assert process.poll() is None
     process.send_signal(number)

@@ -15,6 +15,7 @@ from pathlib import Path
 import psycopg
 import pytest
 
+import forked
 from colonnade.core.errors import MissingExtraError
 from colonnade.tuning.storage import storage
 
@@ -26,7 +27,7 @@ PATH = os.pathsep.join([os.environ["PATH"], *PLACES])
 pytestmark = pytest.mark.usefixtures("databases")
 NOBODY = ("postgres", "nobody")
 WORKER = """
-import sys, time
+import os, sys, time
 from pathlib import Path
 sys.path.insert(0, {tests!r})
 from tuning.kit import finish, lr, run_all, studies
@@ -37,7 +38,7 @@ def train(job):
 
 begin = Path({folder!r}) / "begin"
 queue = studies(Path({folder!r}), n_trials=10, storage={url!r}, sampler="tpe")
-print("ready", flush=True)
+begin.with_name(f"ready{{os.getpid()}}").touch()
 while not begin.exists():
     time.sleep(0.01)
 for job in run_all(queue, train):
@@ -48,11 +49,13 @@ for job in run_all(queue, train):
 def shared(folder: Path, url: str | None) -> None:
     """Two processes run one search."""
     folder.mkdir(parents=True, exist_ok=True)
-    code = WORKER.format(tests=str(Path(__file__).parents[1]), folder=str(folder), url=url)
-    workers = [subprocess.Popen([sys.executable, "-c", code], stdout=subprocess.PIPE, text=True) for _ in range(2)]
+    script = folder.with_name("worker.py")
+    script.write_text(WORKER.format(tests=str(Path(__file__).parents[1]), folder=str(folder), url=url))
+    workers = [forked.start([], folder, program=str(script), together=True) for _ in range(2)]
     try:
-        for worker in workers:
-            assert worker.stdout.readline() == "ready\n"
+        while len(list(folder.glob("ready*"))) < 2:
+            assert all(worker.poll() is None for worker in workers), workers[0].communicate()
+            time.sleep(0.01)
         (folder / "begin").touch()
         told = [worker.communicate(timeout=60)[0].splitlines() for worker in workers]
     finally:

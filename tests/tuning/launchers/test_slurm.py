@@ -4,10 +4,12 @@ import signal
 import sys
 import time
 from pathlib import Path
+from types import SimpleNamespace
 
 import psutil
 import pytest
 
+import forked
 from colonnade.core.errors import ConfigError, MissingExtraError, SearchError
 from colonnade.tuning.launchers import submission
 from colonnade.tuning.launchers.slurm import Slurm
@@ -35,11 +37,21 @@ def cluster(tmp_path, monkeypatch):
             psutil.Process(int(path.read_text())).kill()
 
 
+@pytest.fixture
+def local(monkeypatch):
+    """What submitit starts on this machine is forked, with all imports; jobs in the queue import for themselves."""
+
+    def popen(command, shell, env):
+        assert command[1] == "-m"
+        return forked.start(command[3:], Path.cwd(), program=command[2], env=env)
+
+    monkeypatch.setattr("submitit.local.local.subprocess", SimpleNamespace(Popen=popen))
+
+
 @pytest.fixture(params=["local", "slurm"])
 def launcher(request):
     """Jobs in processes of submitit, or in the queue of what pretends to be Slurm."""
-    if request.param == "slurm":
-        request.getfixturevalue("cluster")
+    request.getfixturevalue("local" if request.param == "local" else "cluster")
     with Slurm(cluster=request.param, slots=3) as launcher:
         yield launcher
 
@@ -51,7 +63,7 @@ def stored(search):
 
 
 @pytest.mark.slow
-def test_jobs_finish_or_fail_and_nobody_reads_their_configuration(tmp_path):
+def test_jobs_finish_or_fail_and_nobody_reads_their_configuration(local, tmp_path):
     launcher = Slurm(cluster="local", slots=2)
     search = tmp_path / "my search"
     jobs = [job_in(search / "one"), bad_job_in(search / "bad")]
