@@ -22,6 +22,7 @@ pytestmark = pytest.mark.rendered
 QUICK = ("threads=1", "trainer=cpu")
 CHURN = ("data=churn_sim", "data.source.n_rows=4000", *QUICK)
 FEW = Explain(rows=100, background=64, samples=8, top=3)
+MEMBERS = ("model.backbone.n_members=4", "model.backbone.d_block=64")
 MODELS = {
     "linear": ("trainer.max_epochs=6", "explain=auto", "explain.rows=60"),
     "mlp": ("trainer.max_epochs=5", "logger=none"),
@@ -35,6 +36,25 @@ MODELS = {
     # Small ones, which learn in some steps what theirs take epochs for.
     "dcnv2": ("model.backbone.d_block=64", "optim.lr=0.002", "trainer.max_epochs=3", "logger=none"),
     "tabtransformer": ("model.backbone.n_blocks=1", "optim.lr=0.002", "trainer.max_epochs=3", "logger=none"),
+    "realmlp": ("model.backbone.d_hidden=[64,64]", "trainer.max_epochs=5", "logger=none"),
+    "node": (
+        "model.backbone.n_trees=64",
+        "model.backbone.depth=4",
+        "optim.lr=0.01",
+        "trainer.max_epochs=5",
+        "logger=none",
+    ),
+    "tabm_mini": (*MEMBERS, "trainer.max_epochs=4", "logger=none"),
+    "tabm_packed": (*MEMBERS, "trainer.max_epochs=4", "logger=none"),
+    "saint": (
+        "model.backbone.d_block=8",
+        "model.backbone.n_blocks=1",
+        "model.backbone.n_heads=2",
+        "model.max_context=64",
+        "optim.lr=0.003",
+        "trainer.max_epochs=3",
+        "logger=none",
+    ),
     "made": (
         "model=linear",
         "trainer.max_epochs=6",
@@ -118,6 +138,11 @@ def test_the_folder_after_a_training_that_explains(runs):
         ("modernnca", "shapley"),
         ("dcnv2", "integrated_gradients"),
         ("tabtransformer", "integrated_gradients"),
+        ("realmlp", "integrated_gradients"),
+        ("node", "integrated_gradients"),
+        ("tabm_mini", "integrated_gradients"),
+        ("tabm_packed", "integrated_gradients"),
+        ("saint", "shapley"),
         ("made", "auto"),
     ],
 )

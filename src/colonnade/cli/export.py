@@ -56,9 +56,9 @@ def export(words: Sequence[str]) -> None:
             format=given.get("format", "onnx"),
             options=options,
         )
-    except (ConfigError, ExportError) as error:
+    except (ConfigError, ExportError) as refused:
         # Here the words of a configuration are shorter.
-        raise type(error)(re.sub(r"\bexport\.(onnx|torch)\.", "", str(error))) from error
+        raise type(refused)(re.sub(r"\bexport\.(onnx|torch)\.", "", str(refused))) from refused
     sys.stdout.write(
         f"{done.path}: {done.size:,} bytes, compared with the run on {done.parity.rows:,} rows; largest difference\n"
     )
