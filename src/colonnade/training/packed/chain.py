@@ -91,7 +91,7 @@ class Chained(Function):
         return (None, grad, *reversed(found))
 
 
-def chains(layers: nn.Module) -> bool:
+def chains(layers: nn.Sequential) -> bool:
     """Whether a sequence of forms can be a chain."""
     return (
         type(layers) is nn.Sequential
