@@ -19,7 +19,7 @@ try:
     # That of libyaml, which PyYAML may have been built without: a fifth of the time.
     from yaml import CSafeDumper as SafeDumper
 except ImportError:
-    from yaml import SafeDumper  # type: ignore[assignment]
+    from yaml import SafeDumper
 
 from colonnade.config.build import guard
 from colonnade.config.resolve import resolved

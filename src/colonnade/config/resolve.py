@@ -15,11 +15,13 @@ from omegaconf import DictConfig, OmegaConf
 
 # A key by its whole name; not one of an outer node (``${.a}``), of a list, or a resolver.
 REFERENCE = re.compile(r"\$\{([A-Za-z_]\w*(?:\.[A-Za-z_]\w*)*)\}")
+# What depends on no other key, if nothing is nested in it.
+ALONE = re.compile(r"\$\{oc\.(?:create|decode|env):")
 _ABSENT = object()
 
 
-class _Unknown(Exception):
-    """An interpolation that OmegaConf must resolve."""
+class _OthersDecide(Exception):
+    """A text may depend on a value that is replaced."""
 
 
 def resolved(node: DictConfig, **instead: Any) -> Any:
@@ -33,55 +35,65 @@ def resolved(node: DictConfig, **instead: Any) -> Any:
         omegaconf.errors.OmegaConfBaseException: an interpolation leads nowhere.
     """
     root: Any = node._get_root()
-    plain = OmegaConf.to_container(node, resolve=False)
+    plain: Any = OmegaConf.to_container(node, resolve=False)
     if node is root:
-        plain.update(instead)  # type: ignore[union-attr]
+        plain.update(instead)
     try:
-        return _replaced(plain, root, instead)
-    except _Unknown:
-        if not instead:
-            return OmegaConf.to_container(node, resolve=True)
-    whole = root.copy()
-    OmegaConf.set_struct(whole, False)
-    whole.update(instead)
-    key = node._get_full_key(None)
-    return OmegaConf.to_container(OmegaConf.select(whole, key) if key else whole, resolve=True)
+        return _Look(root, instead).at(plain, node)
+    except _OthersDecide:
+        whole = root.copy()
+        OmegaConf.set_struct(whole, False)
+        whole.update(instead)
+        key = node._get_full_key(None)
+        return OmegaConf.to_container(OmegaConf.select(whole, key) if key else whole, resolve=True)
 
 
-def _replaced(plain: Any, root: Any, instead: Mapping[str, Any]) -> Any:
-    """A plain node with its references looked up."""
-    if isinstance(plain, dict):
-        return {key: _replaced(value, root, instead) for key, value in plain.items()}
-    if isinstance(plain, list):
-        return [_replaced(value, root, instead) for value in plain]
-    if not isinstance(plain, str) or "${" not in plain:
-        return plain
-    whole = REFERENCE.fullmatch(plain)
-    if whole:
-        return _value(whole[1], root, instead)
-    if "\\" in plain or "${" in REFERENCE.sub("", plain):
-        raise _Unknown
-    return REFERENCE.sub(lambda match: _text(_value(match[1], root, instead)), plain)
+class _Look:
+    """Looks references up.
 
+    Args:
+        root: the whole configuration.
+        instead: see :func:`resolved`.
+    """
 
-def _value(key: str, root: Any, instead: Mapping[str, Any]) -> Any:
-    first, _, rest = key.partition(".")
-    if first in instead:
-        if rest:
-            raise _Unknown
-        return instead[first]
-    value = OmegaConf.select(root, key, default=_ABSENT)
-    if value is _ABSENT:
-        raise _Unknown
-    if not OmegaConf.is_config(value):
-        return value
-    if not isinstance(value, DictConfig):
-        raise _Unknown
-    return _replaced(OmegaConf.to_container(value, resolve=False), root, instead)
+    def __init__(self, root: Any, instead: Mapping[str, Any]) -> None:
+        self.root = root
+        self.instead = instead
 
+    def at(self, plain: Any, node: Any) -> Any:
+        """Plain data with its references replaced.
 
-def _text(value: Any) -> str:
-    """A value within a text."""
-    if isinstance(value, dict | list):
-        raise _Unknown
-    return str(value)
+        Args:
+            plain: of a container.
+            node: which it is.
+        """
+        if isinstance(plain, dict):
+            return {key: self._item(value, node, key) for key, value in plain.items()}
+        return [self._item(value, node, i) for i, value in enumerate(plain)]
+
+    def _item(self, plain: Any, parent: Any, key: Any) -> Any:
+        if isinstance(plain, dict | list):
+            return self.at(plain, parent._get_node(key))
+        if not isinstance(plain, str) or "${" not in plain:
+            return plain
+        if "\\" not in plain and "${" not in REFERENCE.sub("", plain):
+            found = {name: self._value(name) for name in REFERENCE.findall(plain)}
+            if REFERENCE.fullmatch(plain):
+                (value,) = found.values()
+                if value is not _ABSENT:
+                    return value
+            elif not any(value is _ABSENT or isinstance(value, dict | list) for value in found.values()):
+                return REFERENCE.sub(lambda match: str(found[match[1]]), plain)
+        if self.instead and not (ALONE.search(plain) and plain.count("${") == 1):
+            raise _OthersDecide
+        # Or tells what is wrong.
+        value = parent[key]
+        return OmegaConf.to_container(value, resolve=True) if OmegaConf.is_config(value) else value
+
+    def _value(self, key: str) -> Any:
+        """What a key stands for."""
+        first, _, rest = key.partition(".")
+        if first in self.instead:
+            return _ABSENT if rest else self.instead[first]
+        value = OmegaConf.select(self.root, key, default=_ABSENT)
+        return self.at(OmegaConf.to_container(value, resolve=False), value) if OmegaConf.is_config(value) else value

@@ -64,4 +64,4 @@ def test_what_is_no_chain():
     assert not chains(nn.Sequential(nn.SiLU(), linear))
     assert not chains(nn.Sequential(linear, nn.GELU()))
     assert not chains(nn.Sequential())
-    assert not chains(nn.ModuleList([linear]))
+    assert not chains(MembersChain(nn.Sequential(linear)))

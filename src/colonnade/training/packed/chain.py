@@ -35,14 +35,14 @@ class MembersChain(nn.Sequential):
         self.links = [layer for layer in layers if isinstance(layer, MembersLinear)]
 
     def forward(self, x: Tensor) -> Tensor:
-        """``(members * rows, d_in)`` to ``(members * rows, d_out)``."""
+        """``(members * rows, *, d_in)`` to ``(members * rows, *, d_out)``."""
         if not torch.is_grad_enabled():
             out: Tensor = super().forward(x)
             return out
-        rows = x.unflatten(0, (len(self.links[0].weight), -1))
+        rows = x.reshape(len(self.links[0].weight), -1, x.shape[-1])
         tensors = [tensor for link in self.links for tensor in (link.weight, link.bias if link.biased else None)]
         found: Tensor = Chained.apply(list(self), rows, *tensors)
-        return found.flatten(0, 1)
+        return found.view(*x.shape[:-1], -1)
 
 
 class Chained(Function):
@@ -60,7 +60,7 @@ class Chained(Function):
                 kept.append((layer, x, weight))
                 x = torch.bmm(x, weight.mT) if bias is None else torch.baddbmm(bias.unsqueeze(1), x, weight.mT)
             elif isinstance(layer, Drawn):
-                mask = layer.take().view_as(x)
+                mask = layer.take().reshape(x.shape)
                 kept.append((layer, mask, None))
                 # In place: nobody else reads what the layer before it made.
                 x = x.mul_(mask)
@@ -91,7 +91,7 @@ class Chained(Function):
         return (None, grad, *reversed(found))
 
 
-def chains(layers: nn.Module) -> bool:
+def chains(layers: nn.Sequential) -> bool:
     """Whether a sequence of forms can be a chain."""
     return (
         type(layers) is nn.Sequential

@@ -101,5 +101,5 @@ def give_forms(network: nn.Module) -> None:
             setattr(network, name, FORMS[type(module)](module))
         else:
             give_forms(module)
-            if chains(module):
+            if isinstance(module, nn.Sequential) and chains(module):
                 setattr(network, name, MembersChain(module))
