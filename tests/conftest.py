@@ -88,7 +88,7 @@ def unrendered(request: pytest.FixtureRequest) -> Iterator[None]:
 
 
 @pytest.fixture(scope="module")
-def undrawn(request: pytest.FixtureRequest, unrendered: None) -> Iterator[None]:
+def without_figures(request: pytest.FixtureRequest, unrendered: None) -> Iterator[None]:
     """Figures of trainings are not made either, unless the module is marked ``drawn`` or ``rendered``.
 
     To make them takes as long as all the rest of a small training. Where trainings are what is looked at

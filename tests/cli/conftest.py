@@ -4,5 +4,5 @@ import pytest
 
 
 @pytest.fixture(scope="module", autouse=True)
-def _figures(undrawn: None) -> None:
-    """See :func:`undrawn`."""
+def _figures(without_figures: None) -> None:
+    """See :func:`without_figures`."""

@@ -9,5 +9,5 @@ def _exports(one_registry: None) -> None:
 
 
 @pytest.fixture(scope="module", autouse=True)
-def _figures(undrawn: None) -> None:
-    """See :func:`undrawn`."""
+def _figures(without_figures: None) -> None:
+    """See :func:`without_figures`."""

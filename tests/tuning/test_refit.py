@@ -20,7 +20,7 @@ from colonnade.training.callbacks.throughput import Throughput
 from colonnade.training.schedules import cosine
 from colonnade.tuning.refit import epochs_seen, refit
 
-pytestmark = pytest.mark.usefixtures("undrawn")
+pytestmark = pytest.mark.usefixtures("without_figures")
 
 HORIZON = 12
 QUICK = (

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import os
 import pickle
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
 
@@ -55,7 +55,7 @@ def choices_where_asked() -> Iterator[None]:
     file: a fifth of a composition."""
     make = room._create_interpolation_map
 
-    def made(overrides: Any, defaults_list: Sequence[Any], self_added: bool) -> DictConfig:
+    def made(overrides: Any, defaults_list: list[Any], self_added: bool) -> DictConfig:
         if any(default.is_interpolation() for default in defaults_list):
             return make(overrides, defaults_list, self_added)
         return OmegaConf.create()
