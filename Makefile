@@ -43,8 +43,9 @@ test-ray:
 	$(BIN)/python -m pytest tests/tuning/launchers/test_ray.py
 	$(BIN)/python -m pytest tests/runs/test_ray_train.py
 
+# Three workers on two cores: many a test waits for a process of its own.
 test-others:
-	$(BIN)/python -m pytest -n 2 --dist worksteal
+	$(BIN)/python -m pytest -n 3 --dist worksteal
 
 check: setup ## lint, format, types, import floors, examples in docstrings
 	$(BIN)/ruff check .

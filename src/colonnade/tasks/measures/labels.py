@@ -7,7 +7,7 @@ classes, those present in target or prediction. With nothing to measure the valu
 from typing import TYPE_CHECKING
 
 import torch
-from jaxtyping import Bool, Float, Int, Shaped
+from jaxtyping import Float, Int, Shaped
 from torch import Tensor
 
 from colonnade.tasks.measures.rows import Rows, row_mean
@@ -28,13 +28,23 @@ def exact_match(rows: Rows) -> Float[Tensor, "1"]:
 
 def balanced_accuracy(rows: Rows) -> Float[Tensor, "1"]:
     """Mean recall of the classes; NaN when the target shows fewer than two."""
-    label, target, n = rows.prediction["label"], rows.target, rows.prediction["probability"].shape[1]
-    there = torch.bincount(target, rows.weight, minlength=n).double()
-    right = torch.bincount(target, (label == target) * _weight(rows.target, rows.weight), minlength=n)
-    present = there > 0
-    if present.sum() < 2:
+    label, target = rows.prediction["label"], rows.target
+    present = target.unique()
+    if len(present) < 2:
         return _undefined()
-    return (right[present] / there[present]).mean()[None]
+    if rows.weight is None:
+        from torchmetrics.functional.classification import multiclass_recall
+
+        n = rows.prediction["probability"].shape[1]
+        return multiclass_recall(label, target, num_classes=n, average="none", validate_args=False)[present].mean()[
+            None
+        ]
+    from sklearn.metrics import recall_score
+
+    labels = _array(present)
+    return _value(
+        recall_score(_array(target), _array(label), labels=labels, average="macro", sample_weight=_array(rows.weight))
+    )
 
 
 def f1_binary(rows: Rows) -> Float[Tensor, "1"]:
@@ -105,9 +115,17 @@ def _f1_macro(
     present = target.any(0)
     if not present.any():
         return _undefined()
-    w = _weight(target[:, 0], weight)
-    hits, positives = (w @ each.double() for each in (label * target, label + target))
-    return (2 * hits / positives)[present].mean()[None]
+    label, target = label[:, present], target[:, present]
+    if weight is None:
+        from torchmetrics.functional.classification import multilabel_f1_score
+
+        n = target.shape[1]
+        return multilabel_f1_score(label, target, num_labels=n, average="macro", validate_args=False).double()[None]
+    from sklearn.metrics import f1_score
+
+    # Column by column, since scikit-learn reads a single column as classes rather than as one label.
+    scores = [f1_score(_array(y), _array(p), sample_weight=_array(weight)) for y, p in zip(target.T, label.T)]
+    return _value(sum(scores) / len(scores))
 
 
 def _auroc_macro(
@@ -117,23 +135,20 @@ def _auroc_macro(
     both = target.any(0) & ~target.all(0)
     if not both.any():
         return _undefined()
-    w = _weight(target[:, 0], weight)
-    areas = [_area(p, y > 0, w) for p, y in zip(probability[:, both].unbind(1), target[:, both].unbind(1))]
-    return torch.stack(areas).mean()[None]
+    probability, target = probability[:, both], target[:, both]
+    n = target.shape[1]
+    if weight is None:
+        from torchmetrics.functional.classification import binary_auroc, multilabel_auroc
 
+        if n == 1:
+            return binary_auroc(probability[:, 0], target[:, 0], validate_args=False).double()[None]
+        return multilabel_auroc(probability, target, num_labels=n, validate_args=False).double()[None]
+    from sklearn.metrics import roc_auc_score
 
-def _area(score: Float[Tensor, "n"], positive: Bool[Tensor, "n"], weight: Float[Tensor, "n"]) -> Float[Tensor, ""]:
-    """Share of the pairs of a negative and a positive row in which that scores higher; half of those with ties."""
-    (low, low_order), (high, high_order) = score[~positive].sort(), score[positive].sort()
-    w_low, w_high = weight[~positive][low_order], weight[positive][high_order]
-    up_to = torch.cat([w_low.new_zeros(1), w_low.cumsum(0)])
-    below, not_above = (up_to[torch.searchsorted(low, high, right=right)] for right in (False, True))
-    return torch.dot(w_high, below + not_above) / (2 * w_low.sum() * w_high.sum())
-
-
-def _weight(target: Shaped[Tensor, "n"], weight: Float[Tensor, "n"] | None) -> Float[Tensor, "n"]:
-    """Weights in float64."""
-    return torch.ones(len(target), dtype=torch.float64, device=target.device) if weight is None else weight.double()
+    scores = [
+        roc_auc_score(_array(y), _array(p), sample_weight=_array(weight)) for y, p in zip(target.T, probability.T)
+    ]
+    return _value(sum(scores) / n)
 
 
 def _spread(rows: Rows) -> Float[Tensor, "m"] | None:
