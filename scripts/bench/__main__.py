@@ -7,7 +7,7 @@ import sys
 from pathlib import Path
 
 BENCHMARKS = ("epoch", "encode", "process", "search", "windows")
-ON_REQUEST = ("gpu", "half", "artefact", "forecasters", "packed", "compiled")
+ON_REQUEST = ("gpu", "half", "artefact", "artefact_series", "forecasters", "packed", "compiled")
 
 if __name__ == "__main__":
     chosen = sys.argv[1:] or list(BENCHMARKS)

@@ -1,0 +1,123 @@
+"""Exported graphs of series against the torch Predictor: parity, size, latency; one thread.
+
+``python scripts/bench artefact_series``: every model of series. ``--models gru,nlinear``: these alone, the lines of the
+others stay.
+"""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+import tempfile
+import time
+from functools import partial
+from pathlib import Path
+
+import machine
+import numpy as np
+import polars as pl
+import torch
+from artefact import milliseconds
+
+from colonnade.baselines.base import Job
+from colonnade.baselines.module import BaselineModule
+from colonnade.config.compose import compose
+from colonnade.data.sequences.dataset import SequenceDataset
+from colonnade.data.sequences.raw import raw_series
+from colonnade.deploy.onnx_export import Exportable, OnnxExport
+from colonnade.deploy.rows import columns_of
+from colonnade.deploy.runtime import OnnxModel
+from colonnade.runs.assemble import Parts, assemble, dataset_of
+from colonnade.training.predictor import Predictor
+
+# Utterances of 7 to 29 steps and 12 columns, and windows of seven values. ETS and Theta fit each window anew, a
+# thousand of which take minutes.
+MODELS = {
+    "japanese_vowels": "gru lstm mingru tcn transformer resnet1d inception_time lite minirocket",
+    "etth1": "naive seasonal_naive nlinear dlinear tide tsmixer nhits gru_forecast lstm_forecast deepar tft "
+    "itransformer patchtst",
+}
+# Repeats, and series of a batch, in three turns.
+TIMED = ((90, 1), (6, 1000))
+
+
+def made(model: str, data: str) -> Parts:
+    """A model as shipped: fitted where it is fitted at once, else with its first weights."""
+    parts = assemble(compose([f"model={model}", f"data={data}", "threads=1"]))
+    if isinstance(parts.module, BaselineModule):
+        train, val = (parts.datamodule.loader_for(part).store for part in ("train", "val"))
+        parts.module.fit(train, val, Job())
+    return parts
+
+
+def series_of(parts: Parts, n: int) -> pl.DataFrame:
+    """Typed series, or windows of them, some of them twice where there are not so many."""
+    data = dataset_of(parts.cfg)
+    assert isinstance(data, SequenceDataset)
+    table = data.rows(data.read())
+    frame = table.frame if parts.module.spec.horizon is None else data.windows(table, n).frame
+    return frame[np.linspace(0, frame.height - 1, n).astype(int)]
+
+
+def measured(model: str, data: str) -> list[str]:
+    """A line of the table."""
+    parts = made(model, data)
+    pipeline, spec = parts.datamodule.pipeline, parts.module.spec
+    parts.module.network.eval()
+    predictor = Predictor(pipeline=pipeline.module, network=parts.module.network, decoder=parts.task.decoder(spec))
+    lookup, frame = pipeline.lookup, series_of(parts, TIMED[-1][1])
+    subject = Exportable(predictor, lookup, parts.datamodule.table.schema, spec, parts.task, "", {})
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder) / "model.onnx"
+        start = time.perf_counter()
+        parity = OnnxExport()(subject, frame, path)
+        seconds = time.perf_counter() - start
+        graph, size = OnnxModel(path, threads=1), path.stat().st_size
+    cells = [f"{max(v for k, v in parity.errors.items() if '/' not in k):.0e}", f"{size / 1e6:.2f}", f"{seconds:.1f}"]
+    for repeats, n in TIMED:
+        rows = frame.head(n).select(lookup.names)
+        feeds = graph.feeds(columns_of(rows, graph.columns))
+        raw = raw_series(lookup, rows, lookup.names)
+        with torch.inference_mode():
+            ours, theirs = milliseconds(
+                (partial(graph.session.run, None, feeds), partial(predictor, *raw.inputs)), repeats
+            )
+        cells += [f"{ours:.3g}", f"{theirs:.3g}", f"{theirs / ours:.1f}"]
+    return [model, data, *cells]
+
+
+def main(chosen: list[str]) -> None:
+    """Measure, and write ``docs/benchmarks/onnx_series.md``."""
+    rows = []
+    for data, models in MODELS.items():
+        for model in models.split():
+            if chosen and model not in chosen:
+                continue
+            # A process of its own: what other models left in memory slows neither side.
+            command = [sys.executable, __file__, "--measure", model, data]
+            done = subprocess.run(command, check=True, stdout=subprocess.PIPE, text=True)
+            rows.append(json.loads(done.stdout.splitlines()[-1]))
+    text = machine.header(
+        "Exported graphs of series",
+        "COLONNADE_DATA=... make bench BENCH=artefact_series",
+        "Models as shipped on JapaneseVowels (utterances of 7 to 29 steps, nine classes) and ETTh1 (windows of seven "
+        "values), networks with their first weights, which cost the same, and baselines fitted. The graph goes from "
+        "raw columns to predictions, torch is the Predictor in inference mode on tensors that are made already. One "
+        "thread, a process for each model; medians of milliseconds of the processor, graph and torch in turn, of 90 "
+        "calls with one series and of 6 with 1000. `difference`: the largest of any prediction on the series that the "
+        "export compares, of probabilities or in standard deviations of the value.",
+    )
+    columns = ["model", "data", "difference", "MB", "export s"]
+    for _, n in TIMED:
+        columns += [f"graph, {n}", f"torch, {n}", f"faster, {n}"]
+    machine.update("onnx_series", text, columns, rows, key=2)
+
+
+if __name__ == "__main__":
+    given = sys.argv[1:]
+    if given[:1] == ["--measure"]:
+        torch.set_num_threads(1)
+        print(json.dumps(measured(*given[1:])))
+        sys.exit()
+    main(given[given.index("--models") + 1].split(",") if "--models" in given else [])
