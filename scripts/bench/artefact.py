@@ -101,20 +101,10 @@ def measured(model: str, task: str, frame: pl.DataFrame) -> list[str] | None:
     except ConfigError as error:
         print(f"{model}, {task}: {error}", file=sys.stderr)
         return None
-    data, spec = parts.datamodule, parts.module.spec
-    parts.module.network.eval()
-    predictor = Predictor(pipeline=data.pipeline.module, network=parts.module.network, decoder=parts.task.decoder(spec))
+    data = parts.datamodule
+    typed = conform(frame, data.table.schema, need_target=False, where="adult")
+    predictor, graph, cells = exported(parts, typed)
     lookup = data.pipeline.lookup
-    schema = data.table.schema
-    typed = conform(frame, schema, need_target=False, where="adult")
-    subject = Exportable(predictor, lookup, schema, spec, parts.task, "", {})
-    with tempfile.TemporaryDirectory() as folder:
-        path = Path(folder) / "model.onnx"
-        start = time.perf_counter()
-        parity = OnnxExport()(subject, typed, path)
-        seconds = time.perf_counter() - start
-        graph, size = OnnxModel(path, threads=1), path.stat().st_size
-    cells = [f"{max(v for k, v in parity.errors.items() if '/' not in k):.0e}", f"{size / 1e6:.2f}", f"{seconds:.1f}"]
     for repeats, n in TIMED:
         rows = typed.head(n)
         feeds = graph.feeds({name: rows[name].to_numpy() for name in graph.columns})
@@ -129,6 +119,21 @@ def measured(model: str, task: str, frame: pl.DataFrame) -> list[str] | None:
         cells += [f"{v:.3g}" for v in (ours, theirs, looked_up)]
         cells += [f"{theirs / ours:.1f}", f"{(theirs + looked_up) / ours:.1f}"]
     return [model, task, *cells]
+
+
+def exported(parts: Parts, rows: pl.DataFrame) -> tuple[Predictor, OnnxModel, list[str]]:
+    """The Predictor, its graph for one thread, and their difference on typed rows, MB and seconds of the export."""
+    data, spec, network = parts.datamodule, parts.module.spec, parts.module.network.eval()
+    predictor = Predictor(pipeline=data.pipeline.module, network=network, decoder=parts.task.decoder(spec))
+    subject = Exportable(predictor, data.pipeline.lookup, data.table.schema, spec, parts.task, "", {})
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder) / "model.onnx"
+        start = time.perf_counter()
+        parity = OnnxExport()(subject, rows, path)
+        seconds = time.perf_counter() - start
+        graph, size = OnnxModel(path, threads=1), path.stat().st_size
+    off = max(v for k, v in parity.errors.items() if "/" not in k)
+    return predictor, graph, [f"{off:.0e}", f"{size / 1e6:.2f}", f"{seconds:.1f}"]
 
 
 def apart(model: str, tasks: list[str]) -> list[list[str]]:

@@ -9,27 +9,21 @@ from __future__ import annotations
 import json
 import subprocess
 import sys
-import tempfile
-import time
 from functools import partial
-from pathlib import Path
 
 import machine
 import numpy as np
 import polars as pl
 import torch
-from artefact import milliseconds
+from artefact import exported, milliseconds
 
 from colonnade.baselines.base import Job
 from colonnade.baselines.module import BaselineModule
 from colonnade.config.compose import compose
 from colonnade.data.sequences.dataset import SequenceDataset
 from colonnade.data.sequences.raw import raw_series
-from colonnade.deploy.onnx_export import Exportable, OnnxExport
 from colonnade.deploy.rows import columns_of
-from colonnade.deploy.runtime import OnnxModel
 from colonnade.runs.assemble import Parts, assemble, dataset_of
-from colonnade.training.predictor import Predictor
 
 # Utterances of 7 to 29 steps and 12 columns, and windows of seven values. ETS and Theta fit each window anew, a
 # thousand of which take minutes.
@@ -63,18 +57,8 @@ def series_of(parts: Parts, n: int) -> pl.DataFrame:
 def measured(model: str, data: str) -> list[str]:
     """A line of the table."""
     parts = made(model, data)
-    pipeline, spec = parts.datamodule.pipeline, parts.module.spec
-    parts.module.network.eval()
-    predictor = Predictor(pipeline=pipeline.module, network=parts.module.network, decoder=parts.task.decoder(spec))
-    lookup, frame = pipeline.lookup, series_of(parts, TIMED[-1][1])
-    subject = Exportable(predictor, lookup, parts.datamodule.table.schema, spec, parts.task, "", {})
-    with tempfile.TemporaryDirectory() as folder:
-        path = Path(folder) / "model.onnx"
-        start = time.perf_counter()
-        parity = OnnxExport()(subject, frame, path)
-        seconds = time.perf_counter() - start
-        graph, size = OnnxModel(path, threads=1), path.stat().st_size
-    cells = [f"{max(v for k, v in parity.errors.items() if '/' not in k):.0e}", f"{size / 1e6:.2f}", f"{seconds:.1f}"]
+    lookup, frame = parts.datamodule.pipeline.lookup, series_of(parts, TIMED[-1][1])
+    predictor, graph, cells = exported(parts, frame)
     for repeats, n in TIMED:
         rows = frame.head(n).select(lookup.names)
         feeds = graph.feeds(columns_of(rows, graph.columns))

@@ -13,6 +13,8 @@ from typing import Any
 
 from omegaconf import DictConfig, OmegaConf
 
+from colonnade.config.copied import copied
+
 # A key by its whole name; not one of an outer node (``${.a}``), of a list, or a resolver.
 REFERENCE = re.compile(r"\$\{([A-Za-z_]\w*(?:\.[A-Za-z_]\w*)*)\}")
 # What depends on no other key, if nothing is nested in it.
@@ -41,7 +43,7 @@ def resolved(node: DictConfig, **instead: Any) -> Any:
     try:
         return _Look(root, instead).at(plain, node)
     except _OthersDecide:
-        whole = root.copy()
+        whole = copied(root)
         OmegaConf.set_struct(whole, False)
         whole.update(instead)
         key = node._get_full_key(None)
