@@ -36,8 +36,8 @@ Adult, covertype_20k and higgs_7k, whose test rows are official. **Bold**: the b
 
 Every line of `shelf.jsonl` is `python train.py model=<model> data=<data> seed=<seed> threads=1 logger=none`, with the
 machine that it ran on: networks on one H200 that sixteen or twenty-four trainings shared, the others (and gandalf,
-tabnet and tabtransformer on insteval, ft_transformer on california_housing) on two processors that others used too.
-Seconds are thus an order of size. An empty cell was not trained."""
+node, saint, tabnet and tabtransformer on insteval, ft_transformer on california_housing) on two processors that others
+used too. Seconds are thus an order of size."""
 
 
 def known() -> dict[tuple[str, str, int], dict[str, Any]]:
