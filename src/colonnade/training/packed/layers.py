@@ -20,6 +20,7 @@ from colonnade.nn.blocks.parametric_activation import ParametricActivation
 from colonnade.nn.embed.categorical import CategoricalEmbedding
 from colonnade.nn.embed.pbld import PBLDEmbedding
 from colonnade.nn.embed.piecewise import PiecewiseLinearEmbedding
+from colonnade.training.packed.products import product
 
 
 class Products(Function):
@@ -30,9 +31,7 @@ class Products(Function):
     def forward(ctx: Any, rows: Tensor, weight: Tensor, bias: Tensor | None) -> Tensor:
         """``(members, rows, d_in)``, ``(members, d_out, d_in)`` and ``(members, d_out)``."""
         ctx.save_for_backward(rows, weight)
-        if bias is None:
-            return torch.bmm(rows, weight.mT)
-        return torch.baddbmm(bias.unsqueeze(1), rows, weight.mT)
+        return product(rows, weight.mT, bias)
 
     @staticmethod
     def backward(ctx: Any, *grads: Tensor) -> tuple[Tensor | None, Tensor, Tensor | None]:
@@ -40,8 +39,8 @@ class Products(Function):
         (grad,) = grads
         rows, weight = ctx.saved_tensors
         return (
-            torch.bmm(grad, weight) if ctx.needs_input_grad[0] else None,
-            torch.bmm(grad.mT, rows),
+            product(grad, weight) if ctx.needs_input_grad[0] else None,
+            product(grad.mT, rows),
             grad.sum(1) if ctx.needs_input_grad[2] else None,
         )
 
