@@ -15,7 +15,7 @@ from torch import Tensor
 from colonnade.core.batch import Batch
 from colonnade.core.errors import TrainingError
 from colonnade.data.store import Store
-from colonnade.training.callbacks.recovery import Recovery
+from colonnade.training.callbacks.recovery import Recovery, Savings
 from colonnade.training.packed.batched import BatchedNetwork
 from colonnade.training.packed.member import Member, Turn
 from colonnade.training.packed.stack import Slice, Stack, settings_of
@@ -64,8 +64,9 @@ class Pack:
         )
         self._most = self.network.plan(self.stack.slice(0, 1), made_up).members
         self._told = time.monotonic()
+        savings = Savings(len(members))
         for recovery in (c for m in members for c in m.callbacks if isinstance(c, Recovery)):
-            recovery.sharing = len(members)
+            recovery.savings = savings
 
     def train(self) -> Iterator[Member]:
         """Train to the end; gives each member as it ends.
