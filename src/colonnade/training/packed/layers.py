@@ -45,6 +45,29 @@ class Products(Function):
         )
 
 
+class Scaled(Function):
+    """``factor * rows @ weight + bias`` of each member."""
+
+    @staticmethod
+    def forward(ctx: Any, rows: Tensor, weight: Tensor, bias: Tensor, factor: float) -> Tensor:
+        """``(members, rows, d_in)``, ``(members, d_in, d_out)`` and ``(members, d_out)``."""
+        ctx.save_for_backward(rows, weight)
+        ctx.factor = factor
+        return torch.add(bias.unsqueeze(1), product(rows, weight), alpha=factor)
+
+    @staticmethod
+    def backward(ctx: Any, *grads: Tensor) -> tuple[Tensor | None, Tensor, Tensor, None]:
+        """Gradients of the tensors."""
+        (grad,) = grads
+        rows, weight = ctx.saved_tensors
+        return (
+            product(grad, weight.mT).mul_(ctx.factor) if ctx.needs_input_grad[0] else None,
+            product(rows.mT, grad).mul_(ctx.factor),
+            grad.sum(1),
+            None,
+        )
+
+
 class MembersLinear(nn.Module):
     """``nn.Linear`` of each member, in one batched product."""
 
@@ -75,7 +98,7 @@ class MembersNTP(nn.Module):
     def forward(self, x: Tensor) -> Tensor:
         """``(members * rows, *, d_in)`` to ``(members * rows, *, d_out)``."""
         rows = x.reshape(len(self.weight), -1, x.shape[-1])
-        out = torch.baddbmm(self.bias.unsqueeze(1), rows, self.weight, alpha=self.factor)
+        out: Tensor = Scaled.apply(rows, self.weight, self.bias, self.factor)
         return out.view(*x.shape[:-1], -1)
 
 
