@@ -26,7 +26,7 @@ CFG = {
     "further",
     [
         {},
-        {"escaped": r"\${n}", "beside": r"\\${n}"},
+        {"escaped": r"\${n}", "beside": r"\\${n}", "thrice": r"a \\\${n} \"b\" \${oc.create:{}}"},
         {"inner": {"a": "${..n}", "b": "${.a}"}},
         {"from_list": "${list}", "item": "${list[0]}", "dotted": "${list.1}"},
         {"environment": "${oc.env:HOME}", "nested": "${task.${oc.env:COLONNADE_NO_SUCH,monitor}}"},

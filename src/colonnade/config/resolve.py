@@ -23,6 +23,8 @@ REFERENCE = re.compile(r"\$\{([A-Za-z_]\w*(?:\.[A-Za-z_]\w*)*)\}")
 ALONE = re.compile(r"\$\{oc\.(?:create|decode|env):")
 # A mapping or list written as text, with nothing nested in it: what a word of the command line cannot say otherwise.
 WRITTEN = re.compile(r'\$\{oc\.create:"[^$]*"\}')
+# What looks like an interpolation and is text: behind an odd number of backslashes.
+ESCAPED = re.compile(r"(?<!\\)(?:\\\\)*\\\$\{")
 _ABSENT = object()
 
 
@@ -90,8 +92,8 @@ class _Look:
                     return value
             elif not any(value is _ABSENT or isinstance(value, dict | list) for value in found.values()):
                 return REFERENCE.sub(lambda match: str(found[match[1]]), plain)
-        if WRITTEN.fullmatch(plain):
-            return deepcopy(_written(plain))
+        if WRITTEN.fullmatch(plain) or "${" not in ESCAPED.sub("", plain):
+            return deepcopy(_by_itself(plain))
         if self.instead and not (ALONE.search(plain) and plain.count("${") == 1):
             raise _OthersDecide
         # Or tells what is wrong.
@@ -108,6 +110,6 @@ class _Look:
 
 
 @lru_cache(maxsize=256)
-def _written(text: str) -> Any:
-    """What a :data:`WRITTEN` text stands for; parsed once, and looked at many times in a run."""
+def _by_itself(text: str) -> Any:
+    """What a text stands for that refers to nothing; parsed once, and looked at many times in a run."""
     return OmegaConf.to_container(OmegaConf.create({"value": text}), resolve=True)["value"]  # type: ignore[call-overload, index]
