@@ -26,11 +26,12 @@ CFG = {
     "further",
     [
         {},
-        {"escaped": r"\${n}", "beside": r"\\${n}"},
+        {"escaped": r"\${n}", "beside": r"\\${n}", "thrice": r"a \\\${n} \"b\" \${oc.create:{}}"},
         {"inner": {"a": "${..n}", "b": "${.a}"}},
         {"from_list": "${list}", "item": "${list[0]}", "dotted": "${list.1}"},
         {"environment": "${oc.env:HOME}", "nested": "${task.${oc.env:COLONNADE_NO_SUCH,monitor}}"},
         {"whole": "x${task}x"},
+        {"written": '${oc.create:"{\\"a\\": [1, \\"b\\"]}"}', "as_list": '${oc.create:"[1, x]"}'},
         {"not_given": "???"},
     ],
 )
@@ -57,3 +58,9 @@ def test_what_leads_nowhere_is_an_error():
         resolved(OmegaConf.create({"a": "${absent}"}))
     with pytest.raises(InterpolationToMissingValueError):
         resolved(OmegaConf.create({"a": "${b}", "b": "???"}))
+
+
+def test_what_is_written_as_text_is_not_shared():
+    cfg = OmegaConf.create({"a": '${oc.create:"{\\"b\\": 1}"}'})
+    resolved(cfg)["a"]["b"] = 2
+    assert resolved(cfg) == {"a": {"b": 1}}

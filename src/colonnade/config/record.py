@@ -22,7 +22,7 @@ except ImportError:
     from yaml import SafeDumper
 
 from colonnade.config.build import guard
-from colonnade.config.resolve import resolved
+from colonnade.config.resolve import ESCAPED, resolved
 from colonnade.core.errors import ConfigError
 
 REDACTED = "***"
@@ -45,7 +45,6 @@ WITHIN = re.compile("\\{[^}]*\ue000")
 # The interpolations that a stored configuration may hold; they give values of its own and of the environment only.
 REFERENCE = re.compile(r"\$\{(?:[\w.\[\]-]+|oc\.(?:env|decode):[^{}]*)\}")
 NESTED = 3
-ESCAPED = re.compile(r"(?<!\\)(?:\\\\)*\\\$\{")
 # Nothing that these say changes what is learned or measured.
 UNHASHED = (
     "overwrite",

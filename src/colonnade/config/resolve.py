@@ -9,6 +9,8 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
+from copy import deepcopy
+from functools import lru_cache
 from typing import Any
 
 from omegaconf import DictConfig, OmegaConf
@@ -19,6 +21,10 @@ from colonnade.config.copied import copied
 REFERENCE = re.compile(r"\$\{([A-Za-z_]\w*(?:\.[A-Za-z_]\w*)*)\}")
 # What depends on no other key, if nothing is nested in it.
 ALONE = re.compile(r"\$\{oc\.(?:create|decode|env):")
+# A mapping or list written as text, with nothing nested in it: what a word of the command line cannot say otherwise.
+WRITTEN = re.compile(r'\$\{oc\.create:"[^$]*"\}')
+# What looks like an interpolation and is text: behind an odd number of backslashes.
+ESCAPED = re.compile(r"(?<!\\)(?:\\\\)*\\\$\{")
 _ABSENT = object()
 
 
@@ -86,6 +92,8 @@ class _Look:
                     return value
             elif not any(value is _ABSENT or isinstance(value, dict | list) for value in found.values()):
                 return REFERENCE.sub(lambda match: str(found[match[1]]), plain)
+        if WRITTEN.fullmatch(plain) or "${" not in ESCAPED.sub("", plain):
+            return deepcopy(_by_itself(plain))
         if self.instead and not (ALONE.search(plain) and plain.count("${") == 1):
             raise _OthersDecide
         # Or tells what is wrong.
@@ -99,3 +107,9 @@ class _Look:
             return _ABSENT if rest else self.instead[first]
         value = OmegaConf.select(self.root, key, default=_ABSENT)
         return self.at(OmegaConf.to_container(value, resolve=False), value) if OmegaConf.is_config(value) else value
+
+
+@lru_cache(maxsize=256)
+def _by_itself(text: str) -> Any:
+    """What a text stands for that refers to nothing; parsed once, and looked at many times in a run."""
+    return OmegaConf.to_container(OmegaConf.create({"value": text}), resolve=True)["value"]  # type: ignore[call-overload, index]

@@ -17,6 +17,7 @@ from colonnade.config.baseline import fits_at_once
 from colonnade.config.check import check
 from colonnade.config.record import config_hash, stored_text
 from colonnade.core.errors import ColonnadeError, ConfigError, RunFolderError, out_of_memory
+from colonnade.core.garbage import seldom_collected
 from colonnade.runs.assemble import Parts, assemble, check_devices
 from colonnade.runs.environment import environment
 from colonnade.runs.folder import METRICS, RunFolder
@@ -85,7 +86,7 @@ def fit_in(
     if is_worker() and cfg.overwrite:
         # One process would empty the folder while another already looks for what to resume.
         raise ConfigError("overwrite=true: not under torchrun; remove the run folder first, or use trainer=ddp")
-    with folder.locked() if is_first() else nullcontext():
+    with seldom_collected(), folder.locked() if is_first() else nullcontext():
         folder.claim(config_hash(cfg), overwrite=cfg.overwrite)
         if folder.pruned:
             log.warning("'%s' was pruned by its search: nothing to do (overwrite=true trains it again)", folder.path)

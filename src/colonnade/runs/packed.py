@@ -20,6 +20,7 @@ from colonnade.config.pretraining import pretrains
 from colonnade.config.record import config_hash
 from colonnade.config.resolve import resolved
 from colonnade.core.errors import ColonnadeError, ConfigError, Faults
+from colonnade.core.garbage import seldom_collected
 from colonnade.core.spec import BatchSpec
 from colonnade.runs.assemble import Parts, assemble, build_trainer, check_devices
 from colonnade.runs.export import export_missing
@@ -110,7 +111,7 @@ def pack_in(
     """
     check_devices(cfgs[0])
     errors: list[ColonnadeError] = []
-    with ExitStack() as held:
+    with seldom_collected(), ExitStack() as held:
         for cfg, folder in zip(cfgs, folders, strict=True):
             held.enter_context(folder.locked())
             folder.claim(config_hash(cfg), overwrite=cfg.overwrite)

@@ -8,7 +8,7 @@ from lightning.pytorch import Callback
 
 from colonnade.core.errors import TrainingError
 from colonnade.training import manifest
-from colonnade.training.callbacks.recovery import Recovery
+from colonnade.training.callbacks.recovery import Recovery, Savings
 from colonnade.training.checkpoint_io import latest_recovery
 
 
@@ -42,7 +42,7 @@ def test_what_saving_takes_counts_for_all_that_share_the_time(tmp_path, monkeypa
     saved = {}
     for sharing in (1, 100):
         recovery = Recovery(dirpath=str(tmp_path / str(sharing)), max_share=0.5, every_seconds=1e9, keep=100)
-        recovery.sharing = sharing
+        recovery.savings = Savings(sharing)
         trainer(tmp_path, epochs=4, callbacks=[recovery]).fit(module(Net(dropout=0.0)), datamodule=FakeData())
         saved[sharing] = steps(tmp_path / str(sharing))
     assert saved == {1: [13, 26, 39, 52], 100: [13, 52]}

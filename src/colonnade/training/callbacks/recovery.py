@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import time
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +20,19 @@ from colonnade.training.signals import StopSignals
 log = logging.getLogger(__name__)
 
 
+@dataclass
+class Savings:
+    """What those who save in one process know of each other.
+
+    Args:
+        trainings: among which the process divides its time, each of which saves.
+        cost: seconds that the last saving of any of them took.
+    """
+
+    trainings: int = 1
+    cost: float = 0.0
+
+
 class Recovery(Checkpoint):
     """Saves the whole state of a training, whatever the metrics say, and upon SIGTERM or SIGINT before it leaves.
 
@@ -31,7 +45,7 @@ class Recovery(Checkpoint):
         keep: number of checkpoints that are kept, at least 1; with 2 a damaged one has a predecessor.
 
     Attributes:
-        sharing: trainings among which this process divides its time, each of which saves; 1 but in a pack.
+        savings: its own, but in a pack: trainings of one size need not each find out what a saving takes.
 
     Raises:
         ValueError: an argument is out of range.
@@ -60,11 +74,10 @@ class Recovery(Checkpoint):
         self.every_steps = every_steps
         self.max_share = max_share
         self.keep = keep
-        self.sharing = 1
+        self.savings = Savings()
         self._signals = StopSignals()
         self._saved_at = 0.0
         self._saved_step = 0
-        self._cost = 0.0
 
     def on_fit_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
         """Sweep the folder, and see whether there is room."""
@@ -96,7 +109,8 @@ class Recovery(Checkpoint):
         """Save unless epochs are so short that it would show."""
         elapsed = time.monotonic() - self._saved_at
         last = trainer.should_stop or trainer.current_epoch + 1 == trainer.max_epochs
-        cheap = self.max_share == 1 or (self.max_share > 0 and self.sharing * self._cost <= self.max_share * elapsed)
+        takes = self.savings.trainings * self.savings.cost
+        cheap = self.max_share == 1 or (self.max_share > 0 and takes <= self.max_share * elapsed)
         due = last or cheap or elapsed >= self.every_seconds
         if self.every_steps is not None:
             due |= trainer.global_step // self.every_steps > self._saved_step // self.every_steps
@@ -137,4 +151,4 @@ class Recovery(Checkpoint):
                 trainer.strategy.remove_checkpoint(self.dirpath / entry.file)
         self._saved_at = time.monotonic()
         self._saved_step = trainer.global_step
-        self._cost = self._saved_at - start
+        self.savings.cost = self._saved_at - start

@@ -15,6 +15,7 @@ from torch.autograd import Function
 from colonnade.nn.blocks.dropout import Dropout
 from colonnade.training.packed.draws import Drawn, Masks
 from colonnade.training.packed.layers import MembersLinear
+from colonnade.training.packed.products import product
 
 # By class: the function, and its gradient from that of what it made and from its input, written over the first.
 ACTIVATIONS: dict[type[nn.Module], tuple[Callable[[Tensor], Tensor], Callable[[Tensor, Tensor], Tensor]]] = {
@@ -58,7 +59,7 @@ class Chained(Function):
                 weight, bias = next(given), next(given)
                 assert weight is not None
                 kept.append((layer, x, weight))
-                x = torch.bmm(x, weight.mT) if bias is None else torch.baddbmm(bias.unsqueeze(1), x, weight.mT)
+                x = product(x, weight.mT, bias)
             elif isinstance(layer, Drawn):
                 mask = layer.take().reshape(x.shape)
                 kept.append((layer, mask, None))
@@ -81,8 +82,8 @@ class Chained(Function):
             assert grad is not None
             if isinstance(layer, MembersLinear):
                 assert weight is not None
-                found += [grad.sum(1) if layer.biased else None, torch.bmm(grad.mT, saved)]
-                grad = torch.bmm(grad, weight) if place or ctx.needs_input_grad[1] else None
+                found += [grad.sum(1) if layer.biased else None, product(grad.mT, saved)]
+                grad = product(grad, weight) if place or ctx.needs_input_grad[1] else None
             elif isinstance(layer, Drawn):
                 grad = grad.mul_(saved) if own else grad * saved
             else:

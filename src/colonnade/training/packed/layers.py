@@ -20,6 +20,7 @@ from colonnade.nn.blocks.parametric_activation import ParametricActivation
 from colonnade.nn.embed.categorical import CategoricalEmbedding
 from colonnade.nn.embed.pbld import PBLDEmbedding
 from colonnade.nn.embed.piecewise import PiecewiseLinearEmbedding
+from colonnade.training.packed.products import product
 
 
 class Products(Function):
@@ -30,9 +31,7 @@ class Products(Function):
     def forward(ctx: Any, rows: Tensor, weight: Tensor, bias: Tensor | None) -> Tensor:
         """``(members, rows, d_in)``, ``(members, d_out, d_in)`` and ``(members, d_out)``."""
         ctx.save_for_backward(rows, weight)
-        if bias is None:
-            return torch.bmm(rows, weight.mT)
-        return torch.baddbmm(bias.unsqueeze(1), rows, weight.mT)
+        return product(rows, weight.mT, bias)
 
     @staticmethod
     def backward(ctx: Any, *grads: Tensor) -> tuple[Tensor | None, Tensor, Tensor | None]:
@@ -40,9 +39,32 @@ class Products(Function):
         (grad,) = grads
         rows, weight = ctx.saved_tensors
         return (
-            torch.bmm(grad, weight) if ctx.needs_input_grad[0] else None,
-            torch.bmm(grad.mT, rows),
+            product(grad, weight) if ctx.needs_input_grad[0] else None,
+            product(grad.mT, rows),
             grad.sum(1) if ctx.needs_input_grad[2] else None,
+        )
+
+
+class Scaled(Function):
+    """``factor * rows @ weight + bias`` of each member."""
+
+    @staticmethod
+    def forward(ctx: Any, rows: Tensor, weight: Tensor, bias: Tensor, factor: float) -> Tensor:
+        """``(members, rows, d_in)``, ``(members, d_in, d_out)`` and ``(members, d_out)``."""
+        ctx.save_for_backward(rows, weight)
+        ctx.factor = factor
+        return torch.add(bias.unsqueeze(1), product(rows, weight), alpha=factor)
+
+    @staticmethod
+    def backward(ctx: Any, *grads: Tensor) -> tuple[Tensor | None, Tensor, Tensor, None]:
+        """Gradients of the tensors."""
+        (grad,) = grads
+        rows, weight = ctx.saved_tensors
+        return (
+            product(grad, weight.mT).mul_(ctx.factor) if ctx.needs_input_grad[0] else None,
+            product(rows.mT, grad).mul_(ctx.factor),
+            grad.sum(1),
+            None,
         )
 
 
@@ -76,7 +98,7 @@ class MembersNTP(nn.Module):
     def forward(self, x: Tensor) -> Tensor:
         """``(members * rows, *, d_in)`` to ``(members * rows, *, d_out)``."""
         rows = x.reshape(len(self.weight), -1, x.shape[-1])
-        out = torch.baddbmm(self.bias.unsqueeze(1), rows, self.weight, alpha=self.factor)
+        out: Tensor = Scaled.apply(rows, self.weight, self.bias, self.factor)
         return out.view(*x.shape[:-1], -1)
 
 
