@@ -182,7 +182,7 @@ def test_randomized_sets_are_the_same_for_all_who_predict(runs, tmp_path):
         served = predict_onnx(tmp_path / run / "model.onnx", runs / "rows.csv")
         assert frame.select(names).equals(served[frame["row_id"]].select(names))
         size = frame.select(pl.sum_horizontal(names)).to_series()
-        assert (size.min(), size.max()) == (0, 3)
+        assert size.n_unique() > 1
     assert stored["trained"].select(names).equals(stored["made"].select(names))
     measured = told(tmp_path / "made")["conformal"]
     assert measured["randomized"] is True
