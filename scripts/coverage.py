@@ -1,11 +1,11 @@
 """Measure the coverage of conformal prediction over many splits, and write ``docs/benchmarks/coverage.md``.
 
-    python scripts/coverage.py --cases adult/lightgbm,dry_bean/mlp,california_housing/mlp/quantile --seeds 5
+    python scripts/coverage.py --cases adult/lightgbm,dry_bean/mlp:12,california_housing/mlp/quantile --seeds 5
     python scripts/coverage.py --groups adult/lightgbm@relationship
 
-Each case is ``data/model``, or ``data/model/quantile`` for quantiles of a number; with ``@column``, thresholds are
-those of the groups of a column. Its runs, one a seed, are folders under ``--runs``: repeated, the command trains only
-what is missing.
+Each case is ``data/model``, or ``data/model/quantile`` for quantiles of a number, and may be followed by its own number
+of seeds; with ``@column``, thresholds are those of the groups of a column. Its runs, one a seed, are folders under
+``--runs``: repeated, the command trains only what is missing.
 """
 
 from __future__ import annotations
@@ -79,16 +79,18 @@ OF_GROUPS += ["groups, each its own"]
 
 @dataclass(frozen=True)
 class Case:
-    """What is trained: ``data/model[/task][@group]``."""
+    """What is trained: ``data/model[/task][:seeds][@group]``."""
 
     name: str
+    seeds: int | None
     group: str | None
 
     @classmethod
     def of(cls, word: str) -> Case:
         """Read from the command line."""
         name, _, group = word.partition("@")
-        return cls(name, group or None)
+        name, _, seeds = name.partition(":")
+        return cls(name, int(seeds) if seeds else None, group or None)
 
     def run(self, seed: int, runs: Path) -> tuple[Path, str]:
         """The finished run of a seed, and its task."""
@@ -209,7 +211,7 @@ def line(head: list[object], level: float, rows: tuple[int, int], found: list[Me
 
 def lines_of(case: Case, seeds: int, splits: int, runs: Path) -> dict[str, list[list[object]]]:
     """The lines of a case in the first two tables."""
-    made = [case.run(seed, runs) for seed in range(seeds)]
+    made = [case.run(seed, runs) for seed in range(case.seeds or seeds)]
     pool = Pool.of(made[0][0], None)
     lines: dict[str, list[list[object]]] = {"trained": [], "halves": []}
     for method in METHODS[made[0][1]]:
@@ -260,7 +262,8 @@ def main() -> None:
     args.runs.mkdir(parents=True, exist_ok=True)
     kept = args.runs / "lines.json"
     lines: dict[str, dict[str, list[list[Any]]]] = json.loads(kept.read_text()) if kept.exists() else {}
-    for word in [word for of in (args.cases, args.groups) for word in of.split(",") if word]:
+    words = [word for of in (args.cases, args.groups) for word in of.split(",") if word]
+    for word in words:
         case = Case.of(word)
         if word not in lines:
             if case.group is None:
@@ -274,10 +277,8 @@ def main() -> None:
         parts = (("Trained runs", "trained", COLUMNS), ("Halves", "halves", COLUMNS), ("By group", "groups", OF_GROUPS))
         text = [machine.header("Coverage", command, NOTE)]
         for title, part, columns in parts:
-            text += [
-                f"## {title}\n",
-                machine.table(columns, [each for of in lines.values() for each in of.get(part, [])]),
-            ]
+            told = [each for word in words for each in lines.get(word, {}).get(part, [])]
+            text += [f"## {title}\n", machine.table(columns, told)]
         machine.write("coverage", "\n".join(text))
 
 
