@@ -21,7 +21,6 @@ from colonnade.core.errors import ConfigError, DataError
 from colonnade.core.schema import Kind, Schema, TargetKind
 from colonnade.core.spec import BatchSpec
 from colonnade.data.catalog import cache_folder
-from colonnade.data.kept import Keep, Kept
 from colonnade.data.leakage import check_leaks, duplicates
 from colonnade.data.loader import ChunkLoader, EvalLoader, LoaderOptions
 from colonnade.data.mapped import Part, fingerprint, mapped_parts
@@ -31,6 +30,7 @@ from colonnade.data.target import TargetCoder, check_target
 
 if TYPE_CHECKING:
     from colonnade.data.dataset import TableDataset
+    from colonnade.data.kept import Keep, Kept
     from colonnade.data.lookup import CodedRows
     from colonnade.data.pipeline import Fits, FittedPipeline
     from colonnade.data.split import Split, Splitter
@@ -95,7 +95,7 @@ class TableDataModule(LightningDataModule):
         self._options = loader
         self._seed = seed
         self._read = table
-        self._keep = keep or Keep()
+        self._keep = keep
         self._stores: dict[str, Rows] = {}
         self._on_device: Rows | None = None
 
@@ -227,7 +227,7 @@ class TableDataModule(LightningDataModule):
         mapped = encoded_bytes(sum(map(len, rows.values())), n_num, n_cat) > self._options.memory_limit
         key = self._fingerprint(rows) if mapped else ""
         coded = self.pipeline.code(self.table.frame)
-        self.kept = self._keep.of(coded, self.pipeline.lookup, rows)
+        self.kept = {} if self._keep is None else self._keep.of(coded, self.pipeline.lookup, rows)
         self._let_go()
         parts = {part: Part(len(index), partial(self._fill, coded, part, index)) for part, index in rows.items()}
         if mapped:
