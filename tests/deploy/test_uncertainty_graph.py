@@ -25,7 +25,7 @@ CASES = {
     "multiclass": (
         "linear",
         Vector("class", torch.tensor([1.0, 2, 0.5, 1]), torch.tensor([0.0, 1, -1, 0.5])),
-        Adaptive(torch.linspace(0.2, 0.8, GROUPS)[:, None], penalty=0.01, free=1),
+        Adaptive(torch.linspace(0.2, 0.8, GROUPS)[:, None], penalty=0.01, free=1, randomized=True),
     ),
     "multilabel": ("tabm", Temperature("multilabel", torch.tensor([0.5, 3.0])), None),
     "quantile": ("linear", None, QuantileResidual(torch.tensor([[-0.3, 20.0]]), low=0, high=2)),
@@ -38,11 +38,12 @@ def test_the_graph_says_what_the_predictor_says(task, tmp_path):
     of = made(model, task, COLUMNS)
     kind, several = str(of.spec.target_kind), model == "tabm"
     group = 0 if conformal is not None and len(conformal.threshold) == GROUPS else None
+    drawn = len(of.lookup.num) if isinstance(conformal, Adaptive) else None
     predictor = Predictor(
         pipeline=of.predictor.pipeline,
         network=of.predictor.network,
         decoder=MemberDecoder(of.predictor.decoder, kind) if several else of.predictor.decoder,
-        calibrator=Calibrator(kind, scaling=scaling, conformal=conformal, group=group),
+        calibrator=Calibrator(kind, scaling=scaling, conformal=conformal, group=group, drawn=drawn),
     )
     told = {"method": "any", "level": 0.9, "group": None}
     path = tmp_path / "model.onnx"

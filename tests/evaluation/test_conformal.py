@@ -33,11 +33,12 @@ def classes(n, seed=0):
     rng = np.random.default_rng(seed)
     probability = rng.dirichlet(np.full(4, 0.6), n)
     truth = (probability.cumsum(1) < rng.uniform(size=(n, 1))).sum(1)
-    return {"probability": torch.from_numpy(probability)}, torch.from_numpy(truth)
+    drawn = torch.from_numpy(rng.uniform(size=n))
+    return {"probability": torch.from_numpy(probability), "draw": drawn}, torch.from_numpy(truth)
 
 
-def fitted(method, prediction, truth, level, weight=None, **groups):
-    options = Uncertainty(conformal=method, level=level)
+def fitted(method, prediction, truth, level, weight=None, *, randomized=False, **groups):
+    options = Uncertainty(conformal=method, level=level, randomized=randomized)
     return fit_conformal(method, options, prediction, truth, weight, quantiles=(0.1, 0.5, 0.9), **groups)
 
 
@@ -105,15 +106,17 @@ def test_too_few_rows_are_refused():
     fitted("absolute", *values(9), 0.9)
 
 
-@pytest.mark.parametrize("method", ["absolute", "cqr", "lac", "aps", "raps"])
+@pytest.mark.parametrize("method", ["absolute", "cqr", "lac", "aps", "raps", "aps randomized", "raps randomized"])
 def test_new_rows_are_covered_as_often_as_was_asked(method):
+    method, _, randomized = method.partition(" ")
     make = values if method in ("absolute", "cqr") else classes
     new, truth = make(5000, seed=100)
     for level in LEVELS:
-        thresholds = [fitted(method, *make(400, seed=seed), level) for seed in range(30)]
+        thresholds = [fitted(method, *make(400, seed=seed), level, randomized=bool(randomized)) for seed in range(30)]
         inside, width = map(torch.stack, zip(*(covered(each(new, None), truth) for each in thresholds)))
         # Sets that are never empty cover the likeliest class, however low the level.
-        least = (new["probability"].argmax(1) == truth).double().mean() if method in ("aps", "raps") else 0.0
+        never_empty = method in ("aps", "raps") and not randomized
+        least = (new["probability"].argmax(1) == truth).double().mean() if never_empty else 0.0
         assert float(inside.mean()) == pytest.approx(max(level, float(least)), abs=0.015)
         assert float(width.mean()) > 0
 
@@ -221,6 +224,26 @@ def test_sets_are_those_of_mapie(level):
     assert (found != expected).mean() < 0.003
 
 
+@pytest.mark.parametrize("level", LEVELS)
+def test_randomized_sets_are_those_of_mapie(level):
+    """MAPIE takes the drawn share away from what includes the class, which is what is added to what does not."""
+    prediction, truth = classes(400)
+    new, _ = classes(300, seed=1)
+    for each in (prediction, new):
+        drawn = 1 - np.random.RandomState(5).uniform(size=len(each["probability"]))
+        each["draw"] = torch.from_numpy(drawn)
+    oracle = SplitConformalClassifier(
+        Rows(), confidence_level=level, prefit=True, conformity_score="aps", random_state=5
+    )
+    oracle.conformalize(prediction["probability"].numpy(), truth.numpy())
+    asked = {"include_last_label": "randomized"}
+    expected = oracle.predict_set(new["probability"].numpy(), conformity_score_params=asked)[1][:, :, 0]
+    found = fitted("aps", prediction, truth, level, randomized=True)(new, None)["set"].numpy()
+    # As above, and scores lie farther apart.
+    assert (found >= expected).all()
+    assert (found != expected).mean() < 0.01
+
+
 def test_the_interval_nearest_to_a_level():
     levels = (0.05, 0.1, 0.25, 0.5, 0.75, 0.9, 0.95)
     assert [nearest_pair(levels, level) for level in (0.5, 0.8, 0.85, 0.9, 0.99)] == [
@@ -248,6 +271,7 @@ def test_methods_and_their_tasks():
         ({"level": 1.0}, r"level=1.0 must lie in \(0, 1\)"),
         ({"penalty": -1.0}, "penalty=-1.0 must be at least 0"),
         ({"free": -1}, "free=-1 must be at least 0"),
+        ({"randomized": True}, "randomized=true goes with conformal=aps or raps, not auto"),
     ):
         with pytest.raises(ValueError, match=text):
             Uncertainty(**wrong)

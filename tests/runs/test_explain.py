@@ -22,39 +22,10 @@ pytestmark = pytest.mark.rendered
 QUICK = ("threads=1", "trainer=cpu")
 CHURN = ("data=churn_sim", "data.source.n_rows=4000", *QUICK)
 FEW = Explain(rows=100, background=64, samples=8, top=3)
-MEMBERS = ("model.backbone.n_members=4", "model.backbone.d_block=64")
 MODELS = {
     "linear": ("trainer.max_epochs=6", "explain=auto", "explain.rows=60"),
     "mlp": ("trainer.max_epochs=5", "logger=none"),
     "lightgbm": ("model.n_estimators=60", "logger=none"),
-    "catboost": ("model.n_estimators=60", "logger=none"),
-    "random_forest": ("model.n_estimators=20", "logger=none"),
-    "linear_sklearn": ("logger=none",),
-    "mlp_plr": ("trainer.max_epochs=5", "logger=none"),
-    "gandalf": ("trainer.max_epochs=5", "logger=none"),
-    "modernnca": ("trainer.max_epochs=3", "logger=none"),
-    # Small ones, which learn in some steps what theirs take epochs for.
-    "dcnv2": ("model.backbone.d_block=64", "optim.lr=0.002", "trainer.max_epochs=3", "logger=none"),
-    "tabtransformer": ("model.backbone.n_blocks=1", "optim.lr=0.002", "trainer.max_epochs=3", "logger=none"),
-    "realmlp": ("model.backbone.d_hidden=[64,64]", "trainer.max_epochs=5", "logger=none"),
-    "node": (
-        "model.backbone.n_trees=64",
-        "model.backbone.depth=4",
-        "optim.lr=0.01",
-        "trainer.max_epochs=5",
-        "logger=none",
-    ),
-    "tabm_mini": (*MEMBERS, "trainer.max_epochs=4", "logger=none"),
-    "tabm_packed": (*MEMBERS, "trainer.max_epochs=4", "logger=none"),
-    "saint": (
-        "model.backbone.d_block=8",
-        "model.backbone.n_blocks=1",
-        "model.backbone.n_heads=2",
-        "model.max_context=64",
-        "optim.lr=0.003",
-        "trainer.max_epochs=3",
-        "logger=none",
-    ),
     "made": (
         "model=linear",
         "trainer.max_epochs=6",
@@ -130,23 +101,11 @@ def test_the_folder_after_a_training_that_explains(runs):
         ("mlp", "integrated_gradients"),
         ("mlp", "shapley"),
         ("lightgbm", "tree_shap"),
-        ("catboost", "tree_shap"),
-        ("random_forest", "tree_shap"),
-        ("linear_sklearn", "shapley"),
-        ("mlp_plr", "integrated_gradients"),
-        ("gandalf", "integrated_gradients"),
-        ("modernnca", "shapley"),
-        ("dcnv2", "integrated_gradients"),
-        ("tabtransformer", "integrated_gradients"),
-        ("realmlp", "integrated_gradients"),
-        ("node", "integrated_gradients"),
-        ("tabm_mini", "integrated_gradients"),
-        ("tabm_packed", "integrated_gradients"),
-        ("saint", "shapley"),
         ("made", "auto"),
     ],
 )
 def test_known_causes_rank_on_top_and_noise_at_the_bottom(runs, model, method):
+    """By each kind of method; every model, and every cause: ``test_causes.py``."""
     found = explain(runs / model, options=Explain(**{**vars(FEW), "method": method}))
     assert found.method == (method if method != "auto" else "shapley")
     told = json.loads((runs / model / "explanation.json").read_text())["targets"][0]

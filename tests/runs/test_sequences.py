@@ -182,6 +182,10 @@ def test_regression_over_series(folder, tmp_path):
             ["uncertainty=auto", "uncertainty.group=mode"],
             "uncertainty.group: the steps of a series are of no one group",
         ),
+        (
+            ["uncertainty=auto", "uncertainty.conformal=aps", "uncertainty.randomized=true"],
+            "uncertainty.randomized: steps of a series are no columns to draw from",
+        ),
         (["module.max_tokens=0"], "max_tokens must be 1 or more, or null, not 0"),
     ],
 )

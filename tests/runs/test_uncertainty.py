@@ -165,6 +165,33 @@ def test_several_models(runs, tmp_path):
     assert served["set/a"].to_list() == found["set/a"].to_list()
 
 
+def test_randomized_sets_are_the_same_for_all_who_predict(runs, tmp_path):
+    """Drawn when the run is trained, from its stored predictions, by the Predictor, in a graph, and by an ensemble."""
+    words = ("uncertainty=auto", "uncertainty.conformal=aps", "uncertainty.randomized=true")
+    fit(configuration(runs, "kind", "model=linear", *words), tmp_path / "trained")
+    asked = ["conformal=aps", "randomized=true"]
+    assert main(["calibrate", f"run={runs / 'plain'}", f"out={tmp_path / 'made'}", *asked]) == 0
+    ensemble([runs / "sets", runs / "plain"], tmp_path / "both", method="mean")
+    assert main(["calibrate", f"run={tmp_path / 'both'}", f"out={tmp_path / 'several'}", *asked]) == 0
+    names, stored = [f"set/{c}" for c in "abc"], {}
+    for run in ("trained", "made", "several"):
+        frame = stored[run] = pl.read_parquet(tmp_path / run / "predictions.parquet")
+        assert "draw" not in frame.columns
+        assert frame.select(names).equals(predict(tmp_path / run, runs / "rows.csv")[frame["row_id"]].select(names))
+        export(tmp_path / run)
+        served = predict_onnx(tmp_path / run / "model.onnx", runs / "rows.csv")
+        assert frame.select(names).equals(served[frame["row_id"]].select(names))
+        size = frame.select(pl.sum_horizontal(names)).to_series()
+        assert size.n_unique() > 1
+    assert stored["trained"].select(names).equals(stored["made"].select(names))
+    measured = told(tmp_path / "made")["conformal"]
+    assert measured["randomized"] is True
+    for line in measured["measured"]["val"]["by_level"]:
+        assert line["level"] <= line["coverage"] < line["level"] + 0.03
+    new = table(seed=4)
+    assert evaluate(tmp_path / "made", new)["conformal_size"] > 0
+
+
 def test_quantiles_are_moved(runs, tmp_path):
     calibrate(runs / "quantiles", tmp_path / "out", uncertainty=Uncertainty(level=0.9))
     frame = pl.read_parquet(tmp_path / "out" / "predictions.parquet")

@@ -5,6 +5,7 @@ import pytest
 import torch
 from scipy.stats import entropy
 
+from colonnade.core.draw import row_draw
 from colonnade.tasks.binary import Binary
 from colonnade.tasks.calibrator import Calibrator
 from colonnade.tasks.combine import WeightedMean
@@ -63,6 +64,34 @@ def test_adaptive_sets_grow_until_they_are_likely_enough(penalty, free):
         np.testing.assert_array_equal(chosen, expected)
         assert chosen[row.argmax()] == 1
     assert len(np.unique(found.sum(1))) > 1
+
+
+def test_of_a_class_at_which_a_randomized_set_ends_a_share_is_drawn():
+    """It is in the set where what comes before it and the drawn share of it do not pass the threshold."""
+    drawn = torch.from_numpy(RNG.uniform(size=N))
+    module = Adaptive(torch.tensor([[0.3]]), penalty=0.05, free=2, randomized=True)
+    found = module({"probability": PROBABILITY, "draw": drawn}, None)["set"]
+    for row, share, chosen in zip(PROBABILITY.numpy(), drawn.tolist(), found.numpy()):
+        mass, expected = 0.0, np.zeros(C)
+        for rank, label in enumerate(np.argsort(-row), 1):
+            expected[label] = mass + share * row[label] + 0.05 * max(0, rank - 2) <= 0.3
+            mass += row[label]
+        np.testing.assert_array_equal(chosen, expected)
+    assert (found.sum(1) == 0).any()
+    assert (found.sum(1) > 1).any()
+
+
+def test_a_calibrator_draws_from_the_raw_columns():
+    """From the numbers that are columns, of two here the first, and the codes; what it draws is told to nobody."""
+    num, cat = torch.from_numpy(RNG.normal(size=(N, 2))), torch.stack((CODES, CODES * 0), 1)
+    module = Adaptive(torch.tensor([[0.6]]), randomized=True)
+    prediction = {"label": PROBABILITY.argmax(1), "probability": PROBABILITY}
+    found = Calibrator("class", conformal=module, drawn=1)(prediction, num, cat)
+    assert set(found) == {"label", "probability", "set"}
+    drawn = row_draw(num[:, :1], cat)
+    assert torch.equal(found["set"], module({"probability": PROBABILITY, "draw": drawn}, None)["set"])
+    again = Calibrator("class", conformal=module, drawn=1)(prediction, num + torch.tensor([0.0, 1.0]), cat)
+    assert torch.equal(again["set"], found["set"])
 
 
 def test_scores_of_what_is_true():

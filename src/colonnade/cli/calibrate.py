@@ -26,11 +26,13 @@ OPTIONAL = {
     "disagreement": "false: do not say how far the members of the model are apart (with conformal)",
     "penalty": "of raps: for each class beyond the first; otherwise 0.01",
     "free": "of raps: classes without a penalty; otherwise 1",
+    "randomized": "true: of aps and raps, the class at which a set ends is in it by chance, drawn from the columns of "
+    "the row: not more is covered than was asked for, and sets may be empty",
     "data.path": "file of labelled rows to calibrate on, instead of the validation rows",
     "overwrite": "true: replace what out holds",
 }
 NUMBERS = {"level": float, "penalty": float, "free": int}
-FLAGS = ("disagreement", "by_class")
+FLAGS = ("disagreement", "by_class", "randomized")
 TRUTH = {"true": True, "false": False}
 NONE = "none"
 

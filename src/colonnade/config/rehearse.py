@@ -95,8 +95,11 @@ def rehearse(tree: Mapping[str, Any], faults: Faults, *, auto: bool) -> None:
                 for key in after:
                     if well[key]:
                         _after(key, tree[key], task, faults)
-            if "uncertainty" in after and _sequential(tree) and _mapping(tree["uncertainty"]).get("group") is not None:
-                faults.add("uncertainty.group: the steps of a series are of no one group: leave it out")
+            if "uncertainty" in after and _sequential(tree):
+                if _mapping(tree["uncertainty"]).get("group") is not None:
+                    faults.add("uncertainty.group: the steps of a series are of no one group: leave it out")
+                if _mapping(tree["uncertainty"]).get("randomized"):
+                    faults.add("uncertainty.randomized: steps of a series are no columns to draw from: leave it out")
             # What windows a network sees is said by `data`.
             if well["model"] and (well["data"] or not _sequential(tree)):
                 _network(tree, task, faults, with_module=well["optim"] and well["module"])

@@ -30,6 +30,7 @@ from colonnade.data.target import TargetCoder, check_target
 
 if TYPE_CHECKING:
     from colonnade.data.dataset import TableDataset
+    from colonnade.data.kept import Keep, Kept
     from colonnade.data.lookup import CodedRows
     from colonnade.data.pipeline import Fits, FittedPipeline
     from colonnade.data.split import Split, Splitter
@@ -54,11 +55,11 @@ class TableDataModule(LightningDataModule):
         loader: options of store and loaders.
         seed: of split, pipeline and order of rows.
         table: the data, where they were read already.
-        keep: a column of categories of which the codes are kept.
+        keep: what is kept of raw rows; None: nothing.
 
     After :meth:`setup`: ``table`` (its rows let go, as they are encoded), ``split``, ``pipeline`` (fitted), ``target``
     (:class:`TargetCoder`), ``spec`` (its ``out_shape`` is left to the task), ``notes`` (doubts, for the card) and
-    ``kept`` (the codes of ``keep`` by part; none where the pipeline sees no such column).
+    ``kept`` (what ``keep`` asks for, by part).
 
     Raises:
         ConfigError: balanced sampling of a target that is no class.
@@ -70,7 +71,7 @@ class TableDataModule(LightningDataModule):
     target: TargetCoder
     spec: BatchSpec
     notes: list[str]
-    kept: dict[str, Tensor]
+    kept: dict[str, Kept]
 
     def __init__(
         self,
@@ -82,7 +83,7 @@ class TableDataModule(LightningDataModule):
         loader: LoaderOptions,
         seed: int,
         table: Table | None = None,
-        keep: str | None = None,
+        keep: Keep | None = None,
     ) -> None:
         super().__init__()
         if loader.balanced and target_kind is not TargetKind.CLASS:
@@ -226,7 +227,7 @@ class TableDataModule(LightningDataModule):
         mapped = encoded_bytes(sum(map(len, rows.values())), n_num, n_cat) > self._options.memory_limit
         key = self._fingerprint(rows) if mapped else ""
         coded = self.pipeline.code(self.table.frame)
-        self.kept = {} if self._keep is None else self._codes(coded, self._keep, rows)
+        self.kept = {} if self._keep is None else self._keep.of(coded, self.pipeline.lookup, rows)
         self._let_go()
         parts = {part: Part(len(index), partial(self._fill, coded, part, index)) for part, index in rows.items()}
         if mapped:
@@ -246,14 +247,6 @@ class TableDataModule(LightningDataModule):
             )
             for part, index in rows.items()
         }
-
-    def _codes(self, coded: CodedRows, column: str, rows: dict[str, np.ndarray]) -> dict[str, Tensor]:
-        """The codes of a column, by part."""
-        names = [category.name for category in self.pipeline.lookup.cat]
-        if column not in names:
-            return {}
-        codes = coded.cat.to_series(names.index(column)).to_numpy()
-        return {part: torch.from_numpy(codes[index].astype(np.int64)) for part, index in rows.items()}
 
     def _weights(self, train: np.ndarray) -> Tensor | None:
         """Sample weights of all rows of the table, of which those of ``train`` are not all zero."""

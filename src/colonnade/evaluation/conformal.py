@@ -24,7 +24,7 @@ def build_conformal(method: str, options: Uncertainty, threshold: Tensor, quanti
 
     Args:
         method: ``absolute``, ``cqr``, ``lac``, ``aps`` or ``raps``.
-        options: level and penalty.
+        options: level, penalty and whether sets are randomized.
         threshold: see :class:`~colonnade.tasks.conformal.Conformal`.
         quantiles: predicted levels.
     """
@@ -36,7 +36,7 @@ def build_conformal(method: str, options: Uncertainty, threshold: Tensor, quanti
     if method == "lac":
         return LeastAmbiguous(threshold)
     penalty = options.penalty if method == "raps" else 0.0
-    return Adaptive(threshold, penalty=penalty, free=options.free)
+    return Adaptive(threshold, penalty=penalty, free=options.free, randomized=options.randomized)
 
 
 def nearest_pair(quantiles: Sequence[float], level: float) -> tuple[int, int]:
@@ -74,8 +74,8 @@ def fit_conformal(
 
     Args:
         method: see :func:`build_conformal`.
-        options: level and penalty.
-        prediction: of ``N`` rows, calibrated.
+        options: see :func:`build_conformal`.
+        prediction: of ``N`` rows, calibrated; with a draw for each where sets are randomized.
         truth: as ``Task.truth`` gives it.
         weight: ``(N,)``; rows of weight zero are left out, all others count once.
         codes: ``(N,)`` the group of each row; None: there is one.

@@ -11,6 +11,7 @@ METHODS = ("temperature", "vector", "isotonic")
 AUTO, NONE = "auto", "none"
 ABSOLUTE, CQR = "absolute", "cqr"
 SETS = ("lac", "aps", "raps")
+ADAPTIVE = SETS[1:]
 WINDOW = "window"
 SCALINGS = (AUTO, NONE, WINDOW)
 CONFORMAL = (AUTO, NONE, ABSOLUTE, CQR, *SETS)
@@ -50,8 +51,9 @@ class Uncertainty:
 
     Args:
         conformal: ``absolute`` (as wide everywhere) or ``cqr`` (around predicted quantiles) for values; ``lac`` (the
-            smallest sets), ``aps`` or ``raps`` (never empty, wider for harder rows) for classes; ``none``; or ``auto``:
-            ``cqr`` where quantiles are predicted, ``absolute`` for other values, ``lac`` for classes, none for labels.
+            smallest sets), ``aps`` or ``raps`` (wider for harder rows, never empty unless ``randomized``) for classes;
+            ``none``; or ``auto``: ``cqr`` where quantiles are predicted, ``absolute`` for other values, ``lac`` for
+            classes, none for labels.
         level: share of the rows whose interval or set holds what is true, in ``(0, 1)``.
         group: a column of categories, each with thresholds of its own, so that every group is covered (Mondrian).
         by_class: whether each class has a threshold of its own, from the rows of that class, so that rare ones are
@@ -62,9 +64,14 @@ class Uncertainty:
         disagreement: whether the members of an ensemble, or those within the network, tell how far they are apart.
         penalty: of ``raps``: added for each class beyond the first ``free`` of a set.
         free: of ``raps``.
+        randomized: of ``aps`` and ``raps``: whether the class at which a set ends is in it by chance, as in the papers.
+            Then as many rows are covered as the level says, and not more; sets are smaller, and may be empty. The
+            chance follows from the raw columns, so that a row has the same set each time (see
+            :func:`~colonnade.core.draw.row_draw`).
 
     Raises:
-        ValueError: an unknown method, a number out of range, or both ``group`` and ``by_class``.
+        ValueError: an unknown method, a number out of range, both ``group`` and ``by_class``, or ``randomized`` with
+            another method.
     """
 
     def __init__(
@@ -78,6 +85,7 @@ class Uncertainty:
         disagreement: bool = True,
         penalty: float = 0.01,
         free: int = 1,
+        randomized: bool = False,
     ) -> None:
         if conformal not in CONFORMAL:
             named = f"{', '.join(CONFORMAL)}{closest(conformal, CONFORMAL)}"
@@ -92,6 +100,8 @@ class Uncertainty:
             raise ValueError(f"free={free} must be at least 0")
         if by_class and group is not None:
             raise ValueError(f"group={group} by_class=true: either has thresholds of its own, choose one")
+        if randomized and conformal not in ADAPTIVE:
+            raise ValueError(f"randomized=true goes with conformal={' or '.join(ADAPTIVE)}, not {conformal}")
         self.conformal = conformal
         self.by_class = by_class
         self.level = level
@@ -100,6 +110,7 @@ class Uncertainty:
         self.disagreement = disagreement
         self.penalty = penalty
         self.free = free
+        self.randomized = randomized
 
     def method(self, task: Task) -> str:
         """The method for a task; ``none`` where there is none.

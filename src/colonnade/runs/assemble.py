@@ -62,6 +62,7 @@ def assemble(cfg: DictConfig, frame: Any = None, table: Table | None = None) -> 
         frame: a polars or pandas frame that is taken as the data.
         table: the data, where they were read already.
     """
+    from colonnade.data.kept import Keep
     from colonnade.data.unlabelled import UnlabelledDataModule
     from colonnade.runs.start import Start
 
@@ -83,7 +84,9 @@ def assemble(cfg: DictConfig, frame: Any = None, table: Table | None = None) -> 
         loader=build(cfg.loader),
         seed=cfg.seed,
         table=table,
-        keep=OmegaConf.select(cfg, "uncertainty.group"),
+        keep=Keep(
+            group=OmegaConf.select(cfg, "uncertainty.group"), draw=bool(OmegaConf.select(cfg, "uncertainty.randomized"))
+        ),
     )
     datamodule.setup("fit")
     if start is not None:

@@ -17,6 +17,7 @@ from torch import Tensor, nn
 
 from colonnade.config.copied import copied
 from colonnade.config.record import config_hash, stored_text
+from colonnade.core.draw import row_draw
 from colonnade.core.errors import ConfigError
 from colonnade.core.files import sha256
 from colonnade.data.sequences.dataset import SequenceDataset
@@ -36,6 +37,7 @@ from colonnade.runs.predict import report_unknown, row_ids
 from colonnade.runs.predictions import to_frame
 from colonnade.runs.stored import prediction_of, read_rows, truth_of, weight_of
 from colonnade.tasks.combine import labelled
+from colonnade.tasks.conformal import DRAW
 from colonnade.tasks.disagreement import DISAGREEMENT, MemberCombiner, MemberDecoder
 from colonnade.training.ensemble import EnsemblePredictor
 from colonnade.training.predictor import Predictor
@@ -59,7 +61,7 @@ def calibrate(
 
     What the run predicted is stored, and what prediction takes is copied: as a rule not even the data are needed, and
     the new folder stands for itself. The data are read again for thresholds by group, for widths by
-    window, and for the disagreement of members.
+    window, for sets that are randomized, and for the disagreement of members.
 
     Args:
         run: folder of a finished run: a network, a baseline, a cross-validation (calibrated on its rows out of fold),
@@ -137,12 +139,21 @@ def _scored(loaded: Loaded, calibrated: Calibrated, table: Table) -> Scored:
     target = loaded.coder.encode(table.frame, row_ids=ids, where=where, new=True)
     weight = None if name is None else sample_weight(table.frame, name, row_ids=ids)
     codes, scale = _codes(loaded, calibrated, table), _scale(loaded, calibrated, table)
-    return Scored(loaded.predict(table), loaded.task.truth(target), weight, codes, scale)
+    prediction = loaded.predict(table) | _draw_of(loaded, calibrated, table)
+    return Scored(prediction, loaded.task.truth(target), weight, codes, scale)
 
 
 def _codes(loaded: Loaded, calibrated: Calibrated, table: Table) -> Tensor | None:
     """The group of each row."""
     return None if calibrated.groups is None else loaded.lookup(table.frame).cat[:, calibrated.groups.position]
+
+
+def _draw_of(loaded: Loaded, calibrated: Calibrated, table: Table) -> dict[str, Tensor]:
+    """What predictions have besides where sets are randomized."""
+    if calibrated.drawn is None:
+        return {}
+    raw = loaded.lookup(table.frame)
+    return {DRAW: row_draw(raw.num[:, : calibrated.drawn], raw.cat)}
 
 
 def _scale(loaded: Loaded, calibrated: Calibrated, table: Table) -> Tensor | None:
@@ -159,8 +170,8 @@ def _stored(
     """Predictions that the run has stored, and what only its data tell."""
     found = {}
     table = None
-    further = calibrated.groups is not None or calibrated.scale is not None or calibrated.disagreement
-    if further and any(len(frame) for frame in frames.values()):
+    by_row = calibrated.groups is not None or calibrated.scale is not None or calibrated.drawn is not None
+    if (by_row or calibrated.disagreement) and any(len(frame) for frame in frames.values()):
         without = "disagreement=false" if calibrated.scale is None else "scaling=none disagreement=false"
         table = own_table(source, loaded, f"leave group= out, and say {without}")
     for part, frame in frames.items():
@@ -173,6 +184,7 @@ def _stored(
             rows = _predicted(loaded, table, row_id)
             if calibrated.disagreement:
                 scored.prediction[DISAGREEMENT] = telling(loaded).predict(rows)[DISAGREEMENT]
+            scored.prediction.update(_draw_of(loaded, calibrated, rows))
             scored = replace(scored, codes=_codes(loaded, calibrated, rows), scale=_scale(loaded, calibrated, rows))
         found[part] = scored
     return found

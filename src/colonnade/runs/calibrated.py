@@ -25,7 +25,7 @@ from colonnade.runs.covered import LEVELS, Covered, Rows
 from colonnade.runs.fitted import CALIBRATION, KEYS, OPTIONS, STATE, Groups, calibrates
 from colonnade.tasks.base import Task
 from colonnade.tasks.calibrator import Calibrator
-from colonnade.tasks.conformal import Conformal
+from colonnade.tasks.conformal import DRAW, Conformal
 from colonnade.tasks.disagreement import by_member, disagreement
 from colonnade.tasks.forecast import ForecastTask
 from colonnade.tasks.measures.rows import rows_that_count
@@ -35,6 +35,7 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 FITTED_ON = "val"
+NO_DRAW = "a row has its draw from columns of numbers and categories, and series have none: leave it out"
 
 
 @dataclass(frozen=True)
@@ -42,7 +43,7 @@ class Scored:
     """Predictions of a part beside what is true, on the processor.
 
     Args:
-        prediction: what a decoder gives.
+        prediction: what a decoder gives, with the draw of each row where sets are randomized.
         truth: as ``Task.truth`` gives it.
         weight: ``(N,)``; None means one.
         codes: ``(N,)`` the group of each row, where groups have thresholds of their own.
@@ -69,6 +70,7 @@ class Calibrated:
         groups: see :class:`Groups`; None: there is one.
         scale: see :class:`~colonnade.tasks.calibrator.Calibrator`.
         disagreement: whether predictions say how far members are apart.
+        drawn: see :class:`~colonnade.tasks.calibrator.Calibrator`.
     """
 
     calibration: Calibration | None
@@ -77,6 +79,7 @@ class Calibrated:
     groups: Groups | None = None
     scale: WindowScale | None = None
     disagreement: bool = False
+    drawn: int | None = None
     calibrator: Calibrator = field(init=False)
     rows: int = field(init=False)
     reliability: dict[str, Any] = field(init=False, default_factory=dict)
@@ -92,7 +95,8 @@ class Calibrated:
         """
         spec, kind = self.task.spec, str(self.task.spec.target_kind)
         self.rows = len(scored.truth)
-        self.calibrator = Calibrator(kind, group=None if self.groups is None else self.groups.position)
+        group = None if self.groups is None else self.groups.position
+        self.calibrator = Calibrator(kind, group=group, drawn=self.drawn)
         if self.calibration is not None:
             names = spec.classes if kind == TargetKind.CLASS else spec.target_names
             probability = scored.prediction["probability"]
@@ -192,7 +196,7 @@ class Calibrated:
             if drawn:
                 self.figures["intervals"] = self.covered.draw(rows, part)
         self.coverage[part] = found
-        return after, conformal_metrics(found, self.task)
+        return {name: values for name, values in after.items() if name != DRAW}, conformal_metrics(found, self.task)
 
     def _measure(self, part: str, scored: Scored, after: Mapping[str, Tensor], *, drawn: bool) -> None:
         """How far probabilities are off, before and after."""
@@ -261,8 +265,8 @@ def wanted(cfg: DictConfig, task: Task, lookup: Lookup, *, rows: int, members: i
         members: of the model.
 
     Raises:
-        ConfigError: the task has no probabilities or intervals of the kind, there are no validation rows, or the model
-            sees no such column of groups.
+        ConfigError: the task has no probabilities or intervals of the kind, there are no validation rows, the model
+            sees no such column of groups, or nothing that a row could have its draw from.
     """
     if not calibrates(cfg):
         return None
@@ -273,14 +277,18 @@ def wanted(cfg: DictConfig, task: Task, lookup: Lookup, *, rows: int, members: i
     if not rows:
         asked = " ".join(f"{key}=none" for key in KEYS if cfg.get(key) is not None)
         raise ConfigError(f"{KEYS[0]}: there are no validation rows to fit it on: {asked}, or another split=")
-    groups, scale, disagrees = None, None, False
+    groups, scale, disagrees, drawn = None, None, False, None
     if uncertainty is not None:
         disagrees = members > 1 and uncertainty.disagreement
         if uncertainty.group is not None and uncertainty.method(task) != NONE:
             groups = Groups.find(lookup, uncertainty.group)
         if isinstance(task, ForecastTask) and uncertainty.by_window(task):
             scale = WindowScale.of(task.spec, task.values, lookup.num)
-    return Calibrated(calibration, uncertainty, task, groups=groups, scale=scale, disagreement=disagrees)
+        if uncertainty.randomized:
+            if task.spec.n_steps is not None or not (lookup.num or lookup.cat):
+                raise ConfigError(f"uncertainty.randomized: {NO_DRAW}")
+            drawn = len(lookup.num)
+    return Calibrated(calibration, uncertainty, task, groups=groups, scale=scale, disagreement=disagrees, drawn=drawn)
 
 
 def member_disagreement(task: Task, raw: Tensor, *, rows: int = 4096) -> Tensor:

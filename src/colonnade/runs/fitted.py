@@ -26,7 +26,7 @@ STATE = "calibration.safetensors"
 NEEDED_OF_CALIBRATION = (CALIBRATION, STATE)
 KEYS = ("calibration", "uncertainty")
 """Nodes of a configuration that ask for something after the decoder."""
-OPTIONS = ("level", "group", "by_class", "scaling", "penalty", "free")
+OPTIONS = ("level", "group", "by_class", "scaling", "penalty", "free", "randomized")
 """Of conformal prediction, which its record keeps."""
 
 
@@ -110,9 +110,11 @@ class Fitted:
             found.scaling = SCALINGS[self.told["calibration"]["method"]](kind, **state)
         if "conformal" in self.told:
             told = self.told["conformal"]
-            options = Uncertainty(**{key: told[key] for key in OPTIONS if key in told})
+            kept = {key: told[key] for key in OPTIONS if key in told}
+            options = Uncertainty(conformal=told["method"], **kept)
             threshold = self.state["conformal.threshold"]
             found.conformal = build_conformal(told["method"], options, threshold, task.quantiles)
+            found.drawn = len(lookup.num) if options.randomized else None
             found.group = None if told["group"] is None else Groups.find(lookup, told["group"]).position
             if told.get("scaling") == WINDOW and isinstance(task, ForecastTask):
                 found.scale = WindowScale.of(task.spec, task.values, lookup.num)

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 import polars as pl
 from torch import Tensor
 
+from colonnade.data.kept import Kept
 from colonnade.runs.assemble import Parts
 from colonnade.runs.calibrated import FITTED_ON, Calibrated, Scored, member_disagreement, wanted
 from colonnade.runs.folder import METRICS, RunFolder
@@ -17,6 +18,7 @@ from colonnade.runs.load import NETWORK
 from colonnade.runs.predictions import WEIGHT, to_frame, truth_columns
 from colonnade.runs.trained import Trained
 from colonnade.tasks.base import LOSS, PREFIX
+from colonnade.tasks.conformal import DRAW
 from colonnade.tasks.disagreement import DISAGREEMENT
 from colonnade.training.collect import Collected
 
@@ -61,8 +63,9 @@ def score(parts: Parts, trained: Trained, folder: RunFolder, *, seconds: float, 
         if calibrated is not None:
             if calibrated.disagreement:
                 prediction[DISAGREEMENT] = member_disagreement(task, collected.raw)
-            codes, scale = parts.datamodule.kept.get(split), scale_of(parts, calibrated.scale, split)
-            scored = Scored(prediction, truth, collected.weight, codes, scale, row_id)
+            kept, scale = parts.datamodule.kept.get(split, Kept()), scale_of(parts, calibrated.scale, split)
+            prediction |= {} if kept.draw is None else {DRAW: kept.draw}
+            scored = Scored(prediction, truth, collected.weight, kept.codes, scale, row_id)
             if split == FITTED_ON:
                 calibrated.fit(scored)
             prediction, further = calibrated.apply(split, scored, drawn=drawn)

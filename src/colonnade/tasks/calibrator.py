@@ -4,8 +4,9 @@ import torch
 from jaxtyping import Float, Int
 from torch import Tensor, nn
 
+from colonnade.core.draw import row_draw
 from colonnade.tasks.combine import labelled
-from colonnade.tasks.conformal import Conformal
+from colonnade.tasks.conformal import DRAW, Conformal
 from colonnade.tasks.scaling import Scaling
 from colonnade.tasks.window_scale import WindowScale
 
@@ -20,6 +21,8 @@ class Calibrator(nn.Module):
         group: position, among the raw categories, of the column whose groups have thresholds of their own; None: all
             rows have the same.
         scale: of forecasts, by which the intervals of windows are stretched; None: they are as wide for all.
+        drawn: of sets that are randomized, from how many of the raw numbers, the first ones, and all categories a row
+            has its draw; None: nothing is drawn.
     """
 
     def __init__(
@@ -30,6 +33,7 @@ class Calibrator(nn.Module):
         conformal: Conformal | None = None,
         group: int | None = None,
         scale: WindowScale | None = None,
+        drawn: int | None = None,
     ) -> None:
         super().__init__()
         self.kind = kind
@@ -37,6 +41,7 @@ class Calibrator(nn.Module):
         self.conformal = conformal
         self.group = group
         self.scale = scale
+        self.drawn = drawn
         self.eval()
 
     def forward(
@@ -53,7 +58,11 @@ class Calibrator(nn.Module):
             None if self.group is None else cat[:, self.group],
             None if self.scale is None else self.scale(num),
         )
-        return self.enclosed(self.scaled(prediction), codes, scale)
+        given = self.scaled(prediction)
+        if self.drawn is None:
+            return self.enclosed(given, codes, scale)
+        told = self.enclosed({**given, DRAW: row_draw(num[:, : self.drawn], cat)}, codes, scale)
+        return {name: values for name, values in told.items() if name != DRAW}
 
     def scaled(self, prediction: dict[str, Tensor]) -> dict[str, Tensor]:
         """The prediction with scaled probabilities, and without intervals and sets."""

@@ -13,6 +13,9 @@ from torch import Tensor, nn
 
 # Less than probabilities in float32 differ by, if they do.
 TIE = 1e-12
+DRAW = "draw"
+"""What a prediction has for sets that are randomized: a number of each row, ``(N,)``, see
+:func:`~colonnade.core.draw.row_draw`."""
 
 
 class Conformal(nn.Module, ABC):
@@ -105,16 +108,16 @@ class ClassSet(Conformal):
     """Base of what gives sets of classes."""
 
     @abstractmethod
-    def scores(self, probability: Float[Tensor, "n c"]) -> Float[Tensor, "n c"]:
+    def scores(self, prediction: Mapping[str, Tensor]) -> Float[Tensor, "n c"]:
         """The score that each class would have, were it the true one, float64."""
 
     def score(self, prediction: Mapping[str, Tensor], truth: Int[Tensor, "n"]) -> Float[Tensor, "n 1"]:
         """The score of the true class."""
-        return self.scores(prediction["probability"]).gather(1, truth[:, None])
+        return self.scores(prediction).gather(1, truth[:, None])
 
     def within(self, prediction: Mapping[str, Tensor], threshold: Float[Tensor, "m t"]) -> dict[str, Tensor]:
         """See the base class."""
-        return {"set": (self.scores(prediction["probability"]) <= threshold).long()}
+        return {"set": (self.scores(prediction) <= threshold).long()}
 
 
 class LeastAmbiguous(ClassSet):
@@ -123,30 +126,34 @@ class LeastAmbiguous(ClassSet):
     LAC: Sadinle et al., 2019, arXiv:1609.00451.
     """
 
-    def scores(self, probability: Float[Tensor, "n c"]) -> Float[Tensor, "n c"]:
+    def scores(self, prediction: Mapping[str, Tensor]) -> Float[Tensor, "n c"]:
         """One minus the probability."""
-        return 1 - probability.to(torch.float64)
+        return 1 - prediction["probability"].to(torch.float64)
 
 
 class Adaptive(ClassSet):
-    """The likeliest classes until they are likely enough together, one at least.
+    """The likeliest classes until they are likely enough together.
 
-    APS (Romano et al., 2020, arXiv:2006.02544) without its random numbers, so that a row has the same set each time.
+    APS (Romano et al., 2020, arXiv:2006.02544). Without its random numbers a set has one class at least and covers more
+    than is asked for; with them the class at which it ends is in it by chance.
 
     Args:
         threshold: see :class:`Conformal`.
         penalty: added to the score for each rank beyond ``free``, which keeps sets small (RAPS: Angelopoulos et al.,
             2021, arXiv:2009.14193); 0: APS.
         free: ranks without a penalty.
+        randomized: whether predictions have a :data:`DRAW`.
     """
 
-    def __init__(self, threshold: Float[Tensor, "g t"], *, penalty: float = 0.0, free: int = 0) -> None:
+    def __init__(
+        self, threshold: Float[Tensor, "g t"], *, penalty: float = 0.0, free: int = 0, randomized: bool = False
+    ) -> None:
         super().__init__(threshold)
-        self.penalty, self.free = penalty, free
+        self.penalty, self.free, self.randomized = penalty, free, randomized
 
-    def scores(self, probability: Float[Tensor, "n c"]) -> Float[Tensor, "n c"]:
-        """What all likelier classes have together, and the penalty."""
-        probability = probability.to(torch.float64)
+    def scores(self, prediction: Mapping[str, Tensor]) -> Float[Tensor, "n c"]:
+        """What all likelier classes have together, the drawn share of the class itself, and the penalty."""
+        probability = prediction["probability"].to(torch.float64)
         # Of classes that are as likely the first comes first; a stable sort, which does the same, does not export.
         order = (probability - TIE * torch.arange(probability.shape[1], device=probability.device)).argsort(1).flip(1)
         ordered = probability.gather(1, order)
@@ -155,6 +162,8 @@ class Adaptive(ClassSet):
         before = torch.cat((torch.zeros_like(before[:, :1]), before[:, 1:].clamp_min(0)), dim=1)
         rank = order.argsort(dim=1)
         score = before.gather(1, rank)
+        if self.randomized:
+            score = score + prediction[DRAW][:, None] * probability
         if not self.penalty:
             return score
         return score + self.penalty * (rank + 1 - self.free).clamp_min(0)
