@@ -35,7 +35,7 @@ class RowsLinear(nn.Module):
 class RowsNorm(nn.Module):
     """A norm of layers that takes the tokens of all rows as rows of one matrix.
 
-    Of tokens that were just added onnxruntime makes one operator with the sum, which takes ten times as long as both.
+    Of tokens that were just added onnxruntime makes one operator with the sum, several times as slow as both apart.
 
     Args:
         norm: whose weights are known.
