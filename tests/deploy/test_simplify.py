@@ -109,3 +109,25 @@ def test_what_is_taken_apart_is_a_product_for_each_part():
     np.testing.assert_allclose(three, turned.reshape(-1, 2, 6), rtol=1e-5, atol=1e-5)
     turned = (rows @ numbers["u"] + 2 * numbers["c"]).reshape(-1, 2, 2, 3)[:, :, ::-1]
     np.testing.assert_allclose(two, turned.reshape(-1, 2, 6), rtol=1e-5, atol=1e-5)
+
+
+def test_of_shapes_in_a_row_the_last_counts():
+    x = ir.val("x", dtype=ir.DataType.FLOAT, shape=["batch", 6])
+    kept = [constant("first", [-1, 2, 3]), constant("second", [-1, 3]), constant("copied", [0, -1])]
+    nodes = [ir.node("Reshape", [x, kept[0]])]
+    nodes.append(ir.node("Reshape", [nodes[0].outputs[0], kept[1]]))
+    # The rows of what comes in, which x alone would have too; but it might not.
+    nodes.append(ir.node("Reshape", [nodes[0].outputs[0], kept[2]]))
+    for node, name, width in zip(nodes[1:], "yz", (3, 6)):
+        out = node.outputs[0]
+        out.name, out.type, out.shape = name, ir.TensorType(ir.DataType.FLOAT), ir.Shape(["rows", width])
+    outputs = [node.outputs[0] for node in nodes[1:]]
+    graph = ir.Graph([x], outputs, nodes=nodes, initializers=kept, opset_imports={"": 20}, name="shapes")
+    model = ir.Model(graph, ir_version=10)
+    simplify(model)
+    assert nodes[1].inputs[0] is x
+    assert nodes[2].inputs[0] is nodes[0].outputs[0]
+    rows = np.arange(12, dtype=np.float32).reshape(2, 6)
+    threes, same = InferenceSession(ir.to_proto(model).SerializeToString()).run(None, {"x": rows})
+    assert threes.tolist() == rows.reshape(-1, 3).tolist()
+    assert same.tolist() == rows.tolist()

@@ -4,7 +4,7 @@ import pytest
 import torch
 from torch import nn
 
-from colonnade.deploy.tokens import RowsAttention, RowsLinear, with_tokens
+from colonnade.deploy.tokens import RowsAttention, RowsLinear, RowsNorm, with_tokens
 from colonnade.nn.blocks.attention import SelfAttention
 
 
@@ -58,3 +58,13 @@ def test_linear_layers():
 
     kept = with_tokens(nn.Sequential(Other(8, 3), Further(8, n_heads=2)))
     assert [type(part) for part in kept] == [Other, Further]
+
+
+def test_norms():
+    part = nn.LayerNorm(8)
+    nn.init.normal_(part.weight)
+    (rows,) = with_tokens(nn.Sequential(part))
+    assert isinstance(rows, RowsNorm)
+    for shape in ((5, 8), (5, 4, 8), (5, 2, 4, 8)):
+        x = torch.randn(shape)
+        torch.testing.assert_close(rows(x), part(x))

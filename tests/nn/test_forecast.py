@@ -74,6 +74,22 @@ def network(scaling="window", spec=None):
     return ForecastNetwork(spec=spec or toy_spec(), backbone=SMALL, scaling=scaling)
 
 
+def test_a_program_takes_any_number_of_windows():
+    class Plain(torch.nn.Module):
+        def __init__(self, model):
+            super().__init__()
+            self.model = model
+
+        def forward(self, num, cat):
+            return self.model(Batch(num=num, cat=cat)).raw
+
+    spec, plain = toy_spec(), Plain(network().eval())
+    batch, free = toy_batch(spec), {0: torch.export.Dim.DYNAMIC}
+    program = torch.export.export(plain, (batch.num, batch.cat), dynamic_shapes=(free, free)).module()
+    one = batch.rows(0, 1)
+    torch.testing.assert_close(program(one.num, one.cat), plain(one.num, one.cat))
+
+
 def test_a_series_a_thousand_times_as_large_is_forecast_a_thousand_times_as_large():
     spec, model = toy_spec(), network()
     batch = toy_batch(spec)

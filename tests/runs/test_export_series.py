@@ -124,12 +124,12 @@ def test_what_a_file_of_series_refuses(run):
 
 
 def test_a_graph_that_sees_some_steps_alone_is_found_out(run, monkeypatch, tmp_path):
-    forward = Recurrent.forward
+    pooled = Recurrent.pooled
 
-    def first_steps(self, x, mask=None):
-        return forward(self, *((x[:, :4], mask[:, :4]) if torch.compiler.is_exporting() else (x, mask)))
+    def first_steps(self, x, mask):
+        return pooled(self, *((x[:, :4], mask[:, :4]) if torch.compiler.is_exporting() else (x, mask)))
 
-    monkeypatch.setattr(Recurrent, "forward", first_steps)
+    monkeypatch.setattr(Recurrent, "pooled", first_steps)
     with pytest.raises(ExportError, match="output 'probability' of the graph is off by .* in batches of 1"):
         export(run / "run", tmp_path / "m.onnx")
 

@@ -23,11 +23,10 @@ from colonnade.deploy.activations import with_activations
 from colonnade.deploy.bins import with_bins
 from colonnade.deploy.ends import BATCH, LABEL, TIME, put_columns, put_labels
 from colonnade.deploy.inputs import INTERNAL, LENGTH, NUMBERS, TEXTS, TIMES, Input, Series
+from colonnade.deploy.networks import for_export
 from colonnade.deploy.periodic import with_periodic
 from colonnade.deploy.ranks import plant_ranks, with_ranks
-from colonnade.deploy.recurrence import for_export
 from colonnade.deploy.simplify import simplify
-from colonnade.deploy.tokens import with_tokens
 from colonnade.deploy.translations import translations
 from colonnade.deploy.trees import plant, with_trees
 from colonnade.training.predictor import Predictor, encode
@@ -168,8 +167,6 @@ def build_graph(
         traceable, trees = with_trees(for_export(predictor))
         traceable, knots = with_ranks(traceable)
         traceable = with_periodic(with_activations(with_bins(traceable, knots)))
-        if series is None:
-            traceable = with_tokens(traceable)
         model = _exported(RawPredictor(traceable, lookup, series), lookup, names)
         plant_ranks(model, knots)
         plant(model, trees)
@@ -260,8 +257,10 @@ def _hide_names(model: ir.Model) -> None:
 
     graph = model.graph
     outputs = {value: value.name for value in graph.outputs}
-    values = [*graph.inputs, *graph.initializers.values(), *(out for node in graph for out in node.outputs)]
-    for value in values:
+    # Bodies of loops among them: a column may be called as a value of one is.
+    graphs = [graph, *graph.subgraphs()]
+    outer = [value for part in graphs for value in (*part.inputs, *part.initializers.values())]
+    for value in [*outer, *(out for node in graph.all_nodes() for out in node.outputs)]:
         value.name = outputs.get(value) or f"{INTERNAL}{value.name}"
         value.metadata_props.clear()
         value.doc_string = None

@@ -23,6 +23,7 @@ def simplify(model: ir.Model) -> None:
     for rewrite in (
         _gather_of_index,
         _squeeze_of_unsqueeze,
+        _reshape_of_reshape,
         _codes_from_table,
         _gather_of_gather,
         _concat_of_concat,
@@ -59,6 +60,14 @@ def _squeeze_of_unsqueeze(graph: ir.Graph, node: ir.Node) -> None:
     before, axes = inner.inputs[0], _constant(node.inputs[1])
     if before is not None and axes is not None and axes == _constant(inner.inputs[1]):
         node.outputs[0].replace_all_uses_with(before)
+
+
+def _reshape_of_reshape(graph: ir.Graph, node: ir.Node) -> None:
+    """Of two shapes in a row the second counts, as between layers that each take tokens for rows."""
+    inner = node.inputs[0].producer() if node.op_type == "Reshape" and node.inputs[0] is not None else None
+    # A zero may stand for what the first had there.
+    if inner is not None and inner.op_type == "Reshape" and 0 not in (_constant(node.inputs[1]) or ()):
+        node.replace_input_with(0, inner.inputs[0])
 
 
 def _codes_from_table(graph: ir.Graph, node: ir.Node) -> None:

@@ -147,5 +147,5 @@ class ForecastNetwork(SequenceNetwork):
         found = super().forward(replace(batch, num=(batch.num - level) / spread))
         level, unit = (of[:, 0, self.channels].repeat(1, self.horizon) for of in (level, spread))
         # Of one number of a step, or of several quantiles.
-        beside = (len(unit), 1, -1, *[1] * (found.raw.dim() - 3))
+        beside = (unit.shape[0], 1, -1, *[1] * (found.raw.dim() - 3))
         return replace(found, raw=found.raw * unit.reshape(beside) + level.reshape(beside), unit=unit)

@@ -59,7 +59,7 @@ def check_exported(network: nn.Module, seen: Batch, others: Iterable[Batch]) -> 
     Raises:
         MissingExtraError: if onnx, onnxscript or onnxruntime is not installed.
     """
-    from colonnade.deploy.recurrence import for_export
+    from colonnade.deploy.networks import for_export
 
     for package in ("onnx", "onnxscript"):
         optional_import(package, "dev")

@@ -44,6 +44,10 @@ class DLinear(ForecastBackbone):
     ) -> tuple[Float[Tensor, "b 1 h"], None]:
         """``(B, context, d_flat)`` to ``(B, 1, horizon * C)``."""
         past = self.window.past(x)
-        half = self.kernel // 2
-        trend = F.avg_pool1d(F.pad(past, (half, half), mode="replicate"), self.kernel, stride=1)
+        trend = self.averaged(past)
         return self.window.flat(self.steady(self.trend(trend) + self.rest(past - trend))), None
+
+    def averaged(self, past: Float[Tensor, "b c t"]) -> Float[Tensor, "b c t"]:
+        """The moving average ``(B, C, T)``."""
+        half = self.kernel // 2
+        return F.avg_pool1d(F.pad(past, (half, half), mode="replicate"), self.kernel, stride=1)

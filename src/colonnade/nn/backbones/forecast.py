@@ -58,6 +58,8 @@ class Window:
 
     def past(self, x: Tensor) -> Tensor:
         """What the forecast channels were, ``(B, C, context)``."""
+        if self.channels == tuple(range(x.shape[-1])):
+            return x.transpose(1, 2)
         return x[..., list(self.channels)].transpose(1, 2)
 
     def placed(self, ahead: Tensor, location: Tensor, scale: Tensor | None = None) -> Tensor:

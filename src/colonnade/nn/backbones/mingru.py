@@ -82,7 +82,7 @@ class Block(nn.Module):
 
     def __init__(self, d: int, *, d_state: int, d_hidden: int, bidirectional: bool, dropout: float) -> None:
         super().__init__()
-        self.units = nn.ModuleList(Unit(d, d_state) for _ in range(1 + bidirectional))
+        self.units = nn.ModuleList(Unit(d, d_state, backward=back) for back in (False, True)[: 1 + bidirectional])
         self.unit_norm = nn.LayerNorm(d)
         self.mixed = nn.Linear(d_state * len(self.units), d)
         self.ffn_norm = nn.LayerNorm(d)
@@ -93,9 +93,7 @@ class Block(nn.Module):
     def forward(self, x: Float[Tensor, "b t d"], mask: Bool[Tensor, "b t"] | None) -> Float[Tensor, "b t d"]:
         """``(B, T, d)`` to ``(B, T, d)``."""
         normed = self.unit_norm(x)
-        states = [self.units[0](normed)]
-        if len(self.units) > 1:
-            states.append(turned(self.units[1](turned(normed, mask)), mask))
+        states = [unit(normed, mask) for unit in self.units]
         x = x + self.dropout(self.mixed(torch.cat(states, dim=-1)))
         return x + self.dropout(self.output(F.gelu(self.input(self.ffn_norm(x)))))
 
@@ -106,14 +104,19 @@ class Unit(nn.Module):
     Args:
         d_in: width of a step.
         d_state: width of the state.
+        backward: whether it reads from the last valid step to the first.
     """
 
-    def __init__(self, d_in: int, d_state: int) -> None:
+    def __init__(self, d_in: int, d_state: int, *, backward: bool = False) -> None:
         super().__init__()
+        self.backward = backward
         self.rate = nn.Linear(d_in, d_state)
         self.value = nn.Linear(d_in, d_state)
 
-    def forward(self, x: Float[Tensor, "b t d"]) -> Float[Tensor, "b t s"]:
+    def forward(self, x: Float[Tensor, "b t d"], mask: Bool[Tensor, "b t"] | None = None) -> Float[Tensor, "b t s"]:
         """``(B, T, d_in)`` to the state after each step, ``(B, T, d_state)``."""
+        if self.backward:
+            x = turned(x, mask)
         rate = self.rate(x)
-        return recurrence(torch.sigmoid(-rate), torch.sigmoid(rate) * self.value(x))
+        states = recurrence(torch.sigmoid(-rate), torch.sigmoid(rate) * self.value(x))
+        return turned(states, mask) if self.backward else states

@@ -76,9 +76,10 @@ class Recurrent(SequenceBackbone):
                 backward: Tensor = turned(self.back[i](turned(x, mask))[0], mask)
                 states = torch.cat([states, backward], dim=-1)
             x = states
-        return self.dropout(self._pooled(x, mask)).unsqueeze(1), None
+        return self.dropout(self.pooled(x, mask)).unsqueeze(1), None
 
-    def _pooled(self, x: Tensor, mask: Tensor | None) -> Tensor:
+    def pooled(self, x: Float[Tensor, "b t d"], mask: Bool[Tensor, "b t"] | None) -> Float[Tensor, "b d"]:
+        """One state of those behind each step, ``(B, T, d_out)`` to ``(B, d_out)``."""
         if self.pool is not None:
             pooled: Tensor = self.pool(x, mask)
             return pooled

@@ -8,7 +8,7 @@ from jaxtyping import Float
 from torch import Tensor
 
 LONGEST_EXPORTED = 2**14
-"""Steps up to which an exported recurrence is exact: a graph cannot ask how many there are."""
+"""Steps up to which an exported program is exact: it cannot ask how many there are."""
 
 
 def recurrence(a: Float[Tensor, "b t d"], b: Float[Tensor, "b t d"]) -> Float[Tensor, "b t d"]:
@@ -33,7 +33,7 @@ def recurrence(a: Float[Tensor, "b t d"], b: Float[Tensor, "b t d"]) -> Float[Te
 def _earlier(x: Tensor, steps: int, before: float) -> Tensor:
     """What stood some steps earlier; ``before`` where there is nothing."""
     if torch.compiler.is_exporting():
-        # Padded with more steps than there are, a graph would hold thousands of them for each series.
+        # Padded with more steps than there are, a program would hold thousands of them for each series.
         place = torch.arange(x.shape[1], device=x.device) - steps
         return torch.where((place >= 0).unsqueeze(-1), x.index_select(1, place.clamp(min=0)), before)
     return F.pad(x, (0, 0, steps, 0), value=before)[:, : x.shape[1]]
