@@ -5,8 +5,6 @@ from __future__ import annotations
 import re
 import shlex
 import sqlite3
-import subprocess
-import sys
 from pathlib import Path
 
 import polars as pl
@@ -102,7 +100,8 @@ def test_the_commands_in_their_order(folder: Path) -> None:
 @pytest.mark.slow
 def test_the_python_block(folder: Path) -> None:
     (body,) = re.findall(r"^```python\n(.*?)^```$", TEXT, re.MULTILINE | re.DOTALL)
-    done = subprocess.run([sys.executable, "-c", body], cwd=folder, capture_output=True, text=True, timeout=300)
+    (folder / "block.py").write_text(body, encoding="utf-8")
+    done = forked.run([], folder, program=str(folder / "block.py"), rendered=True)
     assert done.returncode == 0, done.stderr
     assert "probability/yes" in done.stdout
     assert "Warning" not in done.stderr

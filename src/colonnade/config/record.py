@@ -22,6 +22,7 @@ except ImportError:
     from yaml import SafeDumper
 
 from colonnade.config.build import guard
+from colonnade.config.libyaml import SafeLoader, quickly
 from colonnade.config.resolve import ESCAPED, resolved
 from colonnade.core.errors import ConfigError
 
@@ -173,7 +174,7 @@ def load_config(path: Path | str) -> DictConfig:
     try:
         text = path.read_text(encoding="utf-8")
         _check(text, path)
-        cfg = OmegaConf.create(text)
+        cfg = quickly(lambda: OmegaConf.create(text))
     except (yaml.YAMLError, OmegaConfBaseException, ValueError) as error:
         raise ConfigError(f"'{path}' is not YAML: {error}") from error
     if not isinstance(cfg, DictConfig):
@@ -203,7 +204,7 @@ _Dumper.add_representer(str, _text)
 def _check(text: str, path: Path) -> None:
     """Refuse, before anything is built, what a few bytes can blow up, and interpolations that could make nodes."""
     depth = 0
-    for event in yaml.parse(text, Loader=yaml.SafeLoader):
+    for event in yaml.parse(text, Loader=SafeLoader):
         depth += isinstance(event, CollectionStartEvent) - isinstance(event, CollectionEndEvent)
         if depth > MAX_DEPTH:
             raise ConfigError(f"'{path}' is damaged: it is nested more than {MAX_DEPTH} levels deep")

@@ -12,6 +12,7 @@ from typing import Any
 
 import yaml
 
+from colonnade.config.libyaml import SafeLoader
 from colonnade.config.record import MAX_BYTES, UNHASHED
 from colonnade.core.errors import ConfigError, Faults, RunFolderError
 from colonnade.report.ranking import PROBLEM, Group, Row, ranking
@@ -133,7 +134,7 @@ def _config(folder: RunFolder) -> dict[str, Any]:
     path = folder / CONFIG
     if not path.exists() or path.stat().st_size > MAX_BYTES:
         return {}
-    found = yaml.safe_load(path.read_text(encoding="utf-8"))
+    found = yaml.load(path.read_text(encoding="utf-8"), Loader=SafeLoader)  # noqa: S506
     return found if isinstance(found, dict) else {}
 
 
