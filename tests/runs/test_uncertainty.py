@@ -242,5 +242,7 @@ def test_data_that_changed_are_not_taken(runs, tmp_path):
     (tmp_path / "rows.csv").write_text((runs / "rows.csv").read_text().replace("red", "rot"))
     with pytest.raises(DataError, match=r"changed since\): leave group= out, and say disagreement=false"):
         calibrate(tmp_path / "run", tmp_path / "out", uncertainty=Uncertainty(group="colour"))
+    with pytest.raises(DataError, match=r"changed since\): leave group= and randomized= out, and say"):
+        calibrate(tmp_path / "run", tmp_path / "out", uncertainty=Uncertainty(conformal="aps", randomized=True))
     calibrate(tmp_path / "run", tmp_path / "out", uncertainty=Uncertainty())
     assert load(tmp_path / "out").fitted.conformal == {"method": "lac", "level": 0.9, "group": None}

@@ -173,7 +173,8 @@ def _stored(
     by_row = calibrated.groups is not None or calibrated.scale is not None or calibrated.drawn is not None
     if (by_row or calibrated.disagreement) and any(len(frame) for frame in frames.values()):
         without = "disagreement=false" if calibrated.scale is None else "scaling=none disagreement=false"
-        table = own_table(source, loaded, f"leave group= out, and say {without}")
+        words = "group=" if calibrated.drawn is None else "group= and randomized="
+        table = own_table(source, loaded, f"leave {words} out, and say {without}")
     for part, frame in frames.items():
         if frame.is_empty():
             continue
