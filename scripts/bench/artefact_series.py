@@ -34,15 +34,13 @@ MODELS = {
 # Repeats with one series and with many, in three turns.
 REPEATS = (90, 6)
 MANY = 1000
-# Of these a thousand take seconds, and of tft some 15 GB: each column of each step is a vector of its own.
-FEW = dict.fromkeys(("gru_forecast", "lstm_forecast", "deepar", "tft", "patchtst"), 100)
-# They go through a window step by step, which an export unrolls: of 336 steps for minutes.
-WORDS = {"ets": ["data.context=96"], "theta": ["data.context=96"]}
+# A thousand take some 15 GB in torch: each column of each step is a vector of its own.
+FEW = {"tft": 100}
 
 
 def made(model: str, data: str) -> Parts:
     """A model as shipped: fitted where it is fitted at once, else with its first weights."""
-    parts = assemble(compose([f"model={model}", f"data={data}", "threads=1", *WORDS.get(model, [])]))
+    parts = assemble(compose([f"model={model}", f"data={data}", "threads=1"]))
     if isinstance(parts.module, BaselineModule):
         train, val = (parts.datamodule.loader_for(part).store for part in ("train", "val"))
         parts.module.fit(train, val, Job())
@@ -92,12 +90,11 @@ def main(chosen: list[str]) -> None:
         "Exported graphs of series",
         "COLONNADE_DATA=... make bench BENCH=artefact_series",
         "Models as shipped on JapaneseVowels (utterances of 7 to 29 steps, nine classes) and ETTh1 (windows of seven "
-        "values), networks with their first weights, which cost the same, and baselines fitted; ets and theta, whose "
-        "export unrolls the steps of a window, look back at 96 instead of 336. The graph goes from raw columns to "
-        "predictions, torch is the Predictor in inference mode on tensors that are made already. One thread, a process "
-        f"for each model; medians of milliseconds of the processor, graph and torch in turn, of {REPEATS[0]} calls "
-        f"with one series and of {REPEATS[1]} with `many`. `difference`: the largest of any prediction on the series "
-        "that the export compares, of probabilities or in standard deviations of the value.",
+        "values), networks with their first weights, which cost the same, and baselines fitted. The graph goes from "
+        "raw columns to predictions, torch is the Predictor in inference mode on tensors that are made already. One "
+        f"thread, a process for each model; medians of milliseconds of the processor, graph and torch in turn, of "
+        f"{REPEATS[0]} calls with one series and of {REPEATS[1]} with `many`. `difference`: the largest of any "
+        "prediction on the series that the export compares, of probabilities or in standard deviations of the value.",
     )
     columns = ["model", "data", "difference", "MB", "export s", "graph, 1", "torch, 1", "faster, 1"]
     columns += ["many", "graph, many", "torch, many", "faster, many"]

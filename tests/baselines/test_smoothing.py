@@ -102,6 +102,28 @@ def test_of_several_series_the_median_counts():
     np.testing.assert_allclose(model.smoothing, np.median(each, axis=0))
 
 
+class Ahead(torch.nn.Module):
+    """Forecasts alone, to be exported."""
+
+    def __init__(self, model):
+        super().__init__()
+        self.model = model
+
+    def forward(self, past):
+        """See :meth:`ETS.ahead`."""
+        return self.model.ahead(past)
+
+
+@pytest.mark.parametrize("period", [1, PERIOD])
+def test_ets_leaves_as_a_loop_over_its_steps(period):
+    model = ETS(spec=spec_of(), period=period)
+    model.learn([series()[:, None]], Job())
+    past = torch.from_numpy(np.stack([series(seed=seed)[:CONTEXT] for seed in range(3)]) - MEAN)[..., None] / SCALE
+    program = torch.export.export(Ahead(model), (past[:2],), dynamic_shapes=({0: torch.export.Dim.AUTO},))
+    assert "higher_order.scan" in str(program.graph)
+    torch.testing.assert_close(program.module()(past), model.ahead(past), rtol=1e-12, atol=1e-12)
+
+
 @pytest.mark.parametrize("period", [1, PERIOD])
 @pytest.mark.parametrize("sign", [1, -1])
 def test_theta_forecasts_as_statsmodels_does(period, sign):

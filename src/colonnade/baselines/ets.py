@@ -24,8 +24,14 @@ AUTO = "auto"
 TINY = 1e-12
 # Steps from whose line a level begins.
 LINE = 10
+# Steps that a loop goes through at a time, at least: whole seasons.
+ROUND = 8
 # Series on which parameters are estimated, evenly chosen.
 SERIES = 100
+
+
+# Level and trend ``(B, C)``, and the season of each phase ``(B, C, period)``.
+States = tuple[Tensor, Tensor, Tensor]
 
 
 class Form(NamedTuple):
@@ -72,6 +78,7 @@ class ETS(SeriesBaseline):
                 f"ets begins its states with {self.least} steps (two seasons of model.period={self.period}), and "
                 f"data.context={self.context} is less: a longer context, or model.seasonal=none"
             )
+        self.round = self.period * -(-ROUND // self.period)
         # Level, trend, damping, season; and whether there is a trend, a season, one that multiplies.
         self.register_buffer("smoothing", torch.empty(0))
         self.register_buffer("form", torch.empty(0))
@@ -97,27 +104,50 @@ class ETS(SeriesBaseline):
         """See the base class; one step after the other."""
         scale, mean = self.target_scale.to(past.device), self.target_mean.to(past.device)
         y = (past.to(torch.float64) * scale + mean).transpose(1, 2)
+        level, trend, season = self._reached(y, *self._begin(y))
+        growth = (self.smoothing[:, 2, None] ** torch.arange(1, self.horizon + 1, device=y.device)).cumsum(1)  # type: ignore[index]
+        values = level.unsqueeze(-1) + growth * trend.unsqueeze(-1)
+        s = season[..., [(self.context + h) % self.period for h in range(self.horizon)]]
+        ahead = torch.where(self.form[:, 2, None], values * s, values + s)  # type: ignore[index]
+        return (ahead.transpose(1, 2) - mean) / scale
+
+    def _reached(self, y: Tensor, level: Tensor, trend: Tensor, season: Tensor) -> States:
+        """The states behind the last of the steps ``(B, C, T)``."""
+        whole = self.context - self.context % self.round
+        state = (level, trend, season)
+        rounds = y[..., :whole].unflatten(-1, (-1, self.round)).movedim(2, 0)
+        if torch.compiler.is_exporting() and len(rounds) > 1:
+            # A loop, where a graph would hold every step. Not public yet; its operator is.
+            from torch._higher_order_ops.scan import scan
+
+            def after(state: States, steps: Tensor) -> tuple[States, Tensor]:
+                return self._after(steps, *state), steps[..., 0].clone()
+
+            state, _ = scan(after, tuple(part.contiguous() for part in state), rounds.contiguous())
+        else:
+            for steps in rounds:
+                state = self._after(steps, *state)
+        return self._after(y[..., whole:], *state)
+
+    def _after(self, y: Tensor, level: Tensor, trend: Tensor, season: Tensor) -> States:
+        """The states behind the steps of a round, or of its beginning."""
         alpha, beta, damping, gamma = self.smoothing.unbind(1)  # type: ignore[operator]
         multiplies = self.form[:, 2]  # type: ignore[index]
         # As statsmodels has it, a season that multiplies is what the new level leaves over.
         share = gamma / (1 - alpha).clamp_min(TINY)
-        level, trend, season = self._begin(y)
-        for t in range(self.context):
-            s = season[t % self.period]
+        seasons = list(season.unbind(-1))
+        for t, value in enumerate(y.unbind(-1)):
+            s = seasons[t % self.period]
             before = level + damping * trend
-            error = y[..., t] - torch.where(multiplies, before * s, before + s)
+            error = value - torch.where(multiplies, before * s, before + s)
             step = torch.where(multiplies, error / above(s), error)
             level, trend = before + alpha * step, damping * trend + beta * step
-            season[t % self.period] = s + torch.where(multiplies, share * (y[..., t] / above(level) - s), gamma * error)
-        steps, growth, factor = [], torch.zeros_like(trend), damping
-        for h in range(self.horizon):
-            growth, factor = growth + factor * trend, factor * damping
-            s = season[(self.context + h) % self.period]
-            steps.append(torch.where(multiplies, (level + growth) * s, level + growth + s))
-        return (torch.stack(steps, dim=1) - mean) / scale
+            new = torch.where(multiplies, share * (value / above(level) - s), gamma * error)
+            seasons[t % self.period] = s + new
+        return level, trend, torch.stack(seasons, dim=-1)
 
-    def _begin(self, y: Tensor) -> tuple[Tensor, Tensor, list[Tensor]]:
-        """Level and trend ``(B, C)`` before the first step, and the season of each phase."""
+    def _begin(self, y: Tensor) -> States:
+        """Those before the first step."""
         has_trend, has_season, multiplies = (self.form[:, i, None] for i in range(3))  # type: ignore[index]
         smooth = y[..., :LINE]
         season = torch.where(multiplies, 1.0, 0.0).to(y).expand(*y.shape[:2], self.period)
@@ -128,7 +158,7 @@ class ETS(SeriesBaseline):
             season = torch.where(has_season, pattern, season)
         line = np.stack([np.ones(LINE), np.arange(1.0, LINE + 1)], axis=1)
         level, trend = (smooth @ torch.from_numpy(np.linalg.pinv(line).T.copy()).to(y)).unbind(-1)
-        return level, trend * has_trend[:, 0], list(season.unbind(-1))
+        return level, trend * has_trend[:, 0], season
 
     def _best(self, model: Any, series: list[np.ndarray]) -> tuple[Form, np.ndarray]:
         """The best form of one value, and its parameters ``(4,)``."""

@@ -124,7 +124,8 @@ class Slurm(Launcher):
             # Of a command that was killed; the new one waits until the state is saved.
             self._queue.cancel(*self._queue.living(name))
         shutil.rmtree(folder, ignore_errors=True)
-        folder.mkdir(parents=True)
+        # The job of before may still write there until it has ended.
+        folder.mkdir(parents=True, exist_ok=True)
         folder.chmod(0o700)
         self._folders.append(folder)
         executor = self._submitit.AutoExecutor(folder=folder, cluster=self.cluster)
