@@ -24,7 +24,7 @@ from scipy.stats import betabinom
 from torch import Tensor
 
 from colonnade.config.compose import compose
-from colonnade.core.draw import row_draw
+from colonnade.data.kept import draw_of
 from colonnade.evaluation.conformal import covered, fit_conformal, rank
 from colonnade.evaluation.options import Uncertainty
 from colonnade.runs.calibrate import calibrate
@@ -156,9 +156,8 @@ class Pool:
         frame = read_rows(folder, "test")
         raw = loaded.lookup(rows_with(own_table(source, loaded, ""), frame["row_id"].to_numpy()).frame)
         found = None if group is None else Groups.find(loaded.lookup, group)
-        draw = row_draw(raw.num[:, : len(loaded.lookup.num)], raw.cat)
         return cls(
-            prediction_of(frame, loaded.spec) | {DRAW: draw},
+            prediction_of(frame, loaded.spec) | {DRAW: draw_of(raw, loaded.lookup)},
             truth_of(frame, loaded.spec),
             tuple(loaded.task.quantiles),
             None if found is None else raw.cat[:, found.position],

@@ -17,6 +17,7 @@ from colonnade.baselines.series import SeriesBaseline, long_enough, spread
 from colonnade.core.errors import ConfigError
 from colonnade.core.optional import optional_import
 from colonnade.core.spec import BatchSpec
+from colonnade.nn.blocks.loop import loop
 
 TRENDS = ("none", "add", "damped")
 SEASONS = ("none", "add", "mul")
@@ -117,13 +118,11 @@ class ETS(SeriesBaseline):
         state = (level, trend, season)
         rounds = y[..., :whole].unflatten(-1, (-1, self.round)).movedim(2, 0)
         if torch.compiler.is_exporting() and len(rounds) > 1:
-            # A loop, where a graph would hold every step. Not public yet; its operator is.
-            from torch._higher_order_ops.scan import scan
 
             def after(state: States, steps: Tensor) -> tuple[States, Tensor]:
                 return self._after(steps, *state), steps[..., 0].clone()
 
-            state, _ = scan(after, tuple(part.contiguous() for part in state), rounds.contiguous())
+            state, _ = loop(after, tuple(part.contiguous() for part in state), rounds.contiguous())
         else:
             for steps in rounds:
                 state = self._after(steps, *state)

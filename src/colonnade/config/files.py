@@ -10,7 +10,6 @@ import os
 import pickle
 from collections.abc import Iterator
 from contextlib import contextmanager
-from functools import partial
 from typing import Any
 
 import hydra._internal.defaults_list as room
@@ -18,8 +17,6 @@ from hydra._internal.config_repository import ConfigRepository
 from hydra.core.object_type import ObjectType
 from hydra.plugins.config_source import ConfigResult, ConfigSource
 from omegaconf import DictConfig, OmegaConf
-
-from colonnade.config.libyaml import quickly
 
 # Of each file when it was written, and what Hydra made of it: pickled, as whoever composes changes it.
 _read: dict[tuple[str, str, str], tuple[object, bytes]] = {}
@@ -36,8 +33,7 @@ class Files(ConfigRepository):
             return super().load_config(config_path)
         key = (source.scheme(), source.path, config_path)
         if key not in _read or _read[key][0] != written:
-            made = quickly(partial(super().load_config, config_path))
-            _read[key] = written, pickle.dumps(made, pickle.HIGHEST_PROTOCOL)
+            _read[key] = written, pickle.dumps(super().load_config(config_path), pickle.HIGHEST_PROTOCOL)
         found: ConfigResult = pickle.loads(_read[key][1])  # noqa: S301
         return found
 

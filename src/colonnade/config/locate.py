@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-from functools import partial
 from pathlib import Path
 
 from omegaconf import DictConfig, OmegaConf
 
-from colonnade.config.libyaml import quickly
 from colonnade.core.errors import ConfigError, closest
 
 PRIMARY = "train"
@@ -51,7 +49,7 @@ def load_choice(group: str, name: str) -> DictConfig:
     for folder in folders:
         path = folder / f"{name}.yaml"
         if path.is_file():
-            node = quickly(partial(OmegaConf.load, path))
+            node = OmegaConf.load(path)
             if not isinstance(node, DictConfig) or "defaults" in node:
                 raise ConfigError(f"'{path}' must be a mapping without a defaults list")
             return node

@@ -18,11 +18,11 @@ from yaml.events import AliasEvent, CollectionEndEvent, CollectionStartEvent, Sc
 try:
     # That of libyaml, which PyYAML may have been built without: a fifth of the time.
     from yaml import CSafeDumper as SafeDumper
+    from yaml import CSafeLoader as SafeLoader
 except ImportError:
-    from yaml import SafeDumper
+    from yaml import SafeDumper, SafeLoader
 
 from colonnade.config.build import guard
-from colonnade.config.libyaml import SafeLoader, quickly
 from colonnade.config.resolve import ESCAPED, resolved
 from colonnade.core.errors import ConfigError
 
@@ -174,7 +174,7 @@ def load_config(path: Path | str) -> DictConfig:
     try:
         text = path.read_text(encoding="utf-8")
         _check(text, path)
-        cfg = quickly(lambda: OmegaConf.create(text))
+        cfg = OmegaConf.create(text)
     except (yaml.YAMLError, OmegaConfBaseException, ValueError) as error:
         raise ConfigError(f"'{path}' is not YAML: {error}") from error
     if not isinstance(cfg, DictConfig):

@@ -9,6 +9,7 @@ import torch
 from torch import Tensor
 
 from colonnade.core.draw import row_draw
+from colonnade.data.columns import RawColumns
 from colonnade.data.lookup import CodedRows, Lookup
 
 CHUNK = 65_536
@@ -65,4 +66,9 @@ class Keep:
         if not self.draw:
             return None
         some = (coded.take(index, start, start + CHUNK) for start in range(0, max(1, len(index)), CHUNK))
-        return torch.cat([row_draw(raw.num[:, : len(lookup.num)], raw.cat) for raw in some])
+        return torch.cat([draw_of(raw, lookup) for raw in some])
+
+
+def draw_of(raw: RawColumns, lookup: Lookup) -> Tensor:
+    """The draw of each row, ``(N,)``: from its numbers, vectors of text left out, and its categories."""
+    return row_draw(raw.num[:, : len(lookup.num)], raw.cat)

@@ -10,6 +10,7 @@ from torch import Tensor, nn
 
 from colonnade.deploy.recurrence import State, check_single
 from colonnade.deploy.replaced import replaced
+from colonnade.nn.blocks.loop import loop
 
 M = TypeVar("M", bound=nn.Module)
 
@@ -41,9 +42,6 @@ class Scanned(nn.Module):
     def forward(self, x: Tensor, state: State | None = None) -> tuple[Tensor, State]:
         """``(B, T, d_in)`` and the state before, ``(1, B, d)``, of an LSTM two of them; to the states ``(B, T, d)``,
         and that behind the last step."""
-        # Not public yet; a program that holds it is loaded by torch alone.
-        from torch._higher_order_ops.scan import scan
-
         n = 2 if self.step is _lstm else 1
         if state is None:
             # Each in memory of its own, which the loop asks for.
@@ -55,7 +53,7 @@ class Scanned(nn.Module):
             after = self.step(given, F.linear(carried[0], self.recurrent, self.recurrent_bias), *carried)
             return after, after[0].clone()
 
-        last, states = scan(one, before, F.linear(x, self.weight, self.bias).transpose(0, 1))
+        last, states = loop(one, before, F.linear(x, self.weight, self.bias).transpose(0, 1))
         after = tuple(part.unsqueeze(0) for part in last)
         return states.transpose(0, 1), after[0] if n == 1 else (after[0], after[1])
 

@@ -9,6 +9,7 @@ from torch import Tensor, nn
 
 from colonnade.deploy.replaced import replaced
 from colonnade.nn.backbones.mingru import MinGru, Unit
+from colonnade.nn.blocks.loop import loop
 
 M = TypeVar("M", bound=nn.Module)
 
@@ -28,9 +29,6 @@ class ScannedUnit(nn.Module):
 
     def forward(self, x: Tensor, mask: Tensor | None) -> Tensor:
         """``(T, B, d_in)`` and a mask ``(T, B)`` to the state after each step, ``(T, B, d_state)``."""
-        # Not public yet; its operator is.
-        from torch._higher_order_ops.scan import scan
-
         value, rate = self.value(x), torch.sigmoid(self.rate(x))
         if self.backward and mask is not None:
             # Which keeps the state of zero up to the last valid step.
@@ -42,7 +40,7 @@ class ScannedUnit(nn.Module):
             return state, state.clone()
 
         before = value.new_zeros(value.shape[1:])
-        states: Tensor = scan(step, before, (value, rate), reverse=self.backward)[1]
+        states: Tensor = loop(step, before, (value, rate), reverse=self.backward)[1]
         return states
 
 

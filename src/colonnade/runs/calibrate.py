@@ -17,9 +17,9 @@ from torch import Tensor, nn
 
 from colonnade.config.copied import copied
 from colonnade.config.record import config_hash, stored_text
-from colonnade.core.draw import row_draw
 from colonnade.core.errors import ConfigError
 from colonnade.core.files import sha256
+from colonnade.data.kept import draw_of
 from colonnade.data.sequences.dataset import SequenceDataset
 from colonnade.data.store import sample_weight
 from colonnade.data.table import Table
@@ -152,8 +152,7 @@ def _draw_of(loaded: Loaded, calibrated: Calibrated, table: Table) -> dict[str, 
     """What predictions have besides where sets are randomized."""
     if calibrated.drawn is None:
         return {}
-    raw = loaded.lookup(table.frame)
-    return {DRAW: row_draw(raw.num[:, : calibrated.drawn], raw.cat)}
+    return {DRAW: draw_of(loaded.lookup(table.frame), loaded.lookup)}
 
 
 def _scale(loaded: Loaded, calibrated: Calibrated, table: Table) -> Tensor | None:

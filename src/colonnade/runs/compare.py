@@ -12,8 +12,7 @@ from typing import Any
 
 import yaml
 
-from colonnade.config.libyaml import SafeLoader
-from colonnade.config.record import MAX_BYTES, UNHASHED
+from colonnade.config.record import MAX_BYTES, UNHASHED, SafeLoader
 from colonnade.core.errors import ConfigError, Faults, RunFolderError
 from colonnade.report.ranking import PROBLEM, Group, Row, ranking
 from colonnade.report.significance import Comparison, holm
